@@ -1,0 +1,1 @@
+"""Hot loops in viper, each with a plain twin whose name ends in _ref."""

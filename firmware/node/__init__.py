@@ -1,0 +1,1 @@
+"""The node: a plain state machine over an injected clock."""

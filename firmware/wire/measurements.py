@@ -1,0 +1,61 @@
+"""The measurement table: every quantity that a node can report, one row each.
+
+A raw value on the wire is an integer; the value in `unit` is raw / 10**decimals. The range is what
+may be packed: a driver's reading outside it becomes the state OUT_OF_RANGE, never a wrapped number.
+Adding a quantity is one row here (ids are never reused) and its place in a channel set.
+Units are written in ASCII; the gateway maps them to UCUM and UN/CEFACT codes in one table of its own.
+"""
+
+from ._compat import const
+
+PM1 = const(1)
+PM2_5 = const(2)
+PM4 = const(3)
+PM10 = const(4)
+TEMPERATURE = const(5)
+RELATIVE_HUMIDITY = const(6)
+LAEQ = const(7)
+LAFMAX = const(8)
+LAFMIN = const(9)
+LA10 = const(10)
+LA50 = const(11)
+LA90 = const(12)
+LCEQ = const(13)
+LCPEAK = const(14)
+DISTANCE = const(15)
+RAIN_TIPS = const(16)
+BATTERY = const(17)
+
+# (id, name, unit, decimals, raw_min, raw_max)
+MEASUREMENTS = (
+    (PM1, "pm1", "ug/m3", 1, 0, 10000),  # SPS30 datasheet 1.1: 0..1000 ug/m3
+    (PM2_5, "pm2_5", "ug/m3", 1, 0, 10000),
+    (PM4, "pm4", "ug/m3", 1, 0, 10000),
+    (PM10, "pm10", "ug/m3", 1, 0, 10000),
+    (TEMPERATURE, "temperature", "Cel", 2, -4500, 13000),  # SHT4x 4.6: -45..130 by formula
+    (RELATIVE_HUMIDITY, "relative_humidity", "%", 1, 0, 1000),
+    (LAEQ, "laeq", "dB(A)", 1, 0, 1500),
+    (LAFMAX, "lafmax", "dB(A)", 1, 0, 1500),
+    (LAFMIN, "lafmin", "dB(A)", 1, 0, 1500),
+    (LA10, "la10", "dB(A)", 1, 0, 1500),
+    (LA50, "la50", "dB(A)", 1, 0, 1500),
+    (LA90, "la90", "dB(A)", 1, 0, 1500),
+    (LCEQ, "lceq", "dB(C)", 1, 0, 1500),
+    (LCPEAK, "lcpeak", "dB(C)", 1, 0, 1600),
+    (DISTANCE, "distance", "mm", 0, 0, 10000),
+    (RAIN_TIPS, "rain_tips", "1", 0, 0, 65535),  # a counter that only rises and wraps; the gateway differences it
+    (BATTERY, "battery", "mV", 0, 0, 20000),
+)
+
+_BY_ID = {row[0]: row for row in MEASUREMENTS}
+_BY_NAME = {row[1]: row for row in MEASUREMENTS}
+
+
+def by_id(measurement_id):
+    """Return the row of an id, or None."""
+    return _BY_ID.get(measurement_id)
+
+
+def by_name(name):
+    """Return the row of a name, or None."""
+    return _BY_NAME.get(name)

@@ -1,0 +1,48 @@
+"""Errors of the gateway.
+
+    GatewayError
+      +- ConfigError        a setting is wrong: `key`, and what to do
+      +- IngestError        bytes from outside that are not what they claim: counted, never fatal
+      +- StoreError         the disk or the database refuses
+      |    +- StoreVersionError   written by a newer Meetnet
+      +- RegistryError      a site, device or deployment that cannot be
+      +- PublishError       a platform refuses for good (retryable faults are not errors but waits)
+"""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """Family of everything that the gateway raises on purpose."""
+
+
+class ConfigError(GatewayError):
+    """A setting is wrong. `key` is its dotted name; the message ends with the remedy."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(f"{key}: {message}")
+        self.key = key
+
+
+class IngestError(GatewayError):
+    """Bytes from outside that are not what they claim to be. `cause` is a counter name."""
+
+    def __init__(self, cause: str, message: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+class StoreError(GatewayError):
+    """The disk or the database refuses."""
+
+
+class StoreVersionError(StoreError):
+    """The database was written by a newer Meetnet."""
+
+
+class RegistryError(GatewayError):
+    """A site, device or deployment that cannot be."""
+
+
+class PublishError(GatewayError):
+    """A platform refuses for good."""

@@ -1,0 +1,1 @@
+"""Ways in: one small folder each, all ending in an Uplink."""

@@ -1,0 +1,1 @@
+"""Built-in LoRaWAN network server for a street with no other."""

@@ -1,0 +1,182 @@
+"""The types that cross the gateway's stages.
+
+    ingest/lns --Uplink--> store (raw, durable) --> decode --Decoded--> quality --Observation--> store
+    store --PublicObservation, PublicSite--> publish, web
+
+Times are integer milliseconds since 1970-01-01T00:00:00Z. DevEUIs are 16 lower-case hex digits.
+Only the `Public…` types may leave the house: they carry no DevEUI and no exact position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """How one gateway heard a frame."""
+
+    gateway_id: str
+    rssi_dbm: float | None = None
+    snr_db: float | None = None
+    frequency_hz: int | None = None
+    data_rate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Uplink:
+    """One application payload as it came in, deduplicated and (for LoRaWAN) decrypted and verified."""
+
+    source: str
+    dev_eui: str
+    f_port: int
+    payload: bytes
+    received_at_ms: int
+    f_cnt: int | None = None
+    receptions: tuple[Reception, ...] = ()
+
+
+class UplinkSink(Protocol):
+    """Where ingest hands its uplinks over."""
+
+    async def accept(self, uplink: Uplink) -> None:
+        """Return when the uplink is durable; raise StoreError when it cannot be: do not acknowledge then."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceKeys:
+    """What the built-in network server needs of a device. Never logged: repr shows no key."""
+
+    dev_eui: str
+    join_eui: str
+    app_key: bytes = field(repr=False)
+
+
+class KeySource(Protocol):
+    """Where the network server asks for keys."""
+
+    def device_keys(self, dev_eui: str) -> DeviceKeys | None:
+        """Return the keys of a registered LoRaWAN device, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One decoded value, raw: decoding never calibrates. value is None when state is an error."""
+
+    quantity: str
+    unit: str
+    value: float | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One record of one device."""
+
+    dev_eui: str
+    seq: int
+    observed_at_ms: int
+    time_quality: str
+    received_at_ms: int
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One value of one quantity at one site, raw and corrected side by side.
+
+    value is what is shown and published: raw_value after `method` at `method_version`, or raw_value
+    itself when method is "none". flags are the names of the quality checks that spoke up.
+    """
+
+    site_id: str
+    dev_eui: str
+    seq: int
+    quantity: str
+    unit: str
+    raw_value: float | None
+    value: float | None
+    state: str
+    flags: tuple[str, ...]
+    method: str
+    method_version: int
+    observed_at_ms: int
+    received_at_ms: int
+    time_quality: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublicSite:
+    """A site as the world may see it: position already snapped to the host's grid cell."""
+
+    site_id: str
+    name: str
+    kind: str  # air, noise, bin, garden
+    longitude: float
+    latitude: float
+    precision_m: int
+    licence: str
+    quantities: tuple[str, ...]
+    last_observed_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PublicObservation:
+    """An observation as the world may see it. `position` orders the store for publishers."""
+
+    position: int
+    site_id: str
+    quantity: str
+    unit: str
+    raw_value: float | None
+    value: float | None
+    state: str
+    flags: tuple[str, ...]
+    method: str
+    method_version: int
+    observed_at_ms: int
+    received_at_ms: int
+
+
+class PublicReader(Protocol):
+    """What publishers and pages read. Consent and precision are applied before this door."""
+
+    def sites(self) -> Sequence[PublicSite]:
+        """Return the sites that are public, by id."""
+        ...
+
+    def latest(self) -> Sequence[PublicObservation]:
+        """Return the newest observation (by observed time) of each site and quantity."""
+        ...
+
+    def series(
+        self, site_id: str, quantity: str, start_ms: int, end_ms: int, limit: int = 10_000
+    ) -> Sequence[PublicObservation]:
+        """Return one series in [start_ms, end_ms), by observed time; the newest `limit` if there are more."""
+        ...
+
+    def after(self, position: int, limit: int) -> Sequence[PublicObservation]:
+        """Return observations in store order after a position: how publishers follow."""
+        ...
+
+    def observations(
+        self, start_ms: int, end_ms: int, site_id: str | None = None, limit: int = 100_000
+    ) -> Sequence[PublicObservation]:
+        """Return observations in [start_ms, end_ms), by observed time then position."""
+        ...
+
+
+class PositionStore(Protocol):
+    """Durable positions of publishers."""
+
+    def load(self, publisher: str) -> int:
+        """Return the last confirmed position, 0 if there is none."""
+        ...
+
+    def save(self, publisher: str, position: int) -> None:
+        """Make a position durable."""
+        ...

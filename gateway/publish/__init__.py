@@ -1,0 +1,1 @@
+"""City platforms: one folder each, each with its own durable position."""

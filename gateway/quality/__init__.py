@@ -1,0 +1,1 @@
+"""Flags and corrections beside the raw value, never instead of it."""

@@ -1,0 +1,1 @@
+"""Sites, devices, deployments, owners, consents: a site is not a device."""

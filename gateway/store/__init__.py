@@ -1,0 +1,1 @@
+"""Segment log of raw frames, and the observations that follow from it."""

@@ -1,0 +1,1 @@
+"""Pages and JSON for citizens, technicians and city staff."""

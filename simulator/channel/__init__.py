@@ -1,0 +1,1 @@
+"""The radio channel between simulated nodes and simulated LoRa gateways."""

@@ -1,0 +1,1 @@
+"""Register-level models, one file a chip, set in physical units."""

@@ -1,0 +1,1 @@
+"""What the sensors sense: weather, air, noise, bins, from a model or from recordings."""
