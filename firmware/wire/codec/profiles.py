@@ -1,0 +1,54 @@
+"""Channel sets: which measurements a frame carries, in which order. Encoder and decoder read the same rows.
+
+Numbers are never reused and a row never changes once a node has sent it; a new set is a new row.
+Profile 0 has no row: its frame carries the ids itself, so any set can be sent, for a few bytes more.
+"""
+
+from .._compat import const
+from ..measurements import (
+    BATTERY,
+    DISTANCE,
+    LA10,
+    LA50,
+    LA90,
+    LAEQ,
+    LAFMAX,
+    LAFMIN,
+    LCEQ,
+    LCPEAK,
+    PM1,
+    PM2_5,
+    PM4,
+    PM10,
+    RAIN_TIPS,
+    RELATIVE_HUMIDITY,
+    TEMPERATURE,
+)
+
+EXPLICIT = const(0)
+
+# (profile, measurement ids in packing order)
+PROFILES = (
+    (1, (PM1, PM2_5, PM4, PM10, TEMPERATURE, RELATIVE_HUMIDITY, BATTERY)),  # air
+    (2, (LAEQ, LAFMAX, LAFMIN, LA10, LA50, LA90, LCEQ, LCPEAK, BATTERY)),  # noise
+    (3, (DISTANCE, BATTERY)),  # bin
+    (4, (TEMPERATURE, RELATIVE_HUMIDITY, RAIN_TIPS, BATTERY)),  # garden
+    (5, (DISTANCE, TEMPERATURE, RELATIVE_HUMIDITY, BATTERY)),  # bin that also measures the climate
+)
+
+
+def channels_of(profile):
+    """Return the measurement ids of a numbered profile, or None."""
+    for number, channels in PROFILES:
+        if number == profile:
+            return channels
+    return None
+
+
+def choose(ids):
+    """Return (profile, channels) that carries all ids: the shortest row that covers them, else EXPLICIT."""
+    best = None
+    for number, channels in PROFILES:
+        if (best is None or len(channels) < len(best[1])) and all(i in channels for i in ids):
+            best = (number, channels)
+    return best or (EXPLICIT, tuple(sorted(ids)))
