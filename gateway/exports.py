@@ -1,0 +1,169 @@
+"""Open files from the public reader: CSV and GeoJSON, for the page, the command line and publishers.
+
+CSV columns are fixed and in English, times are RFC 3339 in UTC, decimals use a point, and what is absent is
+an empty field: a value of 0 is a measured 0. Each row carries its quality, method and licence, because a
+file travels without the page it came from.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from gateway.model import PublicObservation, PublicReader, PublicSite
+from gateway.units import unit
+
+CSV_COLUMNS = (
+    "site_id", "site_name", "kind", "longitude", "latitude", "precision_m",
+    "quantity", "unit", "unit_ucum", "observed_at", "received_at",
+    "value", "raw_value", "state", "flags", "method", "method_version", "licence",
+)  # fmt: skip
+
+PAGE_ROWS = 20_000
+
+
+def iso_utc(ms: int) -> str:
+    """Return RFC 3339 in UTC with Z; three fractional digits only where there are milliseconds."""
+    moment = datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{moment}.{ms % 1000:03d}Z" if ms % 1000 else f"{moment}Z"
+
+
+def pages(
+    reader: PublicReader, start_ms: int, end_ms: int, site_id: str | None = None, page_rows: int = PAGE_ROWS
+) -> Iterator[Sequence[PublicObservation]]:
+    """Yield all observations of [start_ms, end_ms) by observed time, a page at a time, none twice.
+
+    The reader limits by count, and several rows may share a millisecond: a full page is cut before its last
+    millisecond, which opens the next one.
+    """
+    while start_ms < end_ms:
+        rows = reader.observations(start_ms, end_ms, site_id, page_rows)
+        if len(rows) < page_rows:
+            if rows:
+                yield rows
+            return
+        last_ms = rows[-1].observed_at_ms
+        whole = [row for row in rows if row.observed_at_ms < last_ms]
+        if not whole:  # one millisecond fills the page: ask for a larger one
+            page_rows *= 2
+            continue
+        yield whole
+        start_ms = last_ms
+
+
+def csv_header() -> str:
+    """Return the header line."""
+    return _csv_text([CSV_COLUMNS])
+
+
+def csv_lines(rows: Sequence[PublicObservation], sites: dict[str, PublicSite]) -> str:
+    """Return the rows as CSV text (RFC 4180: CRLF, quotes where needed)."""
+    return _csv_text(_csv_row(row, sites[row.site_id]) for row in rows if row.site_id in sites)
+
+
+def write_csv(
+    reader: PublicReader, start_ms: int, end_ms: int, out: TextIO, site_id: str | None = None
+) -> int:
+    """Write the observations of [start_ms, end_ms) to a text file opened with newline=""; return the rows."""
+    sites = {site.site_id: site for site in reader.sites()}
+    out.write(csv_header())
+    count = 0
+    for rows in pages(reader, start_ms, end_ms, site_id):
+        out.write(csv_lines(rows, sites))
+        count += sum(row.site_id in sites for row in rows)
+    return count
+
+
+def sites_geojson(reader: PublicReader) -> dict[str, Any]:
+    """Return the public sites as an RFC 7946 FeatureCollection (longitude, latitude; WGS 84)."""
+    return _collection(_feature(site, _site_properties(site)) for site in reader.sites())
+
+
+def latest_geojson(reader: PublicReader) -> dict[str, Any]:
+    """Return the sites with their newest values, one feature a site."""
+    values: dict[str, dict[str, Any]] = {}
+    for row in reader.latest():
+        values.setdefault(row.site_id, {})[row.quantity] = observation_json(row)
+    return _collection(
+        _feature(site, {**_site_properties(site), "latest": values.get(site.site_id, {})})
+        for site in reader.sites()
+    )
+
+
+def observations_geojson(rows: Sequence[PublicObservation], sites: dict[str, PublicSite]) -> dict[str, Any]:
+    """Return observations as features at their sites' public positions."""
+    return _collection(
+        _feature(sites[row.site_id], {**observation_json(row), "licence": sites[row.site_id].licence})
+        for row in rows
+        if row.site_id in sites
+    )
+
+
+def observation_json(row: PublicObservation) -> dict[str, Any]:
+    """Return one observation as JSON-ready fields: absent values are null, never 0."""
+    return {
+        "site_id": row.site_id,
+        "quantity": row.quantity,
+        "unit": row.unit,
+        "unit_ucum": unit(row.unit).ucum,
+        "observed_at": iso_utc(row.observed_at_ms),
+        "received_at": iso_utc(row.received_at_ms),
+        "value": row.value,
+        "raw_value": row.raw_value,
+        "state": row.state,
+        "flags": list(row.flags),
+        "method": row.method,
+        "method_version": row.method_version,
+    }
+
+
+def _csv_row(row: PublicObservation, site: PublicSite) -> tuple[object, ...]:
+    return (
+        row.site_id, _inert(site.name), site.kind, site.longitude, site.latitude, site.precision_m,
+        row.quantity, row.unit, unit(row.unit).ucum, iso_utc(row.observed_at_ms), iso_utc(row.received_at_ms),
+        _number(row.value), _number(row.raw_value), row.state, " ".join(row.flags),
+        row.method, row.method_version, site.licence,
+    )  # fmt: skip
+
+
+def _inert(text: str) -> str:
+    """Keep a host's text from being a formula in a spreadsheet (a leading = + - @ tab or return)."""
+    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else repr(value)
+
+
+def _csv_text(rows: Any) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+def _collection(features: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    return {"type": "FeatureCollection", "features": list(features)}
+
+
+def _feature(site: PublicSite, properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "Feature",
+        "geometry": {"type": "Point", "coordinates": [site.longitude, site.latitude]},
+        "properties": properties,
+    }
+
+
+def _site_properties(site: PublicSite) -> dict[str, Any]:
+    last = site.last_observed_at_ms
+    return {
+        "site_id": site.site_id,
+        "name": site.name,
+        "kind": site.kind,
+        "precision_m": site.precision_m,
+        "licence": site.licence,
+        "quantities": list(site.quantities),
+        "last_observed_at": None if last is None else iso_utc(last),
+    }
