@@ -34,5 +34,6 @@ class Counters:
     def snapshot(self) -> dict[str, dict[str, int | str]]:
         """Return {name: {count, last}} for the status page and `meetnet status`."""
         return {
-            name: {"count": n, "last": self._details.get(name, "")} for name, n in sorted(self._counts.items())
+            name: {"count": n, "last": self._details.get(name, "")}
+            for name, n in sorted(self._counts.items())
         }

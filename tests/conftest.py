@@ -30,7 +30,7 @@ def shared() -> Callable[[str], Path]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--nightly", action="store_true", help="also run the long forms: fuzzing, soaks, many seeds")
+    parser.addoption("--nightly", action="store_true", help="also the long forms: fuzzing, soaks, many seeds")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -60,7 +60,8 @@ def micropython(
             timeout=timeout_s,
             check=False,
         )
-    assert done.returncode == 0, f"MicroPython ended with {done.returncode}:\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
+    said = done.stdout[-4000:] + done.stderr[-4000:]
+    assert done.returncode == 0, f"MicroPython ended with {done.returncode}: {said}"
     return done.stdout
 
 

