@@ -43,14 +43,7 @@ MEASUREMENTS = (
     (LCEQ, "lceq", "dB(C)", 1, 0, 1500),
     (LCPEAK, "lcpeak", "dB(C)", 1, 0, 1600),
     (DISTANCE, "distance", "mm", 0, 0, 10000),
-    (
-        RAIN_TIPS,
-        "rain_tips",
-        "1",
-        0,
-        0,
-        65535,
-    ),  # a counter that only rises and wraps; the gateway differences it
+    (RAIN_TIPS, "rain_tips", "1", 0, 0, 65535),  # rises and wraps: the gateway takes differences
     (BATTERY, "battery", "mV", 0, 0, 20000),
 )
 
