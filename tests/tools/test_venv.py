@@ -79,11 +79,8 @@ def test_no_network_says_to_check_the_network(tree: Path) -> None:
 def test_a_second_run_does_nothing(tree: Path) -> None:
     done = run(tree, fake_python(tree, refuses="import venv"))  # no stamp: it must look for venv
     assert done.returncode == 3
-    import hashlib
-
-    want = hashlib.sha256(
-        (tree / "tools/locks/demo.txt").read_bytes() + (tree / "pyproject.toml").read_bytes()
-    )
+    inputs = (tree / "tools/locks/demo.txt").read_bytes() + (tree / "pyproject.toml").read_bytes()
+    want = hashlib.sha256(inputs)
     (tree / ".venv").mkdir()
     (tree / ".venv/.meetnet-demo").write_text(want.hexdigest())
     before = sorted(p for p in tree.rglob("*"))
