@@ -1,0 +1,64 @@
+"""Published bytes through the drivers on both Pythons: each case is a chip and the replies on its bus."""
+
+from drivers import sensirion, sht4x, sps30
+
+
+class Clock:
+    """Time that moves only when someone sleeps."""
+
+    def __init__(self):
+        self.now = 0
+
+    def ticks_ms(self):
+        """Return milliseconds."""
+        return self.now
+
+    def ticks_diff(self, a, b):
+        """Return a - b."""
+        return a - b
+
+    def sleep_ms(self, n):
+        """Move the clock."""
+        self.now += n
+
+
+class Replies:
+    """An I2C bus that answers each command (hex of all bytes written) with its reply."""
+
+    def __init__(self, replies):
+        self.replies = replies
+        self.reply = b""
+        self.written = []
+
+    def writeto(self, address, buf):
+        """Remember the command."""
+        code = bytes(buf).hex()
+        self.written.append(code)
+        self.reply = bytes.fromhex(self.replies.get(code, ""))
+
+    def readfrom_into(self, address, buf):
+        """Answer it."""
+        if len(self.reply) != len(buf):
+            raise OSError(19)
+        buf[:] = self.reply
+
+
+def run(data):
+    """Return what the drivers make of {"crc", "floats", "sht4x", "sps30"}."""
+    clock = Clock()
+    out = {"crc": [], "floats": [], "sht4x": [], "sps30": []}
+    for text in data["crc"]:
+        raw = bytes.fromhex(text)
+        out["crc"].append(sensirion.crc8(raw, 0, len(raw)))
+    for high, low, scale in data["floats"]:
+        out["floats"].append(sensirion.float_to_int(high, low, scale))
+    for replies in data["sht4x"]:
+        out["sht4x"].append(sht4x.SHT4x(Replies(replies), clock).fetch())
+    for replies in data["sps30"]:
+        bus = Replies(replies)
+        driver = sps30.SPS30(bus, clock)
+        driver.start()
+        clock.sleep_ms(driver.settle_ms)
+        readings = driver.fetch()
+        out["sps30"].append([readings, driver.numbers, driver.size_nm, bus.written])
+    return out

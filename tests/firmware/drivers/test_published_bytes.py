@@ -1,0 +1,82 @@
+"""Bytes that others published (sources: the shared vectors), through drivers on both Pythons."""
+
+import json
+import struct
+from decimal import ROUND_HALF_UP, Decimal
+
+import pytest
+
+from simulator.chips.sensirion import pack
+from tests.dual import run_on_both
+
+PM1, PM2_5, PM4, PM10, T, RH = 1, 2, 3, 4, 5, 6
+OK, CHECKSUM = 0, 10
+
+
+@pytest.fixture(scope="module")
+def vectors(shared):
+    return json.loads(shared("vectors/sensors.json").read_text())
+
+
+def float_words(value: float) -> list[int]:
+    return list(struct.unpack(">HH", struct.pack(">f", value)))
+
+
+def exact_tenths(value: float) -> int:
+    """Return the single float's exact value times ten, half away from zero, by decimal arithmetic."""
+    single = struct.unpack(">f", struct.pack(">f", value))[0]
+    return int((Decimal(single) * 10).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+FLOATS = [
+    0.0,
+    0.05,
+    0.25,
+    0.75,
+    1.0,
+    5.2348,
+    9.4667,
+    13.2846,
+    99.95,
+    999.9,
+    1000.0,
+    2999.95,
+    1e-30,
+    -0.25,
+    -3.3,
+]
+
+
+def tenths(value: float) -> int:
+    return int(Decimal(str(value)).scaleb(1).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+@pytest.mark.mpy
+def test_published_bytes_give_published_values_on_both_pythons(vectors):
+    crc = vectors["sensirion_crc8"]["cases"]
+    sps = vectors["sps30"]["i2c_read"]
+    spoilt = bytearray(bytes.fromhex(sps["frame"]))
+    spoilt[7] ^= 0x20
+    common = {"0202": pack([1]).hex(), "d100": pack([0x0202]).hex(), "d206": pack([0, 0]).hex()}
+    result = run_on_both(
+        "driver_bytes",
+        {
+            "crc": list(crc),
+            "floats": [[*float_words(value), 10] for value in FLOATS] + [[0x7FC0, 0, 10], [0xFF80, 0, 10]],
+            "sht4x": [{"fd": case["frame"]} for case in vectors["sht4x"]] + [{"fd": "6666938000a3"}, {}],
+            "sps30": [common | {"0300": sps["frame"]}, common | {"0300": spoilt.hex()}],
+        },
+    )
+    assert result["crc"] == [int(value, 16) for value in crc.values()]
+    assert result["floats"] == [*map(exact_tenths, FLOATS), None, None]
+    for case, readings in zip(vectors["sht4x"], result["sht4x"], strict=False):
+        assert readings == [[T, round(case["t_c"] * 100), OK], [RH, round(case["rh_pct"] * 10), OK]]
+    assert result["sht4x"][-2] == [[T, 0, CHECKSUM], [RH, 0, CHECKSUM]]
+    assert [state for _, _, state in result["sht4x"][-1]] == [9, 9]  # TIMEOUT: acknowledged, no data
+    good, bad = result["sps30"]
+    names = ((PM1, "pm1"), (PM2_5, "pm2_5"), (PM4, "pm4"), (PM10, "pm10"))
+    assert good[0] == [[i, tenths(sps[name]), OK] for i, name in names]
+    assert good[1] == [tenths(sps[name]) for name in ("n0_5", "n1", "n2_5", "n4", "n10")]
+    assert good[2] == round(sps["typical_um"] * 1000)
+    assert vectors["sps30"]["i2c_start_float"] in good[3]
+    assert {state for _, _, state in bad[0]} == {CHECKSUM}
