@@ -180,3 +180,54 @@ class PositionStore(Protocol):
     def save(self, publisher: str, position: int) -> None:
         """Make a position durable."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoraFrame:
+    """A LoRa frame with a good CRC as one radio gateway heard it; nothing else is known of it yet.
+
+    timestamp_us is the gateway's own microsecond counter (32 bits, wraps) at the end of the frame.
+    """
+
+    gateway_id: str
+    phy: bytes
+    timestamp_us: int
+    frequency_hz: int
+    spreading_factor: int
+    bandwidth_khz: int
+    rssi_dbm: float | None
+    snr_db: float | None
+    received_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoraDownlink:
+    """A LoRa frame for one radio gateway to send, IQ inverted and without CRC, at its own timestamp_us."""
+
+    gateway_id: str
+    phy: bytes
+    timestamp_us: int
+    frequency_hz: int
+    spreading_factor: int
+    bandwidth_khz: int
+    power_dbm: int
+
+
+class FrameSink(Protocol):
+    """Where an ingest for radio gateways hands its frames over: the built-in network server."""
+
+    def frame(self, frame: LoraFrame) -> None:
+        """Take a frame; returns at once and never raises."""
+        ...
+
+
+class DownlinkSender(Protocol):
+    """A way to radio gateways."""
+
+    def reaches(self, gateway_id: str) -> bool:
+        """Tell whether this gateway can be sent to now."""
+        ...
+
+    async def transmit(self, downlink: LoraDownlink) -> str | None:
+        """Hand a frame to its gateway; None when the gateway will send it, else why not (`TOO_LATE`)."""
+        ...
