@@ -1,6 +1,6 @@
 """Published bytes through the drivers on both Pythons: each case is a chip and the replies on its bus."""
 
-from drivers import sensirion, sht4x, sps30
+from drivers import a02yyuw, battery, rain_gauge, sensirion, sht4x, sps30
 
 
 class Clock:
@@ -43,10 +43,52 @@ class Replies:
         buf[:] = self.reply
 
 
+class Line:
+    """A UART on which some bytes have just arrived, once the driver has dropped the old ones."""
+
+    def __init__(self, data):
+        self.data = data
+        self.at = 0
+
+    def any(self):
+        """Nothing old waits."""
+        return 0
+
+    def readinto(self, buf):
+        """Give what is left."""
+        n = min(len(buf), len(self.data) - self.at)
+        if n == 0:
+            return None
+        buf[:n] = self.data[self.at : self.at + n]
+        self.at += n
+        return n
+
+
+class Fixed:
+    """A counter, and an ADC, with one value."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def value(self):
+        """Return it as a count."""
+        return self.number
+
+    def read_uv(self):
+        """Return it as microvolts."""
+        return self.number
+
+
 def run(data):
-    """Return what the drivers make of {"crc", "floats", "sht4x", "sps30"}."""
+    """Return what the drivers make of the bytes of each of data's lists."""
     clock = Clock()
-    out = {"crc": [], "floats": [], "sht4x": [], "sps30": []}
+    out = {"crc": [], "floats": [], "sht4x": [], "sps30": [], "a02yyuw": [], "rain_gauge": [], "battery": []}
+    for text in data["a02yyuw"]:
+        out["a02yyuw"].append(a02yyuw.A02YYUW(Line(bytes.fromhex(text)), clock, samples=3).fetch())
+    for number in data["rain_gauge"]:
+        out["rain_gauge"].append(rain_gauge.RainGauge(Fixed(number), clock).fetch())
+    for number, over, under in data["battery"]:
+        out["battery"].append(battery.Battery(Fixed(number), clock, (over, under)).fetch())
     for text in data["crc"]:
         raw = bytes.fromhex(text)
         out["crc"].append(sensirion.crc8(raw, 0, len(raw)))

@@ -10,7 +10,8 @@ from simulator.chips.sensirion import pack
 from tests.dual import run_on_both
 
 PM1, PM2_5, PM4, PM10, T, RH = 1, 2, 3, 4, 5, 6
-OK, CHECKSUM = 0, 10
+DISTANCE, RAIN_TIPS, BATTERY = 15, 16, 17
+OK, NO_ANSWER, CHECKSUM = 0, 8, 10
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,9 @@ def test_published_bytes_give_published_values_on_both_pythons(vectors):
             "crc": list(crc),
             "floats": [[*float_words(value), 10] for value in FLOATS] + [[0x7FC0, 0, 10], [0xFF80, 0, 10]],
             "sht4x": [{"fd": case["frame"]} for case in vectors["sht4x"]] + [{"fd": "6666938000a3"}, {}],
+            "a02yyuw": ["a7" + case["frame"] * 3 for case in vectors["a02yyuw"]],
+            "rain_gauge": [41, 65_541],
+            "battery": [[1_850_400, 2, 1], [1_000_000, 49, 10], [3_000, 2, 1]],
             "sps30": [common | {"0300": sps["frame"]}, common | {"0300": spoilt.hex()}],
         },
     )
@@ -73,6 +77,9 @@ def test_published_bytes_give_published_values_on_both_pythons(vectors):
         assert readings == [[T, round(case["t_c"] * 100), OK], [RH, round(case["rh_pct"] * 10), OK]]
     assert result["sht4x"][-2] == [[T, 0, CHECKSUM], [RH, 0, CHECKSUM]]
     assert [state for _, _, state in result["sht4x"][-1]] == [9, 9]  # TIMEOUT: acknowledged, no data
+    assert result["a02yyuw"] == [[[DISTANCE, case["mm"], OK]] for case in vectors["a02yyuw"]]
+    assert result["rain_gauge"] == [[[RAIN_TIPS, 41, OK]], [[RAIN_TIPS, 5, OK]]]
+    assert result["battery"] == [[[BATTERY, 3701, OK]], [[BATTERY, 4900, OK]], [[BATTERY, 0, NO_ANSWER]]]
     good, bad = result["sps30"]
     names = ((PM1, "pm1"), (PM2_5, "pm2_5"), (PM4, "pm4"), (PM10, "pm10"))
     assert good[0] == [[i, tenths(sps[name]), OK] for i, name in names]
