@@ -25,6 +25,17 @@ LCPEAK = const(14)
 DISTANCE = const(15)
 RAIN_TIPS = const(16)
 BATTERY = const(17)
+PRESSURE = const(18)
+CO2 = const(19)
+VOC_INDEX = const(20)
+NOX_INDEX = const(21)
+SRAW_VOC = const(22)
+SRAW_NOX = const(23)
+SOIL_TEMPERATURE = const(24)
+SOIL_MOISTURE = const(25)
+SOLAR = const(26)
+CURRENT = const(27)
+TILT = const(28)
 
 # (id, name, unit, decimals, raw_min, raw_max)
 MEASUREMENTS = (
@@ -45,6 +56,17 @@ MEASUREMENTS = (
     (DISTANCE, "distance", "mm", 0, 0, 10000),
     (RAIN_TIPS, "rain_tips", "1", 0, 0, 65535),  # rises and wraps: the gateway takes differences
     (BATTERY, "battery", "mV", 0, 0, 20000),
+    (PRESSURE, "pressure", "hPa", 1, 3000, 11000),  # at the sensor, not reduced to sea level
+    (CO2, "co2", "ppm", 0, 0, 40000),
+    (VOC_INDEX, "voc_index", "1", 1, 0, 5000),  # Sensirion's index: 100 is the mean of the last day
+    (NOX_INDEX, "nox_index", "1", 1, 0, 5000),  # 1 is the mean
+    (SRAW_VOC, "sraw_voc", "1", 0, 0, 65535),  # ticks, proportional to the logarithm of a resistance
+    (SRAW_NOX, "sraw_nox", "1", 0, 0, 65535),
+    (SOIL_TEMPERATURE, "soil_temperature", "Cel", 2, -5500, 12500),
+    (SOIL_MOISTURE, "soil_moisture", "%", 1, 0, 1000),  # of the span between the probe's dry and wet point
+    (SOLAR, "solar", "mV", 0, 0, 32000),
+    (CURRENT, "current", "mA", 1, -32000, 32000),  # positive: the battery is charged
+    (TILT, "tilt", "deg", 1, 0, 1800),  # from the position of installation
 )
 
 _BY_ID = {row[0]: row for row in MEASUREMENTS}
