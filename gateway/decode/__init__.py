@@ -1,1 +1,5 @@
-"""Payload bytes to observations: decoding never calibrates."""
+"""Payload bytes to decoded records: decoding never calibrates."""
+
+from gateway.decode.ports import Contents, decode
+
+__all__ = ("Contents", "decode")

@@ -1,1 +1,6 @@
-"""Flags and corrections beside the raw value, never instead of it."""
+"""Flags and derived values beside the raw value, never instead of it."""
+
+from gateway.quality.judge import HISTORY_MS, Judge
+from gateway.quality.table import CHECKS, METHODS
+
+__all__ = ("CHECKS", "HISTORY_MS", "METHODS", "Judge")

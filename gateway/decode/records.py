@@ -1,0 +1,76 @@
+"""Payloads of our own nodes to decoded records. Total: any bytes give records or an IngestError.
+
+Decoding never calibrates: it turns integers into the measurement table's units and puts every record on
+the time line.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import wire.codec
+from gateway.errors import IngestError
+from gateway.model import Decoded, Reading, Uplink
+from wire import measurements
+from wire.errors import WireError
+from wire.record import (
+    FIRST_ERROR,
+    STATE_NAMES,
+    TIME_DRIFTING,
+    TIME_NETWORK,
+    TIME_NEVER_SET,
+    TIME_NTP,
+)
+
+TIME_QUALITIES = {
+    TIME_NEVER_SET: "estimated",  # from the time of reception: the node's clock was never set
+    TIME_DRIFTING: "drifting",
+    TIME_NETWORK: "network",
+    TIME_NTP: "ntp",
+}
+
+
+def decode_records(uplink: Uplink) -> list[Decoded]:
+    """Return the records of an uplink, in the order sent.
+
+    Raise IngestError with cause decode.codec_unknown, decode.truncated or decode.malformed.
+    """
+    try:
+        records = cast("list[Any]", wire.codec.decode(uplink.payload))
+    except WireError as error:
+        raise IngestError(_cause(uplink.payload, error), f"{uplink.dev_eui}: {error}") from error
+    newest_s = max((record.time_s for record in records if record.time_quality == TIME_NEVER_SET), default=0)
+    return [_decoded(uplink, record, newest_s) for record in records]
+
+
+def _decoded(uplink: Uplink, record: Any, newest_unset_s: int) -> Decoded:
+    if record.time_quality == TIME_NEVER_SET:
+        # Seconds since boot. The newest record of the frame is taken as just measured, the others as
+        # that much older; a frame that waited in the node's log is dated too late by that wait.
+        observed_at_ms = uplink.received_at_ms - (newest_unset_s - record.time_s) * 1000
+    else:
+        observed_at_ms = record.time_s * 1000
+    return Decoded(
+        dev_eui=uplink.dev_eui,
+        seq=record.seq,
+        observed_at_ms=observed_at_ms,
+        time_quality=TIME_QUALITIES[record.time_quality],
+        received_at_ms=uplink.received_at_ms,
+        readings=tuple(_reading(*reading) for reading in record.readings),
+    )
+
+
+def _reading(measurement_id: int, raw: int, state: int) -> Reading:
+    row = measurements.by_id(measurement_id)
+    assert row is not None  # the codec refuses ids that are not in the table
+    _, name, unit, decimals, _, _ = row
+    value = None if state >= FIRST_ERROR else raw / 10**decimals if decimals else float(raw)
+    return Reading(quantity=name, unit=unit, value=value, state=STATE_NAMES[state])
+
+
+def _cause(payload: bytes, error: WireError) -> str:
+    if error.field == "version":
+        return "decode.codec_unknown"
+    if error.field == "length":
+        return "decode.truncated"
+    return "decode.malformed"

@@ -1,0 +1,53 @@
+"""Status uplinks to names that people read: `meetnet status` shows them."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from gateway.errors import IngestError
+from gateway.model import Uplink
+from wire import status
+from wire.errors import WireError
+from wire.record import STATE_NAMES
+
+_FLAGS = {
+    status.FLAG_CONFIG_DEFAULTS: "config_defaults",
+    status.FLAG_SAFE_MODE: "safe_mode",
+    status.FLAG_LOG_FAULT: "log_fault",
+    status.FLAG_LOG_TORN: "log_torn",
+    status.FLAG_BATTERY_LOW: "battery_low",
+    status.FLAG_MENDED: "mended",
+}
+
+
+def decode_status(uplink: Uplink) -> dict[str, int | str]:
+    """Return a status by field name; raise IngestError (decode.status_malformed, decode.codec_unknown)."""
+    try:
+        found = cast("Any", status.decode_status(uplink.payload))
+    except WireError as error:
+        cause = "decode.codec_unknown" if error.field == "version" else "decode.status_malformed"
+        raise IngestError(cause, f"{uplink.dev_eui}: {error}") from error
+    fields: dict[str, int | str] = {}
+    for name in status.Status.FIELDS:
+        fields[name] = _readable(name, getattr(found, name))
+    return fields
+
+
+def _readable(name: str, value: Any) -> int | str:
+    match name, value:
+        case "firmware", (major, minor, patch):
+            return f"{major}.{minor}.{patch}"
+        case "reset_cause", int(code):
+            return status.RESET_CAUSES.get(code, f"cause {code}")
+        case "last_failure", int(code):
+            return status.NETWORK_FAILURES.get(code, f"failure {code}")
+        case "flags", int(bits):
+            return " ".join(text for bit, text in _FLAGS.items() if bits & bit)
+        case "sensors", _:
+            return " ".join(STATE_NAMES.get(state, f"state {state}") for state in cast("list[int]", value))
+        case _, bytes():
+            return value.hex()
+        case _, int():
+            return value
+        case _:
+            return str(value)

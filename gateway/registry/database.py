@@ -1,0 +1,287 @@
+"""The registry's tables in SQLite: organisations, sites, devices, deployments, consents.
+
+Several processes may use it at once (`meetnet device add` beside a running gateway): what is cached
+here is thrown away as soon as another connection has written.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from dataclasses import astuple
+from pathlib import Path
+
+from gateway.errors import RegistryError, StoreError, StoreVersionError
+from gateway.model import DeviceKeys
+from gateway.registry import rules
+from gateway.registry.model import PUBLIC, Deployment, Device, Site
+from gateway.registry.secrets import Secrets
+
+SCHEMA_VERSION = 1
+_TABLES = """
+CREATE TABLE organisations(id TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE sites(
+    id TEXT PRIMARY KEY, organisation TEXT NOT NULL REFERENCES organisations(id), name TEXT NOT NULL,
+    kind TEXT NOT NULL, longitude REAL NOT NULL, latitude REAL NOT NULL, precision_m INTEGER NOT NULL,
+    licence TEXT NOT NULL, empty_mm REAL, full_mm REAL, rain_mm_per_tip REAL) WITHOUT ROWID;
+CREATE TABLE devices(
+    dev_eui TEXT PRIMARY KEY, kind TEXT NOT NULL, transport TEXT NOT NULL, join_eui TEXT) WITHOUT ROWID;
+CREATE TABLE deployments(
+    dev_eui TEXT NOT NULL REFERENCES devices(dev_eui), site_id TEXT NOT NULL REFERENCES sites(id),
+    from_ms INTEGER NOT NULL, to_ms INTEGER, PRIMARY KEY(dev_eui, from_ms)) WITHOUT ROWID;
+CREATE TABLE consents(
+    site_id TEXT NOT NULL REFERENCES sites(id), recipient TEXT NOT NULL,
+    from_ms INTEGER NOT NULL, to_ms INTEGER, PRIMARY KEY(site_id, recipient, from_ms)) WITHOUT ROWID;
+INSERT INTO organisations VALUES ('city', 'City');
+"""
+
+
+class Registry:
+    """Sites, devices and deployments of one data directory. Safe to call from several threads.
+
+    It is the KeySource of the network server and the judge of MQTT passwords.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Open or create registry.db and secrets.db in a directory; raise StoreError, StoreVersionError."""
+        self._lock = threading.RLock()
+        self._seen_version = -1
+        self._devices: dict[str, Device] = {}
+        self._sites: dict[str, Site] = {}
+        self._deployments: dict[str, list[Deployment]] = {}
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path = directory / "registry.db"
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA busy_timeout=5000")
+            self._db.execute("PRAGMA foreign_keys=ON")
+            self._prepare()
+            path.chmod(0o600)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(
+                f"registry.db in {directory}: {error}; check owner, mode and free space, or restore a backup"
+            ) from error
+        self._secrets = Secrets(directory / "secrets.db")
+
+    def _prepare(self) -> None:
+        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if found > SCHEMA_VERSION:
+            raise StoreVersionError(
+                f"registry.db has schema {found}, this Meetnet knows up to {SCHEMA_VERSION}: "
+                "install the newer Meetnet again, or restore a backup from before the upgrade"
+            )
+        if found < 1:
+            self._db.executescript(
+                f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
+
+    # -- reading
+
+    def device(self, dev_eui: str) -> Device | None:
+        """Return a registered device, or None."""
+        with self._lock:
+            self._refresh()
+            device = self._devices.get(dev_eui)
+            if device is None:
+                row = self._db.execute(
+                    "SELECT dev_eui, kind, transport, join_eui FROM devices WHERE dev_eui = ?", (dev_eui,)
+                ).fetchone()
+                if row is None:
+                    return None
+                device = self._devices[dev_eui] = Device(*row)
+            return device
+
+    def devices(self) -> list[Device]:
+        """Return all devices, by DevEUI."""
+        with self._lock:
+            rows = self._db.execute("SELECT dev_eui, kind, transport, join_eui FROM devices ORDER BY 1")
+            return [Device(*row) for row in rows]
+
+    def site(self, site_id: str) -> Site | None:
+        """Return a site with its exact position, or None."""
+        with self._lock:
+            self._refresh()
+            site = self._sites.get(site_id)
+            if site is None:
+                row = self._db.execute("SELECT * FROM sites WHERE id = ?", (site_id,)).fetchone()
+                if row is None:
+                    return None
+                site = self._sites[site_id] = Site(*row)
+            return site
+
+    def sites(self) -> list[Site]:
+        """Return all sites, by id."""
+        with self._lock:
+            return [Site(*row) for row in self._db.execute("SELECT * FROM sites ORDER BY id")]
+
+    def deployments(self, dev_eui: str) -> list[Deployment]:
+        """Return where a device has been, oldest first."""
+        with self._lock:
+            self._refresh()
+            found = self._deployments.get(dev_eui)
+            if found is None:
+                rows = self._db.execute(
+                    "SELECT * FROM deployments WHERE dev_eui = ? ORDER BY from_ms", (dev_eui,)
+                )
+                found = self._deployments[dev_eui] = [Deployment(*row) for row in rows]
+            return found
+
+    def site_of(self, dev_eui: str, at_ms: int) -> Site | None:
+        """Return the site where a device was at a time, or None."""
+        for deployment in reversed(self.deployments(dev_eui)):
+            if deployment.from_ms <= at_ms and (deployment.to_ms is None or at_ms < deployment.to_ms):
+                return self.site(deployment.site_id)
+        return None
+
+    def consenting_sites(self, recipient: str, at_ms: int) -> list[Site]:
+        """Return the sites whose data may go to a recipient at a time, by id."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT sites.* FROM sites WHERE EXISTS (SELECT 1 FROM consents WHERE site_id = sites.id "
+                "AND recipient = ? AND from_ms <= ? AND (to_ms IS NULL OR to_ms > ?)) ORDER BY id",
+                (recipient, at_ms, at_ms),
+            )
+            return [Site(*row) for row in rows]
+
+    def device_keys(self, dev_eui: str) -> DeviceKeys | None:
+        """Return the keys of a registered LoRaWAN device, or None."""
+        with self._lock:
+            device = self.device(dev_eui)
+            if device is None or device.join_eui is None:
+                return None
+            app_key = self._secrets.app_key(dev_eui)
+            return None if app_key is None else DeviceKeys(dev_eui, device.join_eui, app_key)
+
+    def check_password(self, dev_eui: str, password: str) -> bool:
+        """Tell whether a device may log in at the broker. Takes some 10 ms on purpose."""
+        with self._lock:
+            return self._secrets.check_password(dev_eui, password) and self.device(dev_eui) is not None
+
+    # -- writing
+
+    def put_organisation(self, organisation_id: str, name: str) -> None:
+        """Add or rename an organisation (a tenant)."""
+        with self._lock, self._db:
+            self._db.execute(
+                "INSERT INTO organisations VALUES (?, ?) ON CONFLICT(id) DO UPDATE SET name = excluded.name",
+                (organisation_id, name),
+            )
+
+    def put_site(self, site: Site) -> bool:
+        """Add or change a site; return False when nothing changed. Raise RegistryError."""
+        rules.check_site(site)
+        with self._lock:
+            if self.site(site.id) == site:
+                return False
+            if not self._db.execute(
+                "SELECT 1 FROM organisations WHERE id = ?", (site.organisation,)
+            ).fetchone():
+                raise RegistryError(
+                    f"site.organisation of {site.id}: {site.organisation!r} is not registered"
+                )
+            marks = ",".join("?" * 11)
+            self._db.execute(
+                f"INSERT INTO sites VALUES ({marks}) ON CONFLICT(id) DO UPDATE SET "  # noqa: S608
+                "organisation=excluded.organisation, name=excluded.name, kind=excluded.kind, "
+                "longitude=excluded.longitude, latitude=excluded.latitude, "
+                "precision_m=excluded.precision_m, licence=excluded.licence, "
+                "empty_mm=excluded.empty_mm, full_mm=excluded.full_mm, "
+                "rain_mm_per_tip=excluded.rain_mm_per_tip",
+                astuple(site),
+            )
+            self._forget_cache()
+            return True
+
+    def put_device(
+        self, device: Device, app_key: bytes | None = None, mqtt_password: str | None = None
+    ) -> bool:
+        """Add or change a device and its secrets; return False when nothing changed. Raise RegistryError."""
+        rules.check_device(device)
+        with self._lock:
+            changed = self.device(device.dev_eui) != device
+            if changed:
+                self._db.execute(
+                    "INSERT INTO devices VALUES (?, ?, ?, ?) ON CONFLICT(dev_eui) DO UPDATE SET "
+                    "kind=excluded.kind, transport=excluded.transport, join_eui=excluded.join_eui",
+                    (device.dev_eui, device.kind, device.transport, device.join_eui),
+                )
+            if app_key is not None and self._secrets.app_key(device.dev_eui) != app_key:
+                self._secrets.put_app_key(device.dev_eui, app_key)
+                changed = True
+            if mqtt_password is not None and not self._secrets.check_password(device.dev_eui, mqtt_password):
+                self._secrets.put_password(device.dev_eui, mqtt_password)
+                changed = True
+            self._forget_cache()
+            return changed
+
+    def deploy(self, dev_eui: str, site_id: str, from_ms: int | None) -> bool:
+        """Put a device at a site from a time on; what it did before there or elsewhere ends then.
+
+        from_ms None: since ever if it was nowhere yet, otherwise refused unless it is there already.
+        Return False when it is there already. Raise RegistryError.
+        """
+        rules.check_pseudonym(site_id, dev_eui)
+        with self._lock:
+            known = self.deployments(dev_eui)
+            newest = known[-1] if known else None
+            if newest is not None and newest.to_ms is None and newest.site_id == site_id:
+                return False
+            if newest is not None and (from_ms is None or from_ms <= newest.from_ms):
+                raise RegistryError(
+                    f"{dev_eui} is at site {newest.site_id} since {newest.from_ms}: give a later time from "
+                    "which it is elsewhere"
+                )
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                if newest is not None:
+                    self._db.execute(
+                        "UPDATE deployments SET to_ms = ? WHERE dev_eui = ? AND to_ms IS NULL",
+                        (from_ms, dev_eui),
+                    )
+                self._db.execute(
+                    "INSERT INTO deployments VALUES (?, ?, ?, NULL)", (dev_eui, site_id, from_ms or 0)
+                )
+            self._forget_cache()
+            return True
+
+    def consent(self, site_id: str, recipient: str = PUBLIC, from_ms: int = 0) -> bool:
+        """Record that a site's data may go to a recipient; return False when it already may."""
+        with self._lock:
+            if self._db.execute(
+                "SELECT 1 FROM consents WHERE site_id = ? AND recipient = ? AND to_ms IS NULL",
+                (site_id, recipient),
+            ).fetchone():
+                return False
+            self._db.execute(
+                "INSERT OR REPLACE INTO consents VALUES (?, ?, ?, NULL)", (site_id, recipient, from_ms)
+            )
+            return True
+
+    def withdraw(self, site_id: str, recipient: str, at_ms: int) -> bool:
+        """Record that consent ends; return False when there was none."""
+        with self._lock:
+            cursor = self._db.execute(
+                "UPDATE consents SET to_ms = ? WHERE site_id = ? AND recipient = ? AND to_ms IS NULL",
+                (at_ms, site_id, recipient),
+            )
+            return cursor.rowcount > 0
+
+    def close(self) -> None:
+        """Close both files."""
+        with self._lock:
+            self._db.close()
+            self._secrets.close()
+
+    # -- cache
+
+    def _refresh(self) -> None:
+        version = self._db.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._seen_version:
+            self._seen_version = version
+            self._forget_cache()
+
+    def _forget_cache(self) -> None:
+        self._devices.clear()
+        self._sites.clear()
+        self._deployments.clear()

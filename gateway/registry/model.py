@@ -1,0 +1,61 @@
+"""What the registry knows. A site is not a device: series belong to sites, a device is deployed from-to.
+
+A site's position here is the exact one; it leaves the house only through `snapped` (gateway.store.public).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KINDS = ("air", "noise", "bin", "garden")
+TRANSPORTS = ("lorawan", "mqtt")
+MAX_PRECISION_M = 50_000
+DEFAULT_ORGANISATION = "city"
+PUBLIC = "public"  # the recipient that stands for everybody: pages, open data, platforms
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place where something is measured. precision_m: size of the grid cell shown; 0 = the exact point."""
+
+    id: str
+    organisation: str
+    name: str
+    kind: str
+    longitude: float
+    latitude: float
+    precision_m: int
+    licence: str
+    empty_mm: float | None = None  # bin: distance sensor to bottom
+    full_mm: float | None = None  # bin: distance at which it counts as full
+    rain_mm_per_tip: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A node. Its keys and passwords are kept elsewhere (see secrets)."""
+
+    dev_eui: str
+    kind: str
+    transport: str
+    join_eui: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A device at a site, in [from_ms, to_ms); to_ms None = still there."""
+
+    dev_eui: str
+    site_id: str
+    from_ms: int
+    to_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RowReport:
+    """What became of one row of an import: added, updated, unchanged or refused (with the reason)."""
+
+    row: int
+    dev_eui: str
+    outcome: str
+    message: str = ""

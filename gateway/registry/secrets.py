@@ -1,0 +1,72 @@
+"""Keys and passwords of devices, in a file of their own with mode 0600: never logged, exported or printed.
+
+LoRaWAN application keys must be readable to answer a join. MQTT passwords are kept as scrypt hashes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import sqlite3
+from pathlib import Path
+
+from gateway.errors import StoreError
+
+_SCRYPT_N = 1 << 12  # 4 MiB, about 10 ms: provisioned passwords are random, not chosen by people
+_TABLES = """
+CREATE TABLE IF NOT EXISTS app_keys(dev_eui TEXT PRIMARY KEY, app_key BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS passwords(
+    dev_eui TEXT PRIMARY KEY, salt BLOB NOT NULL, hash BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+
+class Secrets:
+    """The secrets file. Calls are serialised by the registry that owns it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create; the file is 0600 before anything is written to it."""
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            path.chmod(0o600)
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA busy_timeout=5000")
+            self._db.executescript(_TABLES)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{path.name}: {error}; check owner, mode and free space") from error
+
+    def put_app_key(self, dev_eui: str, app_key: bytes) -> None:
+        """Keep the application key of a LoRaWAN device."""
+        self._db.execute("INSERT OR REPLACE INTO app_keys VALUES (?, ?)", (dev_eui, app_key))
+
+    def app_key(self, dev_eui: str) -> bytes | None:
+        """Return an application key, or None."""
+        row = self._db.execute("SELECT app_key FROM app_keys WHERE dev_eui = ?", (dev_eui,)).fetchone()
+        return None if row is None else row[0]
+
+    def put_password(self, dev_eui: str, password: str) -> None:
+        """Keep the hash of an MQTT password."""
+        salt = os.urandom(16)
+        self._db.execute(
+            "INSERT OR REPLACE INTO passwords VALUES (?, ?, ?)", (dev_eui, salt, _hash(password, salt))
+        )
+
+    def check_password(self, dev_eui: str, password: str) -> bool:
+        """Tell whether a password is right; takes as long for an unknown device."""
+        row = self._db.execute("SELECT salt, hash FROM passwords WHERE dev_eui = ?", (dev_eui,)).fetchone()
+        salt, expected = (bytes(16), b"") if row is None else row
+        return hmac.compare_digest(_hash(password, salt), expected)
+
+    def forget(self, dev_eui: str) -> None:
+        """Delete the secrets of a device."""
+        self._db.execute("DELETE FROM app_keys WHERE dev_eui = ?", (dev_eui,))
+        self._db.execute("DELETE FROM passwords WHERE dev_eui = ?", (dev_eui,))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+def _hash(password: str, salt: bytes) -> bytes:
+    return hashlib.scrypt(password.encode(), salt=salt, n=_SCRYPT_N, r=8, p=1, dklen=32)

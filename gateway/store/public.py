@@ -1,0 +1,134 @@
+"""The one door through which data leave the house.
+
+Consent is asked and the position is snapped here, before any publisher or page sees a site: no DevEUI
+and no exact position (unless the host chose precision 0) is in anything that this reader returns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from gateway.model import PublicObservation, PublicSite
+from gateway.store.sqlite import Row, SqliteStore
+
+_METRES_PER_DEGREE = 111_320.0  # of latitude, and of longitude at the equator
+
+
+class SiteRecord(Protocol):
+    """What is read of a registered site (gateway.registry.Site has it)."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def longitude(self) -> float: ...  # noqa: D102
+    @property
+    def latitude(self) -> float: ...  # noqa: D102
+    @property
+    def precision_m(self) -> int: ...  # noqa: D102
+    @property
+    def licence(self) -> str: ...  # noqa: D102
+
+
+def snapped(longitude: float, latitude: float, precision_m: int) -> tuple[float, float]:
+    """Return the middle of the grid cell of about precision_m in which a point lies; 0 = the point.
+
+    Deterministic: every read gives the same point, so reading often averages nothing out. All points
+    of one cell give the same point, so the true one is anywhere within precision_m * 0.71 of it.
+    """
+    if precision_m <= 0:
+        return round(longitude, 6), round(latitude, 6)
+    step = precision_m / _METRES_PER_DEGREE
+    row = (math.floor(latitude / step) + 0.5) * step
+    row = max(-90 + step / 2, min(90 - step / 2, row))
+    width = step / max(math.cos(math.radians(row)), 1e-3)
+    column = (math.floor(longitude / width) + 0.5) * width
+    return round(max(-180.0, min(180.0, column)), 6), round(row, 6)
+
+
+class SqlitePublicReader:
+    """PublicReader over the store for one recipient; `consenting` returns the sites that agreed."""
+
+    def __init__(self, store: SqliteStore, consenting: Callable[[], Sequence[SiteRecord]]) -> None:
+        self._store = store
+        self._consenting = consenting
+
+    def sites(self) -> Sequence[PublicSite]:
+        """Return the sites that are public, by id."""
+        quantities: dict[str, list[str]] = {}
+        newest: dict[str, int] = {}
+        for row in self._store.latest():
+            quantities.setdefault(row.site_id, []).append(row.form.quantity)
+            newest[row.site_id] = max(newest.get(row.site_id, row.observed_at_ms), row.observed_at_ms)
+        return [
+            _public_site(site, quantities.get(site.id, []), newest.get(site.id))
+            for site in self._consenting()
+        ]
+
+    def latest(self) -> Sequence[PublicObservation]:
+        """Return the newest observation (by observed time) of each site and quantity."""
+        allowed = self._allowed()
+        return [_public(row) for row in self._store.latest() if row.site_id in allowed]
+
+    def series(
+        self, site_id: str, quantity: str, start_ms: int, end_ms: int, limit: int = 10_000
+    ) -> Sequence[PublicObservation]:
+        """Return one series in [start_ms, end_ms), by observed time; the newest `limit` if there are more."""
+        if site_id not in self._allowed():
+            return []
+        return [_public(row) for row in self._store.series(site_id, quantity, start_ms, end_ms, limit)]
+
+    def after(self, position: int, limit: int) -> Sequence[PublicObservation]:
+        """Return observations in store order after a position: how publishers follow."""
+        return [_public(row) for row in self._store.after(position, limit, self._allowed())]
+
+    def observations(
+        self, start_ms: int, end_ms: int, site_id: str | None = None, limit: int = 100_000
+    ) -> Sequence[PublicObservation]:
+        """Return observations in [start_ms, end_ms), by observed time then position."""
+        allowed = self._allowed()
+        if site_id is not None:
+            allowed &= {site_id}
+        if not allowed:
+            return []
+        return [_public(row) for row in self._store.between(start_ms, end_ms, limit, allowed)]
+
+    def _allowed(self) -> set[str]:
+        return {site.id for site in self._consenting()}
+
+
+def _public_site(site: SiteRecord, quantities: list[str], last_observed_at_ms: int | None) -> PublicSite:
+    longitude, latitude = snapped(site.longitude, site.latitude, site.precision_m)
+    return PublicSite(
+        site_id=site.id,
+        name=site.name,
+        kind=site.kind,
+        longitude=longitude,
+        latitude=latitude,
+        precision_m=site.precision_m,
+        licence=site.licence,
+        quantities=tuple(quantities),
+        last_observed_at_ms=last_observed_at_ms,
+    )
+
+
+def _public(row: Row) -> PublicObservation:
+    return PublicObservation(
+        position=row.position,
+        site_id=row.site_id,
+        quantity=row.form.quantity,
+        unit=row.form.unit,
+        raw_value=row.raw,
+        value=row.value,
+        state=row.form.state,
+        flags=row.form.flags,
+        method=row.form.method,
+        method_version=row.form.method_version,
+        observed_at_ms=row.observed_at_ms,
+        received_at_ms=row.received_at_ms,
+    )
