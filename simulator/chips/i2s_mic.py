@@ -70,8 +70,9 @@ def periodic_noise(rate_hz: int, shape: Callable[[Samples], Samples], odd: bool,
     amplitude[0] = amplitude[-1] = 0
     # mean square of a sum of sines: half the sum of squared amplitudes
     amplitude /= np.sqrt(np.sum((amplitude * a_weighting(frequency)) ** 2) / 2)
-    phase = np.random.default_rng(seed).random(amplitude.size) * (2 * np.pi)
-    return np.fft.irfft(amplitude * np.exp(1j * phase) * rate_hz / 2, rate_hz)
+    phase: Samples = np.random.default_rng(seed).random(rate_hz // 2 + 1)
+    turned: NDArray[np.complex128] = amplitude * np.exp(2j * np.pi * phase)
+    return np.fft.irfft(turned * (rate_hz / 2), rate_hz)
 
 
 class I2sMicrophone:
@@ -111,8 +112,7 @@ class I2sMicrophone:
         self._loop = b""
 
     def play(self, recording: NDArray[np.int32]) -> None:
-        """Play raw samples of one slot (24 bits left-justified in 32), over and over, instead of the source."""
-        self._own *= self._rms(part.self_noise_dba)
+        """Play raw samples of one slot (24 bits left-justified in 32), over and over, not the source."""
         self._recording = recording
         self._position = 0
 
