@@ -1,0 +1,154 @@
+# `esp32` of ports/esp32: NVS and raw flash partitions as files beside the node's flash root.
+import ujson
+import uos
+
+from _link import HELLO
+
+_ROOT = HELLO["nvs_root"]
+_NOT_FOUND = (-4354, "ESP_ERR_NVS_NOT_FOUND")
+HEAP_DATA = 4
+HEAP_EXEC = 1
+WAKEUP_ALL_LOW = False
+WAKEUP_ANY_HIGH = True
+
+
+class NVS:
+    """Keys of one namespace. As on the chip, commit() is what makes a change durable."""
+
+    def __init__(self, namespace):
+        if len(namespace) > 15:
+            raise OSError(-4361, "ESP_ERR_NVS_KEY_TOO_LONG")
+        self._path = _ROOT + "/nvs-" + namespace + ".json"
+        try:
+            with open(self._path) as f:
+                self._keys = ujson.load(f)
+        except OSError:
+            self._keys = {}
+
+    def _set(self, kind, key, value):
+        if len(key) > 15:
+            raise OSError(-4361, "ESP_ERR_NVS_KEY_TOO_LONG")
+        self._keys[key] = [kind, value]
+
+    def _get(self, kind, key):
+        entry = self._keys.get(key)
+        if entry is None or entry[0] != kind:
+            raise OSError(*_NOT_FOUND)
+        return entry[1]
+
+    def set_i32(self, key, value):
+        if not -0x80000000 <= value <= 0x7FFFFFFF:
+            raise OverflowError("overflow converting long int to machine word")
+        self._set("i", key, value)
+
+    def get_i32(self, key):
+        return self._get("i", key)
+
+    def set_blob(self, key, value):
+        self._set("b", key, bytes(value).hex())
+
+    def get_blob(self, key, buffer):
+        value = bytes.fromhex(self._get("b", key))
+        if len(value) > len(buffer):
+            raise OSError(-4364, "ESP_ERR_NVS_INVALID_LENGTH")
+        buffer[: len(value)] = value
+        return len(value)
+
+    def erase_key(self, key):
+        if key not in self._keys:
+            raise OSError(*_NOT_FOUND)
+        del self._keys[key]
+
+    def commit(self):
+        with open(self._path + ".new", "w") as f:
+            ujson.dump(self._keys, f)
+        uos.rename(self._path + ".new", self._path)
+
+
+class Partition:
+    """A raw NOR flash partition: programming only clears bits, erasing sets a block to FF."""
+
+    BOOT = 0
+    RUNNING = 1
+    TYPE_APP = 0
+    TYPE_DATA = 1
+    BLOCK = 4096
+
+    def __init__(self, id, block_size=4096):
+        for entry in HELLO["partitions"]:
+            if entry[0] == id:
+                self._label, self._size = entry
+                break
+        else:
+            raise OSError(-2, "no partition " + str(id))
+        self._path = _ROOT + "/partition-" + self._label + ".bin"
+        try:
+            uos.stat(self._path)
+        except OSError:
+            with open(self._path, "wb") as f:
+                for _ in range(self._size // 4096):
+                    f.write(b"\xff" * 4096)
+
+    @classmethod
+    def find(cls, type=0, subtype=255, label=None, block_size=4096):
+        return [cls(e[0]) for e in HELLO["partitions"] if label is None or e[0] == label]
+
+    def info(self):
+        return (1, 0x40, 0, self._size, self._label, False)
+
+    def ioctl(self, cmd, arg=None):
+        if cmd == 4:
+            return self._size // 4096
+        if cmd == 5:
+            return 4096
+        if cmd == 6:
+            self._put(arg * 4096, b"\xff" * 4096)
+        return 0
+
+    def _put(self, at, data):
+        with open(self._path, "r+b") as f:
+            f.seek(at)
+            f.write(data)
+
+    def readblocks(self, block, buf, offset=0):
+        with open(self._path, "rb") as f:
+            f.seek(block * 4096 + offset)
+            f.readinto(buf)
+
+    def writeblocks(self, block, buf, offset=None):
+        at = block * 4096 + (offset or 0)
+        if offset is None:  # the simple block protocol erases first
+            for i in range(len(buf) // 4096):
+                self.ioctl(6, block + i)
+        old = bytearray(len(buf))
+        self.readblocks(block, old, offset or 0)
+        for i in range(len(buf)):
+            old[i] &= buf[i]
+        self._put(at, old)
+
+    def mark_app_valid_cancel_rollback(self=None):
+        pass
+
+
+def raw_temperature():
+    return 100
+
+
+def mcu_temperature():
+    return 35
+
+
+def idf_heap_info(capabilities):
+    return [(262144, 100000, 90000, 80000)]
+
+
+def wake_on_ext0(pin=None, level=False):
+    raise NotImplementedError("wake on pins is not simulated yet")
+
+
+def wake_on_ext1(pins=None, level=False):
+    raise NotImplementedError("wake on pins is not simulated yet")
+
+
+def gpio_deep_sleep_hold(enable):
+    pass

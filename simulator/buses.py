@@ -1,0 +1,233 @@
+"""A simulated board: chip models on its buses and pins, and what a transaction with them gives.
+
+All of this is private to one node, so a transaction is answered at the node's own time, at once, even
+when that lies a little ahead of the world. Only SPI radios share something with other nodes (the air):
+`shared_medium` chips are asked when the world has reached the transaction's time.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from simulator.chips.base import AdcChip, I2cChip, Microphone, Nak, PulseChip, SpiChip, UartChip
+
+FAR_US = 1 << 62
+LISTEN_LOOKAHEAD_US = 5_000
+"""How long the pins of a receiver may be taken as known: what others send may change them, but a LoRa
+frame is on the air for longer than this before its end raises a pin."""
+
+
+@dataclass
+class SpiMount:
+    """A chip on SPI: its NSS pin, the pins that the node reads, and the pins that the node drives."""
+
+    chip: SpiChip
+    nss: int
+    inputs: Mapping[str, int]  # wire name -> pin number, e.g. {"busy": 4, "dio1": 5}
+    outputs: Mapping[str, int] = field(default_factory=dict[str, int])  # e.g. {"reset": 8}
+
+
+@dataclass
+class _Uart:
+    chip: UartChip
+    baudrate: int = 0
+    rxbuf: int = 256
+    waiting: bytearray = field(default_factory=bytearray)
+
+
+@dataclass
+class _Stream:
+    rate: int
+    bits: int
+    stereo: bool
+    capacity: int  # frames that the DMA buffer holds
+    start_us: int
+    position: int = 0  # frames taken or lost since the start
+
+
+@dataclass
+class BusAnswer:
+    """Answer to one transaction: an errno (0 is success), data, a number, and the node's time after it."""
+
+    status: int = 0
+    data: bytes = b""
+    n: int = 0
+    t_us: int | None = None
+
+
+class Board:
+    """Chips by bus and address, or by pin.
+
+    i2c: {bus: [chip]}; spi: {bus: [SpiMount]}; uart: {bus: chip}; adc: {pin: chip};
+    counters: {pin: chip}; i2s: {bus: microphone}.
+    """
+
+    def __init__(
+        self,
+        name: str = "sim",
+        *,
+        i2c: Mapping[int, list[I2cChip]] | None = None,
+        spi: Mapping[int, list[SpiMount]] | None = None,
+        uart: Mapping[int, UartChip] | None = None,
+        adc: Mapping[int, AdcChip] | None = None,
+        counters: Mapping[int, PulseChip] | None = None,
+        i2s: Mapping[int, Microphone] | None = None,
+    ) -> None:
+        self.name = name
+        self._i2c = {(bus, chip.address): chip for bus, chips in (i2c or {}).items() for chip in chips}
+        self.spi = {(bus, mount.nss): mount for bus, mounts in (spi or {}).items() for mount in mounts}
+        self._uart = {bus: _Uart(chip) for bus, chip in (uart or {}).items()}
+        self._adc = dict(adc or {})
+        self._counters = dict(counters or {})
+        self._microphones = dict(i2s or {})
+        self._streams: dict[int, _Stream] = {}
+        self.watched = [
+            (mount.chip, wire, pin) for mount in self.spi.values() for wire, pin in mount.inputs.items()
+        ]
+        self.driven = {
+            pin: (mount.chip, wire) for mount in self.spi.values() for wire, pin in mount.outputs.items()
+        }
+
+    def unplug_i2c(self, bus: int, address: int) -> None:
+        """Take a chip off its bus: from now on nobody acknowledges there."""
+        self._i2c.pop((bus, address), None)
+
+    def plug_i2c(self, bus: int, chip: I2cChip) -> None:
+        """Put a chip on a bus."""
+        self._i2c[bus, chip.address] = chip
+
+    # -- one transaction each ------------------------------------------------------------------
+    def i2c_write(self, bus: int, address: int, data: bytes, t_us: int) -> BusAnswer:
+        """Run a write transaction; ENODEV when nobody acknowledges, as ports/esp32 reports it."""
+        chip = self._i2c.get((bus, address))
+        if chip is None:
+            return BusAnswer(errno.ENODEV)
+        if not data:  # an address alone: what scan() does
+            return BusAnswer()
+        try:
+            chip.write(data, t_us)
+        except Nak:
+            return BusAnswer(errno.ENODEV)
+        return BusAnswer()
+
+    def i2c_read(self, bus: int, address: int, n: int, t_us: int) -> BusAnswer:
+        """Run a read transaction of n bytes."""
+        chip = self._i2c.get((bus, address))
+        if chip is None:
+            return BusAnswer(errno.ENODEV)
+        try:
+            data = chip.read(n, t_us)
+        except Nak:
+            return BusAnswer(errno.ENODEV)
+        if len(data) != n:
+            raise ValueError(f"{type(chip).__name__}.read({n}) gave {len(data)} bytes")
+        return BusAnswer(data=data)
+
+    def spi_transfer(self, bus: int, nss: int, mosi: bytes, t_us: int) -> BusAnswer:
+        """Run one NSS-low transaction."""
+        mount = self.spi.get((bus, nss))
+        if mount is None:
+            return BusAnswer(data=b"\xff" * len(mosi))
+        miso = mount.chip.transfer(mosi, t_us)
+        if len(miso) != len(mosi):
+            raise ValueError(f"{type(mount.chip).__name__}.transfer gave {len(miso)} bytes for {len(mosi)}")
+        return BusAnswer(data=miso)
+
+    def drive(self, pin: int, level: int, t_us: int) -> None:
+        """Set a pin that leads to a chip."""
+        if pin in self.driven:
+            chip, wire = self.driven[pin]
+            chip.set_pin(wire, level, t_us)
+
+    def levels(self, t_us: int) -> tuple[int, int]:
+        """Return the watched pins as bits, and until when they hold."""
+        bits, until = 0, FAR_US
+        for i, (chip, wire, _) in enumerate(self.watched):
+            bits |= chip.pin(wire, t_us) << i
+            change = chip.next_change_us(wire, t_us)
+            if change is not None:
+                until = min(until, max(change, t_us + 1))
+            if getattr(chip, "listening", False):
+                until = min(until, t_us + LISTEN_LOOKAHEAD_US)
+        return bits, until
+
+    def uart_init(self, bus: int, baudrate: int, rxbuf: int, t_us: int) -> BusAnswer:
+        """Open a serial port; what the chip said before is lost."""
+        port = self._uart.get(bus)
+        if port is not None:
+            port.baudrate, port.rxbuf = baudrate, rxbuf
+            port.chip.read_available(t_us)
+            port.waiting.clear()
+        return BusAnswer()
+
+    def uart_write(self, bus: int, data: bytes, t_us: int) -> None:
+        """Send bytes to the chip; nothing arrives at a wrong baud rate."""
+        port = self._uart.get(bus)
+        if port is not None and port.baudrate == port.chip.baudrate:
+            port.chip.host_wrote(data, t_us)
+
+    def uart_read(self, bus: int, want: int, wait_us: int, t_us: int) -> BusAnswer:
+        """Return all bytes received, waiting up to wait_us until there are `want`."""
+        port = self._uart.get(bus)
+        end = t_us + wait_us
+        if port is None:
+            return BusAnswer(t_us=end)
+        self._uart_fill(port, t_us)
+        while len(port.waiting) < want and t_us < end:
+            t_us = min(end, t_us + 1000)  # one character at 9600 baud
+            self._uart_fill(port, t_us)
+        data = bytes(port.waiting)
+        port.waiting.clear()
+        return BusAnswer(data=data, t_us=t_us)
+
+    @staticmethod
+    def _uart_fill(port: _Uart, t_us: int) -> None:
+        data = port.chip.read_available(t_us)
+        if port.baudrate != port.chip.baudrate:
+            data = bytes(b ^ 0xA5 for b in data)  # framing noise: no byte of it is what was sent
+        port.waiting += data[: max(0, port.rxbuf - len(port.waiting))]  # a full buffer drops what comes
+
+    def adc_uv(self, pin: int, t_us: int) -> BusAnswer:
+        """Return microvolts at a pin; an open pin reads near nothing."""
+        chip = self._adc.get(pin)
+        return BusAnswer(n=max(0, chip.read_uv(t_us)) if chip else 142_000)
+
+    def pulses(self, pin: int, t_us: int) -> BusAnswer:
+        """Return pulses so far at a pin."""
+        chip = self._counters.get(pin)
+        return BusAnswer(n=chip.count(t_us) if chip else 0)
+
+    def i2s_init(self, bus: int, rate: int, packed: int, t_us: int) -> BusAnswer:
+        """Start the microphone clock. packed: DMA bytes * 4 + (2 for 32 bits) + (1 for stereo)."""
+        self._streams[bus] = _Stream(
+            rate, 32 if packed & 2 else 16, bool(packed & 1), (packed >> 2) // 8, t_us
+        )
+        return BusAnswer()
+
+    def i2s_read(self, bus: int, n: int, t_us: int) -> BusAnswer:
+        """Return n frames in the format asked for, at the time the last of them is there.
+
+        When the node comes too late, the DMA buffer has overrun and the frames in between are lost
+        without a word, as on the chip.
+        """
+        stream = self._streams.get(bus)
+        if stream is None:
+            return BusAnswer(errno.EIO)
+        produced = (t_us - stream.start_us) * stream.rate // 1_000_000
+        stream.position = max(stream.position, produced - stream.capacity)
+        stream.position += n
+        t_us = max(t_us, stream.start_us + -(-stream.position * 1_000_000 // stream.rate))
+        microphone = self._microphones.get(bus)
+        raw = microphone.frames(n, t_us) if microphone else bytes(8 * n)
+        if stream.bits == 32 and stream.stereo:
+            return BusAnswer(data=raw, t_us=t_us)
+        words = np.frombuffer(raw, dtype="<i4").reshape(-1, 2)
+        if not stream.stereo:
+            words = words[:, :1]  # MONO keeps the left slot
+        if stream.bits == 16:
+            words = (words >> 16).astype("<i2")
+        return BusAnswer(data=words.tobytes(), t_us=t_us)

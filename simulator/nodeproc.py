@@ -1,0 +1,135 @@
+"""Node processes: real MicroPython, one operating system process a life of a node.
+
+A life ends with deep sleep, a reset or a power cut; the next one is a fork of the zygote away.
+"""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+SIMULATOR = Path(__file__).resolve().parent
+FIRMWARE = SIMULATOR.parent / "firmware"
+BOARD = SIMULATOR / "board"
+
+HEAP_BYTES = 384 * 1024
+"""Heap of a simulated ESP32. MicroPython's objects and pointers are 8 bytes wide here and 4 on the chip,
+plain bytes are the same: 160 KB there are between 160 and 320 KB here, and the shims take about 40 KB."""
+
+
+class SimulatorError(Exception):
+    """The simulation cannot run; the text says what to do about it."""
+
+
+def micropython_folder() -> Path:
+    """Return the folder of the MicroPython unix port; SimulatorError when it is not installed."""
+    spec = importlib.util.find_spec("micropython_run")
+    if spec is None or spec.origin is None:
+        raise SimulatorError("MicroPython is missing: pip install 'meetnet[simulator]'")
+    return Path(spec.origin).parent
+
+
+class Spawner:
+    """Starts and kills node processes through the zygote. One a street; `start()` before use."""
+
+    def __init__(self) -> None:
+        self._control: socket.socket | None = None
+        self._zygote: subprocess.Popen[bytes] | None = None
+        self._next = 0
+        self._on_exit: dict[int, Callable[[int], None]] = {}
+        self._inbox = bytearray()
+
+    def start(self) -> None:
+        """Start the zygote; needs the running loop."""
+        ours, theirs = socket.socketpair()
+        script = SIMULATOR / "_zygote.py"
+        command = [sys.executable, "-I", "-S", str(script), str(micropython_folder()), str(theirs.fileno())]
+        self._zygote = subprocess.Popen(command, pass_fds=[theirs.fileno()], start_new_session=True)
+        theirs.close()
+        self._control = ours
+        asyncio.get_running_loop().add_reader(ours.fileno(), self._on_readable)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the zygote, the parent of all node processes."""
+        return self._zygote.pid if self._zygote else None
+
+    def spawn(
+        self,
+        link: int,
+        argv: list[str],
+        cwd: Path,
+        env: dict[str, str],
+        log: Path,
+        on_exit: Callable[[int], None],
+    ) -> int:
+        """Start a process with descriptor `link`; return its id here.
+
+        on_exit is called with the exit code (negative: the signal that ended it).
+        """
+        ident = self._next
+        self._next += 1
+        self._on_exit[ident] = on_exit
+        order = {"spawn": ident, "argv": argv, "cwd": str(cwd), "env": env, "log": str(log)}
+        self._order(order, array.array("i", [link]))
+        return ident
+
+    def kill(self, ident: int) -> None:
+        """End a process at once, as a power cut does; nothing happens when it has ended."""
+        if ident in self._on_exit:
+            self._order({"kill": ident}, None)
+
+    async def stop(self) -> None:
+        """Kill what still runs and end the zygote."""
+        if self._control is None or self._zygote is None:
+            return
+        for ident in list(self._on_exit):
+            self.kill(ident)
+        asyncio.get_running_loop().remove_reader(self._control.fileno())
+        self._control.close()
+        self._control = None
+        try:
+            self._zygote.wait(5)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._zygote.pid, signal.SIGKILL)
+            self._zygote.wait()
+
+    def _order(self, order: Mapping[str, object], fds: array.array[int] | None) -> None:
+        if self._control is None:
+            raise SimulatorError("the street is closed")
+        body = json.dumps(order).encode()
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if fds is not None else []
+        data = struct.pack("<I", len(body)) + body
+        sent = self._control.sendmsg([data], ancillary)
+        if sent < len(data):
+            self._control.sendall(data[sent:])
+
+    def _on_readable(self) -> None:
+        assert self._control is not None
+        data = self._control.recv(65536)
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._control.fileno())
+            raise SimulatorError("the parent of the node processes died")
+        inbox = self._inbox
+        inbox += data
+        while len(inbox) >= 4:
+            end = 4 + struct.unpack_from("<I", inbox)[0]
+            if len(inbox) < end:
+                break
+            report = json.loads(inbox[4:end])
+            del inbox[:end]
+            on_exit = self._on_exit.pop(report["exit"], None)
+            if on_exit is not None:
+                on_exit(os.waitstatus_to_exitcode(report["status"]))
