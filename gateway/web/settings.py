@@ -1,0 +1,66 @@
+"""What an operator can set of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gateway.errors import ConfigError
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """Settings of the page.
+
+    title: name of the network, in the heading.
+    time_zone: IANA name of the zone in which people read times.
+    stale_after_s: age from which a value counts as old, by kind of site ("air", "noise", "bin", "garden").
+    refresh_s: how often an open page asks for new values.
+    tiles_url: address template of map tiles ("https://tiles.example/{z}/{x}/{y}.png"); "" draws local
+        outlines only, and the page asks nothing of any other host.
+    tiles_attribution: the credit that the tiles' licence asks for; obligatory with tiles_url.
+    outlines: GeoJSON file with lines of the neighbourhood, drawn under the sites.
+    documents: further public documents by path ("/contexts/x.jsonld"): (media type, content).
+    """
+
+    title: str = "Meetnet"
+    time_zone: str = "Europe/Brussels"
+    stale_after_s: Mapping[str, int] = field(
+        default_factory=lambda: {"air": 1800, "noise": 1800, "bin": 7200, "garden": 3600}
+    )
+    refresh_s: int = 10
+    tiles_url: str = ""
+    tiles_attribution: str = ""
+    outlines: Path | None = HERE / "static" / "outlines.geojson"
+    documents: Mapping[str, tuple[str, bytes]] = field(default_factory=dict[str, tuple[str, bytes]])
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, naming the key and the remedy."""
+        if not 1 <= self.refresh_s <= 3600:
+            raise ConfigError("web.refresh_s", "must be 1 to 3600 seconds, for example 10")
+        for kind, seconds in self.stale_after_s.items():
+            if seconds <= 0:
+                raise ConfigError(f"web.stale_after_s.{kind}", "must be above 0 seconds, for example 1800")
+        if not self.tiles_url:
+            return
+        parts = urlsplit(self.tiles_url)
+        if parts.scheme not in ("http", "https") or not parts.netloc or "{z}" not in self.tiles_url:
+            raise ConfigError("web.tiles_url", "must be an address like https://host/{z}/{x}/{y}.png, or empty")
+        if any(sign in parts.netloc for sign in " ;,'\"{}"):
+            raise ConfigError("web.tiles_url", "the host may hold no {s} or other sign: name one host")
+        if not self.tiles_attribution:
+            raise ConfigError("web.tiles_attribution", "tiles need the credit that their licence asks for")
+
+    @property
+    def tiles_origin(self) -> str:
+        """Return the scheme and host of the tiles for the content security policy, "" without tiles."""
+        parts = urlsplit(self.tiles_url)
+        return f"{parts.scheme}://{parts.netloc}" if self.tiles_url else ""
+
+    def stale_ms(self, kind: str) -> int:
+        """Return the age in milliseconds from which a value of this kind of site counts as old."""
+        return self.stale_after_s.get(kind, 3600) * 1000

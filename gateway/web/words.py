@@ -1,0 +1,78 @@
+"""The words of measurement: quantities, kinds of site, states and flags, as people call them.
+
+Names that another stage brings and that are not listed here are shown as they are: an unknown flag is
+better seen than hidden.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.web.languages import N_
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """How a quantity is shown: label (a message id), decimals, and its place among others of a site."""
+
+    label: str
+    decimals: int
+    rank: int
+
+
+QUANTITIES = {
+    "pm2_5": Quantity(N_("Fine particles PM2.5"), 1, 1),
+    "pm10": Quantity(N_("Particles PM10"), 1, 2),
+    "pm1": Quantity(N_("Very fine particles PM1"), 1, 3),
+    "pm4": Quantity(N_("Particles PM4"), 1, 4),
+    "laeq": Quantity(N_("Sound level LAeq"), 1, 10),
+    "lafmax": Quantity(N_("Loudest moment LAFmax"), 1, 11),
+    "lafmin": Quantity(N_("Quietest moment LAFmin"), 1, 12),
+    "la10": Quantity(N_("Level exceeded 10 % of the time LA10"), 1, 13),
+    "la50": Quantity(N_("Level exceeded half of the time LA50"), 1, 14),
+    "la90": Quantity(N_("Background level LA90"), 1, 15),
+    "lceq": Quantity(N_("Sound level with bass LCeq"), 1, 16),
+    "lcpeak": Quantity(N_("Highest peak LCpeak"), 1, 17),
+    "fill_level": Quantity(N_("Fill level"), 0, 20),
+    "distance": Quantity(N_("Distance to the waste"), 0, 21),
+    "temperature": Quantity(N_("Temperature"), 1, 30),
+    "relative_humidity": Quantity(N_("Relative humidity"), 0, 31),
+    "rain": Quantity(N_("Rain"), 1, 32),
+    "rain_tips": Quantity(N_("Tips of the rain gauge"), 0, 33),
+    "battery": Quantity(N_("Battery"), 0, 90),
+}
+
+KINDS = {
+    "air": N_("Air"),
+    "noise": N_("Noise"),
+    "bin": N_("Waste bin"),
+    "garden": N_("Garden"),
+}
+
+# What a reading's own state says (wire.record) ...
+STATES = {
+    "warmup": N_("sensor was still settling"),
+    "below_floor": N_("below what the sensor can tell apart"),
+    "overload": N_("above what the sensor can take"),
+    "degraded": N_("sensor is dirty or worn"),
+    "gap": N_("part of the measuring time is missing"),
+    "no_answer": N_("sensor does not answer"),
+    "timeout": N_("sensor answers too late"),
+    "checksum": N_("reading was damaged on its way"),
+    "out_of_range": N_("outside of what can be true"),
+    "fault": N_("sensor says that it is broken"),
+    "not_ready": N_("sensor has no value yet"),
+}
+
+# ... and what the checks of the gateway say.
+FLAGS = {
+    "range": N_("outside of what can be true"),
+    "stuck": N_("has not moved for too long"),
+    "time_unset": N_("the node did not know the time"),
+    "future": N_("comes from the future: the node's clock is wrong"),
+}
+
+
+def quantity(name: str) -> Quantity:
+    """Return how a quantity is shown."""
+    return QUANTITIES.get(name) or Quantity(name, 2, 50)
