@@ -13,7 +13,7 @@ _FLUSH_READS = 16
 class FrameReader:
     """fits(buf, n): whether buf[:n] may begin a frame; with n = length: whether it is one, checksum too.
 
-    frame: the last frame. heard: bytes since begin(). wrong: frames since begin() of which only the check failed.
+    frame: the last frame. heard: bytes since begin(). wrong: frames since begin() that only failed the check.
     """
 
     def __init__(self, uart, clock, length, fits):

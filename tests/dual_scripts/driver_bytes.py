@@ -1,6 +1,6 @@
 """Published bytes through the drivers on both Pythons: each case is a chip and the replies on its bus."""
 
-from drivers import a02yyuw, battery, rain_gauge, sensirion, sht4x, sps30
+from drivers import a02yyuw, battery, rain_gauge, sensirion, shdlc, sht4x, sps30, sps30_uart
 
 
 class Clock:
@@ -64,6 +64,22 @@ class Line:
         return n
 
 
+class Answers(Line):
+    """A UART that answers each request (hex) with its reply."""
+
+    def __init__(self, replies):
+        Line.__init__(self, b"")
+        self.replies = replies
+        self.written = []
+
+    def write(self, data):
+        """Take a request."""
+        code = bytes(data).hex()
+        self.written.append(code)
+        self.data = bytes.fromhex(self.replies.get(code, ""))
+        self.at = 0
+
+
 class Fixed:
     """A counter, and an ADC, with one value."""
 
@@ -85,6 +101,13 @@ def run(data):
     out = {"crc": [], "floats": [], "sht4x": [], "sps30": [], "a02yyuw": [], "rain_gauge": [], "battery": []}
     for text in data["a02yyuw"]:
         out["a02yyuw"].append(a02yyuw.A02YYUW(Line(bytes.fromhex(text)), clock, samples=3).fetch())
+    out["sps30_uart"] = []
+    for read in data["sps30_uart"]:
+        line = Answers(data["sps30_uart_common"] | {shdlc.frame(3).hex(): read})
+        driver = sps30_uart.SPS30Uart(line, clock)
+        driver.start()
+        clock.sleep_ms(driver.settle_ms)
+        out["sps30_uart"].append([driver.fetch(), driver.numbers, driver.size_nm, line.written])
     for number in data["rain_gauge"]:
         out["rain_gauge"].append(rain_gauge.RainGauge(Fixed(number), clock).fetch())
     for number, over, under in data["battery"]:

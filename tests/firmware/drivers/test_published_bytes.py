@@ -7,6 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 import pytest
 
 from simulator.chips.sensirion import pack
+from simulator.chips.sps30_uart import stuffed
 from tests.dual import run_on_both
 
 PM1, PM2_5, PM4, PM10, T, RH = 1, 2, 3, 4, 5, 6
@@ -54,10 +55,18 @@ def tenths(value: float) -> int:
 
 @pytest.mark.mpy
 def test_published_bytes_give_published_values_on_both_pythons(vectors):
+    names = ((PM1, "pm1"), (PM2_5, "pm2_5"), (PM4, "pm4"), (PM10, "pm10"))
     crc = vectors["sensirion_crc8"]["cases"]
     sps = vectors["sps30"]["i2c_read"]
     spoilt = bytearray(bytes.fromhex(sps["frame"]))
     spoilt[7] ^= 0x20
+    shdlc = vectors["sps30"]["shdlc_read"]
+    start = vectors["sps30"]["shdlc_start_float"]["frame"]
+    shdlc_common = {
+        start: stuffed(b"\0\0\0\0").hex(),
+        stuffed(b"\0\xd1\0").hex(): stuffed(b"\0\xd1\0\x07\x02\x02\0\7\0\2\0").hex(),
+        stuffed(b"\0\xd2\x01\0").hex(): stuffed(b"\0\xd2\0\x05\0\0\0\0\0").hex(),
+    }
     common = {"0202": pack([1]).hex(), "d100": pack([0x0202]).hex(), "d206": pack([0, 0]).hex()}
     result = run_on_both(
         "driver_bytes",
@@ -66,6 +75,8 @@ def test_published_bytes_give_published_values_on_both_pythons(vectors):
             "floats": [[*float_words(value), 10] for value in FLOATS] + [[0x7FC0, 0, 10], [0xFF80, 0, 10]],
             "sht4x": [{"fd": case["frame"]} for case in vectors["sht4x"]] + [{"fd": "6666938000a3"}, {}],
             "a02yyuw": ["a7" + case["frame"] * 3 for case in vectors["a02yyuw"]],
+            "sps30_uart": [case["frame"] for case in shdlc],
+            "sps30_uart_common": shdlc_common,
             "rain_gauge": [41, 65_541],
             "battery": [[1_850_400, 2, 1], [1_000_000, 49, 10], [3_000, 2, 1]],
             "sps30": [common | {"0300": sps["frame"]}, common | {"0300": spoilt.hex()}],
@@ -80,8 +91,12 @@ def test_published_bytes_give_published_values_on_both_pythons(vectors):
     assert result["a02yyuw"] == [[[DISTANCE, case["mm"], OK]] for case in vectors["a02yyuw"]]
     assert result["rain_gauge"] == [[[RAIN_TIPS, 41, OK]], [[RAIN_TIPS, 5, OK]]]
     assert result["battery"] == [[[BATTERY, 3701, OK]], [[BATTERY, 4900, OK]], [[BATTERY, 0, NO_ANSWER]]]
+    for case, (readings, numbers, size, written) in zip(shdlc, result["sps30_uart"], strict=True):
+        assert readings == [[i, tenths(case[name]), OK] for i, name in names]
+        assert numbers == [tenths(case[name]) for name in ("n0_5", "n1", "n2_5", "n4", "n10")]
+        assert size == round(case["typical_um"] * 1000)
+        assert start in written
     good, bad = result["sps30"]
-    names = ((PM1, "pm1"), (PM2_5, "pm2_5"), (PM4, "pm4"), (PM10, "pm10"))
     assert good[0] == [[i, tenths(sps[name]), OK] for i, name in names]
     assert good[1] == [tenths(sps[name]) for name in ("n0_5", "n1", "n2_5", "n4", "n10")]
     assert good[2] == round(sps["typical_um"] * 1000)

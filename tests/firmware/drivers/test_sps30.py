@@ -241,5 +241,5 @@ def test_every_single_bit_error_of_a_frame_is_seen():
     for bit in range(480):
         spoilt = bytearray(frame)
         spoilt[bit // 8] ^= 1 << bit % 8
-        chip = SPS30(NoisyI2C(bytes(spoilt)), FakeClock())._chip
+        chip = SPS30(NoisyI2C(bytes(spoilt)), FakeClock())._link._chip
         assert chip.read(0x0300, 20, 1) == CHECKSUM
