@@ -78,6 +78,7 @@ class Board:
         i2s: Mapping[int, Microphone] | None = None,
     ) -> None:
         self.name = name
+        self.chips: dict[str, object] = {}  # models by driver name, for faults and tests
         self._i2c = {(bus, chip.address): chip for bus, chips in (i2c or {}).items() for chip in chips}
         self.spi = {(bus, mount.nss): mount for bus, mounts in (spi or {}).items() for mount in mounts}
         self._uart = {bus: _Uart(chip) for bus, chip in (uart or {}).items()}
@@ -219,10 +220,11 @@ class Board:
             return BusAnswer(errno.EIO)
         produced = (t_us - stream.start_us) * stream.rate // 1_000_000
         stream.position = max(stream.position, produced - stream.capacity)
+        begin_us = stream.start_us + stream.position * 1_000_000 // stream.rate
         stream.position += n
         t_us = max(t_us, stream.start_us + -(-stream.position * 1_000_000 // stream.rate))
         microphone = self._microphones.get(bus)
-        raw = microphone.frames(n, t_us) if microphone else bytes(8 * n)
+        raw = microphone.frames(n, begin_us) if microphone else bytes(8 * n)
         if stream.bits == 32 and stream.stereo:
             return BusAnswer(data=raw, t_us=t_us)
         words = np.frombuffer(raw, dtype="<i4").reshape(-1, 2)

@@ -154,6 +154,11 @@ class Sx1262:
             return self._rx.next_event_us(self.channel, self)
         return None
 
+    @property
+    def listening(self) -> bool:
+        """Tell whether a frame that somebody sends may yet change the pins."""
+        return self._rx is not None
+
     def transfer(self, mosi: bytes, now_us: int) -> bytes:
         """Run one SPI transaction; the returned bytes are what MISO carried."""
         self._advance(now_us)

@@ -1,0 +1,82 @@
+"""From a board's description (hardware/boards/*.toml) to a simulated board with chip models on its pins."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from simulator.buses import Board, SpiMount
+from simulator.channel.frame import Channel
+from simulator.chips.a02yyuw import A02YYUW
+from simulator.chips.base import AdcChip, I2cChip, Microphone, PulseChip, Source, UartChip
+from simulator.chips.battery import Battery
+from simulator.chips.i2s_mic import I2sMicrophone
+from simulator.chips.rain_gauge import RainGauge
+from simulator.chips.sht4x import SHT4x
+from simulator.chips.sps30 import SPS30
+from simulator.chips.sx1262 import Sx1262
+from simulator.nodeproc import SimulatorError
+
+DESCRIPTIONS = Path(__file__).resolve().parent.parent / "hardware" / "boards"
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Return the description of a board by its module name (sim_air); SimulatorError when there is none."""
+    path = DESCRIPTIONS / (name.replace("_", "-") + ".toml")
+    if not path.exists():
+        known = ", ".join(sorted(p.stem.replace("-", "_") for p in DESCRIPTIONS.glob("*.toml")))
+        raise SimulatorError(f"board: there is no {name}; known are {known}")
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def i2c_chip(driver: str, options: dict[str, Any], source: Source) -> I2cChip | None:
+    """Return the model of an I2C sensor, None when the driver is for another bus."""
+    makers: dict[str, Callable[[], I2cChip]] = {
+        "sht4x": lambda: SHT4x(source, address=options.get("address", 0x44)),
+        "sps30": lambda: SPS30(source),
+    }
+    make = makers.get(driver)
+    return make() if make else None
+
+
+def build(name: str, source: Source, channel: Channel | None = None, *, seed: int = 0, mm_per_tip: float = 0.2794) -> Board:
+    """Return the simulated board with a model for each sensor and, with a channel, its radio.
+
+    source: the physical quantities around this node, by the names that the models ask for.
+    """
+    description = describe(name)
+    i2c: dict[int, list[I2cChip]] = {}
+    uart: dict[int, UartChip] = {}
+    adc: dict[int, AdcChip] = {}
+    counters: dict[int, PulseChip] = {}
+    i2s: dict[int, Microphone] = {}
+    chips: dict[str, object] = {}
+    for row in description.get("sensors", []):
+        driver, bus, options = row["driver"], row.get("bus", 0), row.get("options", {})
+        chip: Any = i2c_chip(driver, options, source)
+        if chip is not None:
+            i2c.setdefault(bus, []).append(chip)
+        elif driver == "a02yyuw":
+            chip = uart[bus] = A02YYUW(source)
+        elif driver == "battery":
+            chip = adc[options["pin"]] = Battery(source, tuple(options.get("ratio", (2, 1))))
+        elif driver == "rain_gauge":
+            chip = counters[options["pin"]] = RainGauge(source, mm_per_tip)
+        elif driver == "i2s_mic":
+            rate_hz = description["i2s"][str(bus)].get("rate", 48000)
+            chip = i2s[bus] = I2sMicrophone(source, rate_hz=rate_hz, slot=options.get("slot", 0), seed=seed + 1)
+        else:
+            raise SimulatorError(f"board {name}: no chip model stands for driver {driver}")
+        chips[driver] = chip
+    spi: dict[int, list[SpiMount]] = {}
+    radio = description.get("radio")
+    if radio is not None and channel is not None:
+        chip = Sx1262(channel, needs_tcxo=bool(radio.get("tcxo_mv", 1800)), name=name)
+        wires = {"busy": radio["busy"], "dio1": radio["dio1"]}
+        spi[radio["spi"]] = [SpiMount(chip, radio["nss"], wires, {"reset": radio["reset"]})]
+        chips["radio"] = chip
+    board = Board(name, i2c=i2c, spi=spi, uart=uart, adc=adc, counters=counters, i2s=i2s)
+    board.chips.update(chips)
+    return board
