@@ -11,6 +11,6 @@ ranges are checked before packing and unpacking, and this is the only error that
 class WireError(ValueError):
     """Bytes or values that break the wire format. `field` is the offending field's name."""
 
-    def __init__(self, field, message):
+    def __init__(self, field: str, message: str):
         super().__init__(field + ": " + message)
         self.field = field

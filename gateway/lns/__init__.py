@@ -1,1 +1,7 @@
-"""Built-in LoRaWAN network server for a street with no other."""
+"""The built-in LoRaWAN network server, for one to a few gateways and up to 1,000 devices (see README.md)."""
+
+from .server import NetworkServer
+from .settings import LnsSettings
+from .store import SessionStore
+
+__all__ = ["LnsSettings", "NetworkServer", "SessionStore"]

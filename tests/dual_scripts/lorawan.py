@@ -4,11 +4,11 @@ import sys
 
 sys.path.insert(0, __file__.rsplit("/", 1)[0] if "/" in __file__ else ".")
 
-from aes_ecb import ecb, inverse  # noqa: E402
+from aes_ecb import ecb, inverse
 
-from wire.errors import WireError  # noqa: E402
-from wire.lorawan import airtime, cflist, eu868, frames, gpstime, join, keys, maccommands  # noqa: E402
-from wire.lorawan.cmac import cmac  # noqa: E402
+from wire.errors import WireError
+from wire.lorawan import airtime, cflist, eu868, frames, gpstime, join, keys, maccommands
+from wire.lorawan.cmac import cmac
 
 _ZERO = "00" * 16
 
@@ -35,8 +35,8 @@ def _data(phy, nwk, app, fcnt):
     )
     return {
         "mtype": frame.mtype,
-        "devaddr": "%08x" % frame.dev_addr,
-        "fctrl": "%02x" % frame.fctrl,
+        "devaddr": f"{frame.dev_addr:08x}",
+        "fctrl": f"{frame.fctrl:02x}",
         "fcnt16": frame.fcnt16,
         "fopts": frame.fopts.hex(),
         "fport": frame.port,
@@ -68,8 +68,8 @@ def _join_accept(phy, app_key, dev_nonce):
     nwk, app = keys.session_keys(ecb(key), accept.join_nonce, accept.net_id, dev_nonce)
     return {
         "joinnonce": accept.join_nonce,
-        "netid": "%06x" % accept.net_id,
-        "devaddr": "%08x" % accept.dev_addr,
+        "netid": f"{accept.net_id:06x}",
+        "devaddr": f"{accept.dev_addr:08x}",
         "rx1_dr_offset": accept.rx1_dr_offset,
         "rx2_dr": accept.rx2_dr,
         "rx_delay_s": accept.rx_delay_s,

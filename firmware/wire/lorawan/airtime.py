@@ -6,7 +6,7 @@ Semtech SX1261/2 datasheet section 6.1.4, AN1200.13. Explicit header; LDRO from 
 from ..errors import WireError
 
 
-def symbol_us(sf, bw_khz):
+def symbol_us(sf: int, bw_khz: int) -> int:
     """Return the length of one symbol; sf 7..12, bw_khz 125, 250 or 500."""
     if not 7 <= sf <= 12:
         raise WireError("sf", str(sf) + " is outside 7..12")
@@ -15,7 +15,9 @@ def symbol_us(sf, bw_khz):
     return (1 << sf) * 1000 // bw_khz
 
 
-def time_on_air_us(sf, bw_khz, length, crc=True, preamble=8, coding_rate=1):
+def time_on_air_us(
+    sf: int, bw_khz: int, length: int, crc: bool = True, preamble: int = 8, coding_rate: int = 1
+) -> int:
     """Return microseconds on air of `length` bytes; coding_rate 1..4 for 4/5..4/8, downlinks have no crc."""
     if not 0 <= length <= 255:
         raise WireError("length", str(length) + " is outside 0..255")

@@ -3,7 +3,7 @@
 from ..errors import WireError
 
 
-def _double(block):
+def _double(block: bytearray) -> bytearray:
     """Multiply by x in GF(2^128) (RFC 4493 section 2.3)."""
     out = bytearray(16)
     carry = 0
@@ -15,12 +15,12 @@ def _double(block):
     return out
 
 
-def _xor_into(block, data, start, length):
+def _xor_into(block: bytearray, data: bytes, start: int, length: int) -> None:
     for i in range(length):
         block[i] ^= data[start + i]
 
 
-def cmac(ecb, data):
+def cmac(ecb: object, data: bytes) -> bytes:
     """Return the 16-byte AES-CMAC of data under the key that ecb was made for."""
     subkey = _double(ecb.encrypt(bytes(16)))
     length = len(data)
@@ -38,12 +38,12 @@ def cmac(ecb, data):
     return bytes(ecb.encrypt(block))
 
 
-def mic(ecb, data):
+def mic(ecb: object, data: bytes) -> bytes:
     """Return the first four bytes of the CMAC, as LoRaWAN sends them."""
     return cmac(ecb, data)[:4]
 
 
-def same(a, b):
+def same(a: bytes, b: bytes) -> bool:
     """Compare two codes of equal length without stopping at the first difference."""
     if len(a) != len(b):
         raise WireError("mic", "lengths differ, compare codes of four bytes")

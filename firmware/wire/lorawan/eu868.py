@@ -58,14 +58,14 @@ JOIN_BACK_OFF = ((1, 36000000), (11, 36000000))
 JOIN_BACK_OFF_DAILY_US = const(8700000)
 
 
-def modulation(dr):
+def modulation(dr: int) -> tuple[int, int]:
     """Return (sf, bw_khz) of a data rate; WireError for one that is not LoRa here."""
     if not MIN_DR <= dr <= MAX_DR:
         raise WireError("dr", str(dr) + " is outside 0..6")
     return DATA_RATES[dr][:2]
 
 
-def data_rate(sf, bw_khz):
+def data_rate(sf: int, bw_khz: int) -> int | None:
     """Return the data rate of a modulation, or None."""
     for dr in range(len(DATA_RATES)):
         if DATA_RATES[dr][:2] == (sf, bw_khz):
@@ -73,33 +73,33 @@ def data_rate(sf, bw_khz):
     return None
 
 
-def max_payload(dr, fopts_length=0):
+def max_payload(dr: int, fopts_length: int = 0) -> int:
     """Return how many application bytes fit at a data rate beside FOpts of this length (may be below 0)."""
     modulation(dr)
     return DATA_RATES[dr][2] - 8 - fopts_length
 
 
-def max_phy(dr):
+def max_phy(dr: int) -> int:
     """Return the longest PHYPayload at a data rate (MHDR and MIC included)."""
     modulation(dr)
     return DATA_RATES[dr][2] + 5
 
 
-def rx1_data_rate(uplink_dr, offset):
+def rx1_data_rate(uplink_dr: int, offset: int) -> int:
     """Return the data rate of RX1."""
     if not 0 <= offset <= MAX_RX1_DR_OFFSET:
         raise WireError("rx1_dr_offset", str(offset) + " is outside 0..5")
     return max(uplink_dr - offset, MIN_DR)
 
 
-def eirp_dbm(tx_power):
+def eirp_dbm(tx_power: int) -> int:
     """Return the EIRP of a TXPower index."""
     if not 0 <= tx_power <= MAX_TX_POWER:
         raise WireError("tx_power", str(tx_power) + " is outside 0..7")
     return MAX_EIRP_DBM - 2 * tx_power
 
 
-def sub_band(freq_hz):
+def sub_band(freq_hz: int) -> int | None:
     """Return the index in SUB_BANDS of a frequency, or None in a gap or outside: not to be used."""
     for i in range(len(SUB_BANDS)):
         if SUB_BANDS[i][0] <= freq_hz < SUB_BANDS[i][1]:

@@ -31,7 +31,7 @@ _MIN_DATA = const(12)  # MHDR, DevAddr, FCtrl, FCnt, MIC
 _MAX_PHY = const(255)
 
 
-def message_type(phy):
+def message_type(phy: bytes) -> int:
     """Return the MType of a frame; WireError `phy` when it is empty, `major` when not LoRaWAN R1."""
     if not phy:
         raise WireError("phy", "empty frame")
@@ -45,7 +45,18 @@ class DataFrame:
 
     __slots__ = ("dev_addr", "fcnt16", "fctrl", "fopts", "frm", "mic", "mtype", "phy", "port")
 
-    def __init__(self, phy, mtype, dev_addr, fctrl, fcnt16, fopts, port, frm, code):
+    def __init__(
+        self,
+        phy: bytes,
+        mtype: int,
+        dev_addr: int,
+        fctrl: int,
+        fcnt16: int,
+        fopts: bytes,
+        port: int | None,
+        frm: bytes,
+        code: bytes,
+    ):
         self.phy = phy
         self.mtype = mtype
         self.dev_addr = dev_addr
@@ -57,27 +68,27 @@ class DataFrame:
         self.mic = code
 
     @property
-    def uplink(self):
+    def uplink(self) -> bool:
         """True for a frame from device to network."""
         return self.mtype in (UNCONFIRMED_UP, CONFIRMED_UP)
 
     @property
-    def confirmed(self):
+    def confirmed(self) -> bool:
         """True when the sender wants an acknowledgement."""
         return self.mtype in (CONFIRMED_UP, CONFIRMED_DOWN)
 
     @property
-    def ack(self):
+    def ack(self) -> bool:
         """True when the frame acknowledges the last confirmed one of the other side."""
         return bool(self.fctrl & ACK)
 
     @property
-    def adr(self):
+    def adr(self) -> bool:
         """True when the ADR bit is set."""
         return bool(self.fctrl & ADR)
 
 
-def parse_data(phy):
+def parse_data(phy: bytes) -> DataFrame:
     """Return the DataFrame in phy; WireError names what breaks the structure."""
     mtype = message_type(phy)
     if not UNCONFIRMED_UP <= mtype <= CONFIRMED_DOWN:
@@ -108,13 +119,13 @@ def parse_data(phy):
     )
 
 
-def _block(first, uplink, dev_addr, fcnt, last):
+def _block(first: bytes, uplink: bool, dev_addr: int, fcnt: int, last: int) -> bytes:
     """Return A_i or B0 (TS001-1.0.4 sections 4.3.3 and 4.4); the counter enters with all 32 bits."""
     direction = b"\x00" if uplink else b"\x01"
     return first + bytes(4) + direction + uint_le(dev_addr, 4) + uint_le(fcnt, 4) + b"\x00" + bytes([last])
 
 
-def data_mic(ecb, unsigned, uplink, dev_addr, fcnt):
+def data_mic(ecb: object, unsigned: bytes, uplink: bool, dev_addr: int, fcnt: int) -> bytes:
     """Return the MIC of a data frame without its last four bytes; ecb is made for the NwkSKey."""
     check("dev_addr", dev_addr, 0xFFFFFFFF)
     check("fcnt", fcnt, 0xFFFFFFFF)
@@ -122,12 +133,12 @@ def data_mic(ecb, unsigned, uplink, dev_addr, fcnt):
     return mic(ecb, _block(b"\x49", uplink, dev_addr, fcnt, len(unsigned)) + unsigned)
 
 
-def mic_ok(ecb, frame, fcnt):
+def mic_ok(ecb: object, frame: DataFrame, fcnt: int) -> bool:
     """Tell whether a received DataFrame carries the right MIC for this 32-bit counter."""
     return same(data_mic(ecb, frame.phy[:-4], frame.uplink, frame.dev_addr, fcnt), frame.mic)
 
 
-def crypt_payload(ecb, uplink, dev_addr, fcnt, data):
+def crypt_payload(ecb: object, uplink: bool, dev_addr: int, fcnt: int, data: bytes) -> bytes:
     """Encrypt or decrypt an FRMPayload (the same operation); ecb: AppSKey, or NwkSKey for port 0."""
     if not data:
         return b""
@@ -141,12 +152,22 @@ def crypt_payload(ecb, uplink, dev_addr, fcnt, data):
     return bytes([data[i] ^ stream[i] for i in range(len(data))])
 
 
-def decrypt(nwk, app, frame, fcnt):
+def decrypt(nwk: object, app: object, frame: DataFrame, fcnt: int) -> bytes:
     """Return the plain FRMPayload of a DataFrame; nwk and app are made for NwkSKey and AppSKey."""
     return crypt_payload(nwk if frame.port == 0 else app, frame.uplink, frame.dev_addr, fcnt, frame.frm)
 
 
-def build_data(nwk, app, mtype, dev_addr, fcnt, flags=0, fopts=b"", port=None, payload=b""):
+def build_data(
+    nwk: object,
+    app: object,
+    mtype: int,
+    dev_addr: int,
+    fcnt: int,
+    flags: int = 0,
+    fopts: bytes = b"",
+    port: int | None = None,
+    payload: bytes = b"",
+) -> bytes:
     """Return the bytes of a data frame.
 
     flags are the upper four bits of FCtrl (ADR, ADR_ACK_REQ, ACK, F_PENDING); the payload is given
@@ -174,7 +195,7 @@ def build_data(nwk, app, mtype, dev_addr, fcnt, flags=0, fopts=b"", port=None, p
     return out + data_mic(nwk, out, uplink, dev_addr, fcnt)
 
 
-def full_fcnt(last, fcnt16):
+def full_fcnt(last: int, fcnt16: int) -> int | None:
     """Return the smallest counter above `last` (-1: none yet) that ends in fcnt16; None past 32 bits."""
     fcnt = fcnt16 if last < 0 else last - (last & 0xFFFF) + fcnt16
     if fcnt <= last:

@@ -13,7 +13,7 @@ _LEAP_DAYS = (
 )  # fmt: skip
 
 
-def gps_ms(unix_ms):
+def gps_ms(unix_ms: int) -> int:
     """Return GPS milliseconds of UTC milliseconds since 1970."""
     ms = unix_ms - GPS_EPOCH_UNIX_S * 1000
     for leaps in range(len(_LEAP_DAYS), 0, -1):
@@ -22,7 +22,7 @@ def gps_ms(unix_ms):
     return ms
 
 
-def unix_ms(gps_s, fraction_256=0):
+def unix_ms(gps_s: int, fraction_256: int = 0) -> int:
     """Return UTC milliseconds since 1970 of GPS seconds and 1/256 s; a leap second repeats 00:00:00."""
     leaps = len(_LEAP_DAYS)
     while leaps and gps_s < _LEAP_DAYS[leaps - 1] * 86400 + leaps:

@@ -18,7 +18,7 @@ class JoinRequest:
 
     __slots__ = ("dev_eui", "dev_nonce", "join_eui", "mic", "phy")
 
-    def __init__(self, phy, join_eui, dev_eui, dev_nonce, code):
+    def __init__(self, phy: bytes, join_eui: bytes, dev_eui: bytes, dev_nonce: int, code: bytes):
         self.phy = phy
         self.join_eui = join_eui
         self.dev_eui = dev_eui
@@ -31,7 +31,16 @@ class JoinAccept:
 
     __slots__ = ("cflist", "dev_addr", "join_nonce", "net_id", "rx1_dr_offset", "rx2_dr", "rx_delay_s")
 
-    def __init__(self, join_nonce, net_id, dev_addr, rx1_dr_offset=0, rx2_dr=0, rx_delay_s=1, cflist=b""):
+    def __init__(
+        self,
+        join_nonce: int,
+        net_id: int,
+        dev_addr: int,
+        rx1_dr_offset: int = 0,
+        rx2_dr: int = 0,
+        rx_delay_s: int = 1,
+        cflist: bytes = b"",
+    ):
         self.join_nonce = join_nonce
         self.net_id = net_id
         self.dev_addr = dev_addr
@@ -41,7 +50,7 @@ class JoinAccept:
         self.cflist = cflist
 
 
-def build_join_request(ecb, join_eui, dev_eui, dev_nonce):
+def build_join_request(ecb: object, join_eui: bytes, dev_eui: bytes, dev_nonce: int) -> bytes:
     """Return the 23 bytes of a JoinRequest; ecb is made for the AppKey."""
     check_length("join_eui", join_eui, 8)
     check_length("dev_eui", dev_eui, 8)
@@ -50,7 +59,7 @@ def build_join_request(ecb, join_eui, dev_eui, dev_nonce):
     return out + mic(ecb, out)
 
 
-def parse_join_request(phy):
+def parse_join_request(phy: bytes) -> JoinRequest:
     """Return the JoinRequest in phy; its MIC is not looked at (see join_request_mic_ok)."""
     if message_type(phy) != JOIN_REQUEST:
         raise WireError("mtype", "no JoinRequest")
@@ -60,12 +69,12 @@ def parse_join_request(phy):
     )
 
 
-def join_request_mic_ok(ecb, request):
+def join_request_mic_ok(ecb: object, request: JoinRequest) -> bool:
     """Tell whether a JoinRequest was made with the AppKey that ecb was made for."""
     return same(mic(ecb, request.phy[:-4]), request.mic)
 
 
-def build_join_accept(ecb, inverse, accept):
+def build_join_accept(ecb: object, inverse: object, accept: JoinAccept) -> bytes:
     """Return the 17 or 33 bytes of a JoinAccept; ecb and inverse.decrypt both work with the AppKey."""
     check("join_nonce", accept.join_nonce, 0xFFFFFF)
     check("net_id", accept.net_id, 0xFFFFFF)
@@ -81,7 +90,7 @@ def build_join_accept(ecb, inverse, accept):
     return header + bytes(inverse.decrypt(body + mic(ecb, header + body)))
 
 
-def open_join_accept(ecb, phy):
+def open_join_accept(ecb: object, phy: bytes) -> JoinAccept:
     """Return the JoinAccept in phy; WireError field `mic` when it was not made for our AppKey."""
     if message_type(phy) != JOIN_ACCEPT:
         raise WireError("mtype", "no JoinAccept")

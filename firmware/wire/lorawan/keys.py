@@ -3,7 +3,7 @@
 from .fields import check, uint_le
 
 
-def session_keys(ecb, join_nonce, net_id, dev_nonce):
+def session_keys(ecb: object, join_nonce: int, net_id: int, dev_nonce: int) -> tuple[bytes, bytes]:
     """Return (NwkSKey, AppSKey); ecb is made for the AppKey, net_id is that of the JoinAccept."""
     check("join_nonce", join_nonce, 0xFFFFFF)
     check("net_id", net_id, 0xFFFFFF)

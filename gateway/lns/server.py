@@ -1,0 +1,390 @@
+"""The network server: frames from gateways in, verified application uplinks out, answers back in time.
+
+    frame -> gathering -> join  -> nonces durable -> JoinAccept
+                       -> data  -> MIC, counter -> durable -> sink -> ACK, answers, queue -> downlink
+
+Everything of one device happens under that device's lock, in order; devices run beside one another
+and share commits. What is wrong with a frame is counted (`lns.…`), and changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict, deque
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from gateway.clock import Clock
+from gateway.counters import Counters
+from gateway.errors import RegistryError, StoreError
+from gateway.model import DeviceKeys, DownlinkSender, KeySource, LoraFrame, Uplink, UplinkSink
+from wire.errors import WireError
+from wire.lorawan import frames, join, maccommands
+
+from . import commands, joining, store
+from .gathering import Gathering, Heard
+from .outbox import Outbox
+from .radio import Radio
+from .session import COPY, FOREIGN, NEW, JoinState, QueuedDownlink, Session
+from .settings import LnsSettings
+from .windows import JOIN_PLAN, RxPlan
+
+logger = logging.getLogger("meetnet.lns")
+
+_K = TypeVar("_K")
+
+MAX_APPLICATION_PORT = 223  # 224 is for certification, above is reserved
+MAX_PAYLOAD = 242
+_CAUSES = {
+    "phy": "lns.truncated",
+    "fopts": "lns.truncated",
+    "major": "lns.major_version",
+    "mtype": "lns.not_lorawan",
+}
+
+
+class NetworkServer:
+    """A FrameSink. Create, `attach` the ways to gateways, `await start()`, `await close()`."""
+
+    def __init__(
+        self,
+        keys: KeySource,
+        sink: UplinkSink,
+        session_store: store.SessionStore,
+        clock: Clock,
+        counters: Counters,
+        settings: LnsSettings | None = None,
+    ) -> None:
+        self._keys = keys
+        self._store = session_store
+        self._clock = clock
+        self._count = counters.count
+        self._settings = settings or LnsSettings()
+        self._radio = Radio(counters, self._settings)
+        self._gathering = Gathering(self._settings.gathering_s, self._settings.max_gathering, self._heard)
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._tasks: set[asyncio.Task[None]] = set()
+        snapshot = session_store.load()
+        self._joins = snapshot.devices
+        self._by_address: defaultdict[int, list[Session]] = defaultdict(list)
+        self._by_device: defaultdict[str, list[Session]] = defaultdict(list)
+        for session in snapshot.sessions:
+            self._add(session)
+        self._queues: defaultdict[str, deque[QueuedDownlink]] = defaultdict(deque)
+        for item in snapshot.downlinks:
+            self._queues[item.dev_eui].append(item)
+        self._last_downlink_id = snapshot.last_downlink_id
+        self._outbox = Outbox(sink, session_store, counters, snapshot.undelivered)
+
+    # -- life ----------------------------------------------------------------------------------
+    def attach(self, sender: DownlinkSender) -> None:
+        """Add a way to gateways."""
+        self._radio.senders.append(sender)
+
+    async def start(self) -> None:
+        """Hand over what a kill kept from the sink."""
+        self._outbox.retry()
+
+    async def close(self) -> None:
+        """Finish what is under way; the store stays open for its owner to close."""
+        self._gathering.close()
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._outbox.close()
+
+    def status(self) -> dict[str, int]:
+        """Return sizes for the status page."""
+        return {
+            "devices_joined": len(self._joins),
+            "sessions": sum(len(sessions) for sessions in self._by_device.values()),
+            "queued_downlinks": sum(len(queue) for queue in self._queues.values()),
+            "undelivered": len(self._outbox),
+        }
+
+    # -- for the rest of the house -------------------------------------------------------------
+    def frame(self, frame: LoraFrame) -> None:
+        """Take a frame from a gateway; returns at once."""
+        if not self._gathering.add(frame):
+            self._count("lns.overload", "too many frames at once: some are dropped unseen")
+
+    async def enqueue(self, dev_eui: str, f_port: int, payload: bytes, confirmed: bool = False) -> int:
+        """Queue an application downlink for a device's next uplink; durable on return. Returns its id.
+
+        RegistryError when the device is unknown, its queue is full, or port or length cannot be.
+        """
+        if self._keys.device_keys(dev_eui) is None:
+            raise RegistryError(f"device {dev_eui} is not registered for LoRaWAN: add it first")
+        if not 1 <= f_port <= MAX_APPLICATION_PORT:
+            raise RegistryError(f"f_port {f_port} is outside 1..{MAX_APPLICATION_PORT}")
+        if not 0 < len(payload) <= MAX_PAYLOAD:
+            raise RegistryError(f"payload of {len(payload)} bytes: send 1..{MAX_PAYLOAD}")
+        queue = self._queues[dev_eui]
+        if len(queue) >= self._settings.queue_length:
+            raise RegistryError(f"{len(queue)} downlinks already wait for {dev_eui}: let it speak first")
+        self._last_downlink_id += 1
+        item = QueuedDownlink(self._last_downlink_id, dev_eui, f_port, bytes(payload), confirmed)
+        await self._store.commit(store.insert_downlink(item))
+        queue.append(item)
+        return item.id
+
+    async def reset_join(self, dev_eui: str) -> None:
+        """Accept any DevNonce at the device's next join: for one whose memory was erased.
+
+        JoinNonce keeps rising, so old JoinAccepts stay worthless; old JoinRequests could be replayed
+        until the device has joined.
+        """
+        async with self._locks[dev_eui]:
+            state = JoinState(-1, self._joins.get(dev_eui, JoinState()).join_nonce)
+            await self._store.commit(store.save_device(dev_eui, state))
+            self._joins[dev_eui] = state
+
+    # -- frames --------------------------------------------------------------------------------
+    def _heard(self, heard: Heard) -> None:
+        task = asyncio.get_running_loop().create_task(self._guarded(self._frame(heard)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let no frame end the service: a fault of ours is logged whole, and counted."""
+        try:
+            await work
+        except StoreError as error:
+            self._count("lns.store", str(error))
+        except Exception as error:
+            logger.exception("a frame could not be processed")
+            self._count("lns.internal_error", repr(error))
+
+    async def _frame(self, heard: Heard) -> None:
+        try:
+            mtype = frames.message_type(heard.phy)
+            if mtype == frames.JOIN_REQUEST:
+                await self._join(heard, join.parse_join_request(heard.phy))
+            else:
+                await self._data(heard, frames.parse_data(heard.phy))
+        except WireError as error:
+            self._count(_CAUSES.get(error.field, "lns.malformed"), str(error))
+
+    # -- joins ---------------------------------------------------------------------------------
+    async def _join(self, heard: Heard, request: join.JoinRequest) -> None:
+        dev_eui = request.dev_eui.hex()
+        device = self._keys.device_keys(dev_eui)
+        if device is None:
+            self._count("lns.unknown_dev_eui", f"{dev_eui} wants to join but is not registered")
+            return
+        async with self._locks[dev_eui]:
+            await self._join_locked(heard, request, device)
+
+    async def _join_locked(self, heard: Heard, request: join.JoinRequest, device: DeviceKeys) -> None:
+        dev_eui = device.dev_eui
+        state = self._joins.get(dev_eui, JoinState())
+        try:
+            joining.check_request(request, device, state)
+        except joining.JoinRefusedError as refused:
+            self._count(refused.cause, str(refused))
+            return
+        state = JoinState(request.dev_nonce, state.join_nonce + 1)
+        address = joining.device_address(
+            dev_eui, state.join_nonce, self._settings.net_id, self._by_address.__contains__
+        )
+        session = joining.new_session(device, request.dev_nonce, state.join_nonce, address, self._settings)
+        never_used = [old for old in self._by_device[dev_eui] if not old.active]
+        self._add(session)  # before the first await: nobody else gets this address
+        try:
+            await self._store.commit(
+                store.save_device(dev_eui, state),
+                *map(store.delete_session, never_used),
+                store.insert_session(session),
+            )
+        except StoreError:
+            self._remove(session)
+            raise
+        self._joins[dev_eui] = state
+        for old in never_used:
+            self._remove(old)
+        phy = joining.accept_frame(device, session, self._settings)
+        if await self._radio.answer(heard, JOIN_PLAN, phy):
+            self._count("lns.join_accepts")
+
+    # -- data ----------------------------------------------------------------------------------
+    async def _data(self, heard: Heard, frame: frames.DataFrame) -> None:
+        if not frame.uplink:
+            self._count("lns.not_uplink", "a gateway forwards downlinks of this or another network")
+            return
+        devices = list({session.dev_eui: None for session in self._by_address.get(frame.dev_addr, ())})
+        if not devices:
+            self._count("lns.unknown_dev_addr", f"DevAddr {frame.dev_addr:08x} is no device of ours")
+            return
+        for dev_eui in devices:
+            async with self._locks[dev_eui]:
+                if await self._data_locked(heard, frame, dev_eui):
+                    return
+        self._count("lns.mic_mismatch", f"DevAddr {frame.dev_addr:08x}: the MIC fits no session")
+
+    async def _data_locked(self, heard: Heard, frame: frames.DataFrame, dev_eui: str) -> bool:
+        """Process the frame if it belongs to this device; tell whether it did."""
+        for session in list(self._by_device[dev_eui]):
+            if session.dev_addr != frame.dev_addr:
+                continue
+            verdict, fcnt = session.judge(frame)
+            if verdict == FOREIGN:
+                continue
+            if verdict == NEW:
+                await self._new_uplink(heard, frame, session, fcnt)
+            elif verdict == COPY:
+                await self._copy(heard, frame, session, fcnt)
+            else:
+                self._count("lns.replay", f"{dev_eui}: counter {fcnt} again, {session.fcnt_up} was accepted")
+            return True
+        return False
+
+    async def _new_uplink(self, heard: Heard, frame: frames.DataFrame, session: Session, fcnt: int) -> None:
+        plain = frames.decrypt(session.nwk, session.app, frame, fcnt)
+        commands.note_signal(session, heard)
+        answers = self._mac(heard, frame, session, plain)
+        replies = frame.confirmed or answers or self._wants_word(frame, session)
+        older = [old for old in self._by_device[session.dev_eui] if old.join_nonce < session.join_nonce]
+        fcnt_down = session.fcnt_down + 1 if replies else session.fcnt_down
+        statements = [store.update_session(session, fcnt, fcnt_down, session.tx_power)]
+        statements += map(store.delete_session, older)
+        uplink = self._uplink(heard, frame, session, fcnt, plain)
+        key = (session.dev_eui, session.join_nonce, fcnt)
+        if uplink is not None:
+            statements.append(store.insert_undelivered(key, uplink))
+        await self._store.commit(*statements)
+        reserved, session.fcnt_down = session.fcnt_down, fcnt_down
+        session.fcnt_up, session.active = fcnt, True
+        session.accepted_at_s = asyncio.get_running_loop().time()
+        for old in older:
+            self._remove(old)
+        self._count("lns.uplinks")
+        stored = uplink is None or await self._outbox.deliver(key, uplink)
+        self._acknowledged(frame, session)
+        if replies:
+            await self._reply(heard, frame, session, reserved, answers, ack=frame.confirmed and stored)
+
+    async def _copy(self, heard: Heard, frame: frames.DataFrame, session: Session, fcnt: int) -> None:
+        """The last frame again. A retry after both windows gets its answer again; the rest is silence."""
+        self._count("lns.duplicates")
+        age_s = heard.arrived_at_s - session.accepted_at_s
+        waits = (session.dev_eui, session.join_nonce, fcnt) in self._outbox
+        if not frame.confirmed or waits or age_s < session.rx_delay_s:
+            return
+        reserved = session.fcnt_down
+        await self._store.commit(store.update_session(session, fcnt, reserved + 1, session.tx_power))
+        session.fcnt_down = reserved + 1
+        plain = frames.decrypt(session.nwk, session.app, frame, fcnt)
+        answers = self._mac(heard, frame, session, plain)
+        await self._reply(heard, frame, session, reserved, answers, ack=True)
+
+    def _mac(self, heard: Heard, frame: frames.DataFrame, session: Session, plain: bytes) -> bytes:
+        given = maccommands.split(plain if frame.port == 0 else frame.fopts, True)
+        return commands.answers(session, given, heard, self._count)
+
+    def _wants_word(self, frame: frames.DataFrame, session: Session) -> bool:
+        """Tell whether the network has something to say without having been asked by a MAC command."""
+        return bool(
+            self._queues[session.dev_eui]
+            or frame.fctrl & frames.ADR_ACK_REQ
+            or (frame.adr and commands.adr_request(session, self._settings))
+        )
+
+    def _uplink(
+        self, heard: Heard, frame: frames.DataFrame, session: Session, fcnt: int, plain: bytes
+    ) -> Uplink | None:
+        if frame.port is None or frame.port == 0 or not plain:
+            return None
+        if frame.port > MAX_APPLICATION_PORT:
+            self._count("lns.reserved_port", f"{session.dev_eui}: FPort {frame.port}")
+            return None
+        return Uplink(
+            source="lns",
+            dev_eui=session.dev_eui,
+            f_port=frame.port,
+            payload=plain,
+            received_at_ms=heard.received_at_ms,
+            f_cnt=fcnt,
+            receptions=heard.receptions(),
+        )
+
+    # -- answers -------------------------------------------------------------------------------
+    def _acknowledged(self, frame: frames.DataFrame, session: Session) -> None:
+        """Settle a confirmed downlink: this uplink is the device's one chance to acknowledge it."""
+        item = session.confirming
+        if item is None:
+            return
+        session.confirming = None
+        if frame.ack:
+            self._count("lns.downlinks_acknowledged")
+        else:
+            self._count("lns.downlinks_unacknowledged", f"{session.dev_eui}: downlink {item.id}")
+
+    async def _reply(
+        self,
+        heard: Heard,
+        frame: frames.DataFrame,
+        session: Session,
+        fcnt_down: int,
+        answers: bytes,
+        ack: bool,
+    ) -> None:
+        """Send one downlink under a counter that is already durable."""
+        request = commands.adr_request(session, self._settings) if frame.adr else b""
+        if len(answers) + len(request) > frames.MAX_FOPTS:
+            request = b""
+        plan = RxPlan(session.rx_delay_s, session.rx1_dr_offset, session.rx2_dr)
+        item = self._next_item(heard, plan, session, len(answers) + len(request))
+        if not (ack or answers or request or item or frame.fctrl & frames.ADR_ACK_REQ):
+            return
+        flags = (frames.ADR if self._settings.adr else 0) | (frames.ACK if ack else 0)
+        if len(self._queues[session.dev_eui]) > (1 if item else 0):
+            flags |= frames.F_PENDING
+        phy = frames.build_data(
+            session.nwk,
+            session.app,
+            frames.CONFIRMED_DOWN if item and item.confirmed else frames.UNCONFIRMED_DOWN,
+            session.dev_addr,
+            fcnt_down,
+            flags,
+            answers + request,
+            item.f_port if item else None,
+            item.payload if item else b"",
+        )
+        if not await self._radio.answer(heard, plan, phy):
+            return
+        self._count("lns.downlinks")
+        if request:
+            commands.adr_was_asked(session, request)
+        if item:
+            self._queues[session.dev_eui].popleft()
+            self._store.later(store.delete_downlink(item.id))
+            session.confirming = item if item.confirmed else None
+
+    def _next_item(self, heard: Heard, plan: RxPlan, session: Session, fopts: int) -> QueuedDownlink | None:
+        queue = self._queues[session.dev_eui]
+        if not queue:
+            return None
+        if len(queue[0].payload) + fopts > self._radio.room(heard, plan):
+            self._count(
+                "lns.downlink_too_long",
+                f"{session.dev_eui}: downlink {queue[0].id} waits for a faster data rate",
+            )
+            return None
+        return queue[0]
+
+    # -- sessions ------------------------------------------------------------------------------
+    def _add(self, session: Session) -> None:
+        self._by_address[session.dev_addr].append(session)
+        self._by_device[session.dev_eui].append(session)
+
+    def _remove(self, session: Session) -> None:
+        _drop(self._by_address, session.dev_addr, session)
+        _drop(self._by_device, session.dev_eui, session)
+
+
+def _drop(index: dict[_K, list[Session]], key: _K, session: Session) -> None:
+    sessions = index.get(key, [])
+    if session in sessions:
+        sessions.remove(session)
+    if not sessions:
+        index.pop(key, None)
