@@ -34,6 +34,8 @@ PROFILES = (
     (3, (DISTANCE, BATTERY)),  # bin
     (4, (TEMPERATURE, RELATIVE_HUMIDITY, RAIN_TIPS, BATTERY)),  # garden
     (5, (DISTANCE, TEMPERATURE, RELATIVE_HUMIDITY, BATTERY)),  # bin that also measures the climate
+    (6, (PM1, PM2_5, PM4, PM10, TEMPERATURE, RELATIVE_HUMIDITY)),  # air on mains
+    (7, (LAEQ, LAFMAX, LAFMIN, LA10, LA50, LA90, LCEQ, LCPEAK)),  # noise on mains
 )
 
 

@@ -1,0 +1,126 @@
+"""One acquisition: every sensor started in time to settle, fetched at the due time, stopped.
+
+A sensor that fails is a state in the record, never an exception and never a missing row: the
+gateway sees "no answer" as such. A sensor that was silent is probed again at every acquisition.
+"""
+
+from drivers.errors import DriverError
+from wire.measurements import by_id
+from wire.record import FAULT, FIRST_ERROR, OK, OUT_OF_RANGE
+
+
+class Sensor:
+    """A driver with its history. name: for status and log lines."""
+
+    def __init__(self, name, driver):
+        self.name = name
+        self.driver = driver
+        self.lead_ms = driver.settle_ms + getattr(driver, "fetch_ms", 0)
+        self.state = OK
+        self.text = ""
+        self.started = False
+
+    def probe(self):
+        """Return whether the sensor answers; its state and text say why not."""
+        try:
+            self.driver.probe()
+            self.state = OK
+            self.text = ""
+        except DriverError as error:
+            self.state = error.state
+            self.text = str(error)
+        except Exception as error:  # a broken driver is one broken sensor, not a broken node
+            self.state = FAULT
+            self.text = repr(error)
+        return self.state == OK
+
+    def start(self):
+        """Start measuring, after a new probe where the last one failed."""
+        self.started = False
+        if self.state >= FIRST_ERROR and not self.probe():
+            return
+        try:
+            self.driver.start()
+            self.started = True
+        except Exception as error:
+            self._broke(error)
+
+    def fetch(self):
+        """Return checked readings; those of a sensor that was not started say why."""
+        if self.started:
+            try:
+                readings = [_checked(reading) for reading in self.driver.fetch() if by_id(reading[0])]
+                self._learn(readings)
+                return readings
+            except Exception as error:
+                self._broke(error)
+        return [(measurement_id, 0, self.state) for measurement_id in self.driver.MEASURES]
+
+    def stop(self):
+        """Stop, whatever happened before."""
+        if self.started:
+            self.started = False
+            try:
+                self.driver.stop()
+            except Exception as error:
+                self._broke(error)
+
+    def _learn(self, readings):
+        errors = [state for _id, _raw, state in readings if state >= FIRST_ERROR]
+        all_failed = errors and len(errors) == len(readings)
+        self.state = errors[0] if all_failed else OK
+
+    def _broke(self, error):
+        self.state = getattr(error, "state", FAULT)
+        self.text = repr(error)
+
+
+def _checked(reading):
+    """Return the reading, as OUT_OF_RANGE where its number is not one of the measurement table."""
+    measurement_id, raw, state = reading
+    row = by_id(measurement_id)
+    if state < FIRST_ERROR and (raw is None or raw < row[4] or raw > row[5]):
+        return (measurement_id, 0, OUT_OF_RANGE)
+    return (measurement_id, raw if state < FIRST_ERROR else 0, state)
+
+
+def merge(readings):
+    """Return at most one reading a measurement: the first with a number, else the first."""
+    out = []
+    for reading in readings:
+        for i in range(len(out)):
+            if out[i][0] == reading[0]:
+                if out[i][2] >= FIRST_ERROR > reading[2]:
+                    out[i] = reading
+                break
+        else:
+            out.append(reading)
+    return out
+
+
+def lead_ms(sensors):
+    """Return how long before the due time the slowest sensor must start."""
+    return max([0] + [sensor.lead_ms for sensor in sensors])
+
+
+def acquire(sensors, time, due_ms, sleep_until):
+    """Return the merged readings of one acquisition that ends at due_ms, or as soon after as can be.
+
+    sleep_until(uptime_ms): how to wait; the chip may sleep deeper while a sensor settles.
+    """
+    now_ms = time.uptime_ms()
+    end_ms = max(due_ms, now_ms + lead_ms(sensors))
+    waiting = [(end_ms - sensor.lead_ms, i) for i, sensor in enumerate(sensors)]
+    waiting.sort()
+    for start_ms, i in waiting:
+        sleep_until(start_ms)
+        sensors[i].start()
+    readings = []
+    # Fetch in the order of board: those that average while fetching began earlier by their own lead.
+    for _start_ms, i in waiting:
+        sensor = sensors[i]
+        sleep_until(end_ms - getattr(sensor.driver, "fetch_ms", 0))
+        readings += sensor.fetch()
+        sensor.stop()
+    readings.sort()
+    return merge(readings)

@@ -1,0 +1,297 @@
+"""From a board's description to buses, drivers, radio and a node. The one module that wires things together.
+
+A board is a module in boards/ with plain values; what it does not have it leaves out:
+
+    I2C = {0: {"scl": 18, "sda": 17, "freq": 100000}}
+    SPI = {1: {"sck": 5, "mosi": 6, "miso": 3, "baudrate": 8000000}}
+    UART = {1: {"tx": 43, "rx": 44, "baudrate": 9600}}
+    I2S = {0: {"sck": 12, "ws": 13, "sd": 14, "rate": 48000, "ibuf": 96000}}
+    RADIO = {"chip": "sx126x", "spi": 1, "nss": 7, "reset": 8, "busy": 34, "dio1": 33, "tcxo_mv": 1800}
+    SENSORS = (("sht4x", 0, 0x44), ("battery", None, {"pin": 1, "ratio": (2, 1)}))
+
+A row of SENSORS is (driver, bus number or None, address, pin, or dict of options).
+"""
+
+import sys
+import time
+
+import machine
+
+from wire.measurements import RAIN_TIPS
+from wire.record import FAULT
+
+from .acquire import Sensor
+
+
+def board_module(name):
+    """Return the module boards.<name>; ImportError says which is missing."""
+    return __import__("boards." + name, None, None, ("SENSORS",))
+
+
+def _pin(number, *how):
+    return machine.Pin(number, *how)
+
+
+class Buses:
+    """Buses of a board, each made when the first sensor asks for it."""
+
+    def __init__(self, board):
+        self._board = board
+        self._made = {}
+
+    def _make(self, kind, number, build):
+        key = (kind, number)
+        if key not in self._made:
+            rows = getattr(self._board, kind, {})
+            if number not in rows:
+                raise ValueError("boards: " + kind + " " + str(number) + " is not described")
+            self._made[key] = build(number, rows[number])
+        return self._made[key]
+
+    def i2c(self, number):
+        """Return machine.I2C of a row of I2C."""
+        return self._make("I2C", number, _i2c)
+
+    def spi(self, number):
+        """Return machine.SPI of a row of SPI."""
+        return self._make("SPI", number, _spi)
+
+    def uart(self, number):
+        """Return machine.UART of a row of UART."""
+        return self._make("UART", number, _uart)
+
+    def i2s_row(self, number):
+        """Return the description of an I2S bus: it is opened for each measurement only."""
+        rows = getattr(self._board, "I2S", {})
+        if number not in rows:
+            raise ValueError("boards: I2S " + str(number) + " is not described")
+        return rows[number]
+
+
+def _i2c(number, row):
+    return machine.I2C(number, scl=_pin(row["scl"]), sda=_pin(row["sda"]), freq=row.get("freq", 100000))
+
+
+def _spi(number, row):
+    return machine.SPI(
+        number,
+        baudrate=row.get("baudrate", 8000000),
+        polarity=0,
+        phase=0,
+        sck=_pin(row["sck"]),
+        mosi=_pin(row["mosi"]),
+        miso=_pin(row["miso"]),
+    )
+
+
+def _uart(number, row):
+    return machine.UART(
+        number,
+        baudrate=row.get("baudrate", 9600),
+        tx=_pin(row["tx"]),
+        rx=_pin(row["rx"]),
+        rxbuf=256,
+        timeout=0,
+    )
+
+
+class _Noise:
+    """The noise meter as a sensor: the microphone runs only while it listens."""
+
+    settle_ms = 0
+
+    def __init__(self, number, row, slot, config):
+        from .noise import NoiseMeter
+
+        self._number = number
+        self._row = row
+        self._slot = slot
+        self._duration_ms = config["noise_s"] * 1000
+        self._calibration_mdb = config["noise_offset_centidb"] * 10
+        self._i2s = None
+        self._meter_class = NoiseMeter
+        self._meter = None
+        self.MEASURES = NoiseMeter.MEASURES
+        self.fetch_ms = self._duration_ms + 1000
+
+    def _open(self):
+        row = self._row
+        self._i2s = machine.I2S(
+            self._number,
+            sck=_pin(row["sck"]),
+            ws=_pin(row["ws"]),
+            sd=_pin(row["sd"]),
+            mode=machine.I2S.RX,
+            bits=32,
+            format=machine.I2S.STEREO,
+            rate=row.get("rate", 48000),
+            ibuf=row.get("ibuf", 96000),
+        )
+        return self._i2s
+
+    def readinto(self, buf):
+        """Pass on to the I2S bus that is open now: the meter and its buffers live longer than the bus."""
+        return self._i2s.readinto(buf)
+
+    def probe(self):
+        """A microphone has nothing to ask; a dead line shows in the first measurement."""
+
+    def start(self):
+        self._open()
+        if self._meter is None:
+            self._meter = self._meter_class(
+                self,
+                time,
+                rate_hz=self._row.get("rate", 48000),
+                slot=self._slot,
+                calibration_mdb=self._calibration_mdb,
+            )
+
+    def fetch(self):
+        return self._meter.measure(self._duration_ms)
+
+    def stop(self):
+        self._i2s.deinit()
+        self._i2s = None
+
+
+def _options(where, default_key):
+    return where if isinstance(where, dict) else {} if where is None else {default_key: where}
+
+
+def _driver(name, bus, where, buses, config, last_value):
+    """Return the driver of a row of SENSORS."""
+    if name == "sht4x":
+        from drivers.sht4x import SHT4x
+
+        return SHT4x(buses.i2c(bus), time, **_options(where, "address"))
+    if name == "sps30":
+        from drivers.sps30 import SPS30
+
+        return SPS30(buses.i2c(bus), time, **_options(where, "address"))
+    if name == "a02yyuw":
+        from drivers.a02yyuw import A02YYUW
+
+        return A02YYUW(buses.uart(bus), time, **_options(where, "samples"))
+    if name == "rain_gauge":
+        from drivers.rain_gauge import RainGauge
+
+        pin = _options(where, "pin")["pin"]
+        counter = machine.Counter(0, _pin(pin, machine.Pin.IN, machine.Pin.PULL_UP))
+        # Go on where the last record stopped: the gateway takes differences, and a power cut is no rain.
+        return RainGauge(counter, time, total=last_value(RAIN_TIPS) or 0)
+    if name == "battery":
+        from drivers.battery import Battery
+
+        options = _options(where, "pin")
+        switch = options.get("switch")
+        return Battery(
+            machine.ADC(_pin(options["pin"]), atten=machine.ADC.ATTN_11DB),
+            time,
+            options.get("ratio", (2, 1)),
+            switch=None if switch is None else _pin(switch, machine.Pin.OUT),
+        )
+    if name == "i2s_mic":
+        return _Noise(bus, buses.i2s_row(bus), _options(where, "slot").get("slot", 0), config)
+    raise ValueError("boards: no driver named " + name)
+
+
+def sensors(board, buses, config, health, last_value):
+    """Return the sensors of a board; one that cannot even be built is told and left out."""
+    built = []
+    for name, bus, where in getattr(board, "SENSORS", ()):
+        try:
+            built.append(Sensor(name, _driver(name, bus, where, buses, config, last_value)))
+        except Exception as error:  # one wrong row must not cost the others
+            health.missing.append((name, FAULT, name + ": " + repr(error)))
+    return built
+
+
+def lora_link(board, buses, config, store, retained):
+    """Return the LoRaWAN link of a board."""
+    import random
+
+    from cryptolib import aes
+
+    from radio.classa import ClassA
+    from radio.sx126x import SX126x
+
+    from .lora_link import LoraLink
+
+    row = dict(board.RADIO)
+    if row.pop("chip", "sx126x") != "sx126x":
+        raise ValueError("boards: RADIO names a chip without a driver")
+    spi = buses.spi(row.pop("spi"))
+    pin = machine.Pin
+    phy = SX126x(
+        spi,
+        pin(row.pop("nss"), pin.OUT, value=1),
+        pin(row.pop("reset"), pin.OUT, value=1),
+        pin(row.pop("busy"), pin.IN),
+        pin(row.pop("dio1"), pin.IN),
+        time,
+        **row,
+    )
+    mac = ClassA(
+        phy,
+        lambda key: _Ecb(aes(key, 1)),
+        random,
+        time,
+        store,
+        bytes.fromhex(config["dev_eui"]),
+        bytes.fromhex(config["join_eui"]),
+        bytes.fromhex(config["app_key"]),
+        retained=retained,
+    )
+    return LoraLink(mac, config["confirm_every"])
+
+
+class _Ecb:
+    """AES-ECB of one key, as wire.lorawan wants it."""
+
+    def __init__(self, cipher):
+        self.encrypt = cipher.encrypt
+
+
+def wifi_link(config):
+    """Return the Wi-Fi link."""
+    import socket
+
+    import network
+
+    from radio import mqtt
+
+    from .wifi_link import WifiLink
+
+    wrap = None
+    if config["mqtt.tls"]:
+        import ssl
+
+        def wrap(sock, host):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            return context.wrap_socket(sock, server_hostname=host)
+
+    client = mqtt.Client(
+        mqtt.tcp(socket, wrap),
+        time,
+        config["dev_eui"],
+        config["mqtt.host"],
+        config["mqtt.port"],
+        config["mqtt.user"],
+        config["mqtt.password"],
+    )
+    return WifiLink(
+        network,
+        socket,
+        time,
+        client,
+        config["dev_eui"],
+        config["wifi.ssid"],
+        config["wifi.password"],
+        config["ntp"],
+    )
+
+
+def print_error(error):
+    """Print a traceback, as MicroPython does at its prompt."""
+    sys.print_exception(error)

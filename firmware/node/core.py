@@ -1,0 +1,197 @@
+"""The node's state machine: measure on the clock, log, send what waits, sleep.
+
+    start: probe sensors, first acquisition at once
+    step:  acquisition due    -> settle, fetch, append to the log
+           something to send  -> one frame or one attempt to reach the network
+           neither            -> sleep until the next of both
+
+One step does one thing and returns, so the watchdog is fed between any two. Nothing here waits for
+the network before it measures.
+"""
+
+from wire import ports
+from wire._compat import const
+from wire.record import Record
+
+from . import status
+from .acquire import acquire, lead_ms
+from .power import PowerGuard
+from .schedule import Schedule
+
+_TIME_TRIES = const(3)  # unanswered time requests after which records go out with uptime
+_RETRY_MS = const(2000)  # first pause after a failure, doubled each time
+_RETRY_MAX_MS = const(600000)
+_SLEEP_MAX_MS = const(240000)  # half of the watchdog's patience
+_LISTEN_MS = const(8000)  # a frame and its windows may take this long: not just before a due time
+_TIME_RETRY_MS = const(15000)
+_JITTER_MS = const(3000)  # a street that gets its power back does not join in one voice
+_SETTLED_MS = const(600000)  # a life that gets this far was no crash at start
+_NEVER_MS = const(1 << 29)
+
+
+class Node:
+    """A running node.
+
+    hal: feed(), tidy(), sleep(ms), keep(bytes), rtc_ms(), random(n) -> 0..n-1. link: see node.lora_link.
+    sensors: list of node.acquire.Sensor. config: node.config.Config. health: node.status.Health.
+    """
+
+    def __init__(self, hal, config, sensors, link, log, outbox, time, health, lives=None, say=None):
+        self.hal = hal
+        self.config = config
+        self.sensors = sensors
+        self.link = link
+        self.log = log
+        self.outbox = outbox
+        self.time = time
+        self.health = health
+        self._lives = lives
+        self.power = PowerGuard(config["battery_low_mv"])
+        self.records = 0
+        self._say = say or (lambda text: None)
+        self._lead_ms = lead_ms(sensors)
+        self._schedule = Schedule(time, config["interval_s"])
+        self._link_at_ms = time.uptime_ms() + hal.random(_JITTER_MS)
+        self._failures = 0
+        self._time_tries = 0
+        self._time_due_ms = time.uptime_ms()
+        self._status_due_ms = time.uptime_ms()
+
+    def start(self):
+        """Probe the sensors; what does not answer is reported and probed again at each acquisition."""
+        for sensor in self.sensors:
+            if sensor.probe():
+                self._say(sensor.name + " answers")
+            else:
+                self._say(sensor.name + ": " + sensor.text)
+        for text in self.health.config_errors + [row[2] for row in self.health.missing]:
+            self._say(text)
+
+    def run(self):
+        """Live."""
+        self.start()
+        while True:
+            self.step()
+
+    def step(self):
+        """Do what is due, or sleep until something is."""
+        self.hal.feed()
+        now_ms = self.time.uptime_ms()
+        if self._lives is not None and now_ms > _SETTLED_MS:
+            self._lives.settle()
+        begin_ms = self._schedule.start_ms(self._lead_ms)
+        link_ms = self._link_ms(now_ms)
+        if now_ms >= begin_ms:
+            self._measure()
+        elif link_ms <= now_ms and self._room(begin_ms - now_ms):
+            self._communicate()
+        else:
+            if link_ms - now_ms > _LISTEN_MS:
+                self.link.rest()
+            self._sleep_until(min(begin_ms, link_ms) if link_ms > now_ms else begin_ms)
+
+    def _room(self, left_ms):
+        """Tell whether a frame may start now; with an interval too short for that it always may."""
+        return left_ms >= _LISTEN_MS or self.config["interval_s"] * 1000 < self._lead_ms + 2 * _LISTEN_MS
+
+    def _sleep_until(self, until_ms):
+        """Sleep in pieces that the watchdog bears."""
+        while True:
+            left_ms = until_ms - self.time.uptime_ms()
+            if left_ms <= 0:
+                return
+            self.hal.feed()
+            self.hal.sleep(min(left_ms, _SLEEP_MAX_MS))
+
+    def _measure(self):
+        readings = acquire(self.sensors, self.time, self._schedule.due_ms, self._sleep_until)
+        time_s, quality = self.time.now()
+        self._schedule.plan()
+        self.power.update(readings)
+        if not readings:
+            return  # a node without sensors still tells its status
+        self.outbox.add(Record(self.outbox.take_seq(), time_s, quality, readings))
+        self.records += 1
+
+    # -- the network ---------------------------------------------------------------------------
+
+    def _link_ms(self, now_ms):
+        """Return when the network is next wanted and allowed."""
+        if self.config["radio"] == "none" or self.power.low:
+            return now_ms + _NEVER_MS
+        wanted_ms = min(self._status_due_ms, self._time_due_ms)
+        if self.link.called or (self.outbox.unsent and not self._holding()):
+            wanted_ms = now_ms
+        return max(wanted_ms, self._link_at_ms)
+
+    def _holding(self):
+        """Tell whether records wait for their time: it will come with an answer soon."""
+        return not self.time.known and self._time_tries < _TIME_TRIES
+
+    def _communicate(self):
+        """One attempt to come up, or one frame; then say when the next may be."""
+        self.hal.tidy()  # now, not between the end of a frame and its windows
+        good = self._send_one() if self.link.up else self.link.bring_up()
+        self._take_time()
+        pause_ms = 0
+        if good:
+            self._failures = 0
+        else:
+            pause_ms = min(_RETRY_MS << min(self._failures, 9), _RETRY_MAX_MS)
+            pause_ms += self.hal.random(pause_ms // 2)
+            self._failures += 1
+        self._link_at_ms = self.time.uptime_ms() + max(pause_ms, self.link.wait_ms())
+
+    def _send_one(self):
+        """Send the status if it is due, else the oldest records; return success."""
+        now_ms = self.time.uptime_ms()
+        if now_ms >= self._time_due_ms:
+            self.link.request_time()
+            self._time_tries += 1
+            self._time_due_ms = now_ms + self._time_pause_ms()
+            if not self.outbox.unsent or not self.time.known:
+                self._status_due_ms = now_ms  # something must carry the request
+        if now_ms >= self._status_due_ms:
+            return self._send_status()
+        if self.link.called:
+            return self.link.answer()
+        frame = self.outbox.frame(self.link.limit(), self._holding())
+        if frame is None:
+            return False
+        payload, token = frame
+        return self._deliver(ports.RECORDS, payload, token)
+
+    def _deliver(self, port, payload, token=None):
+        sent, confirmed = self.link.send(port, payload)
+        if sent and token is not None:
+            self.outbox.left(token)
+        if confirmed:
+            self.outbox.confirm()
+        elif confirmed is False:
+            self.outbox.go_back()
+        return sent and confirmed is not False
+
+    def _time_pause_ms(self):
+        """How long to wait for an answer before the next request: not long while time is unknown."""
+        hurried = not self.time.known and self._time_tries < _TIME_TRIES
+        return _TIME_RETRY_MS if hurried else self.config["time_s"] * 1000
+
+    def _send_status(self):
+        good = self._deliver(ports.STATUS, status.gather(self))
+        if good:
+            self._status_due_ms = self.time.uptime_ms() + self.config["status_s"] * 1000
+        return good
+
+    def _take_time(self):
+        """Take an answer of the network; remember it for the records that were taken before."""
+        answer = self.link.take_time()
+        if answer is None:
+            return
+        utc_ms, at_ticks_ms, quality = answer
+        if not self.time.set(utc_ms, at_ticks_ms, quality):
+            return
+        self._time_tries = 0
+        self._time_due_ms = self.time.uptime_ms() + self.config["time_s"] * 1000
+        self.outbox.mark_time(self.time.offset_ms, quality)
+        self.hal.keep(self.time.snapshot(self.hal.rtc_ms()))
+        self._schedule.plan()

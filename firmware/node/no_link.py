@@ -1,0 +1,24 @@
+"""No way out: without a radio, or without keys, the node measures and keeps its records."""
+
+
+class NoLink:
+    """node.core's link that is never up."""
+
+    up = False
+    called = False
+    failures = 0
+    last_failure = 0
+
+    def bring_up(self):
+        """There is nothing to bring up."""
+        return False
+
+    def wait_ms(self):
+        """Ask again in an hour."""
+        return 3600000
+
+    def take_time(self):
+        """Nobody tells the time."""
+
+    def rest(self):
+        """It always rests."""

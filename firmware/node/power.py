@@ -1,0 +1,28 @@
+"""The low-voltage guard: no radio on a battery that a transmission would brown out.
+
+The voltage is the one of the record just taken, with sensors running, so under load. Sensing and
+the log go on; the radio comes back once the voltage is well above the limit again, not at its edge.
+"""
+
+from wire._compat import const
+from wire.measurements import BATTERY
+from wire.record import FIRST_ERROR
+
+_HYSTERESIS_MV = const(100)
+
+
+class PowerGuard:
+    """Decides whether the radio may be used. low_mv: 0 switches the guard off (mains)."""
+
+    def __init__(self, low_mv):
+        self._low_mv = low_mv
+        self.battery_mv = None
+        self.low = False
+
+    def update(self, readings):
+        """Learn from a record's readings; a missing voltage changes nothing."""
+        for measurement_id, raw, state in readings:
+            if measurement_id == BATTERY and state < FIRST_ERROR:
+                self.battery_mv = raw
+                limit = self._low_mv + (_HYSTERESIS_MV if self.low else 0)
+                self.low = self._low_mv > 0 and raw < limit

@@ -1,0 +1,184 @@
+"""The node's state machine over a virtual clock: days of life in milliseconds, on both Pythons."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from tests.dual import run_on_both
+from tests.dual_scripts.node_life import UTC0_MS, World
+from wire import ports
+from wire.record import NO_ANSWER, OUT_OF_RANGE, TIME_NETWORK, TIME_NEVER_SET, WARMUP
+
+UTC0_S = UTC0_MS // 1000
+
+
+def _born() -> World:
+    world = World()
+    world.boot()
+    return world
+
+
+def test_the_first_record_is_taken_at_once_and_needs_no_network() -> None:
+    world = _born()
+    world.air["good"] = False
+    world.live(1)
+    assert world.node.records == 1
+
+
+def test_records_end_on_whole_multiples_of_the_interval_once_the_time_is_known() -> None:
+    world = _born()
+    world.live(4 * 3600)
+    records = world.arrived()
+    assert len(records) >= 48
+    assert {r.time_s % 300 for r in records[1:]} == {0}
+    assert {b.time_s - a.time_s for a, b in pairwise(records[1:])} == {300}
+
+
+def test_a_record_carries_the_time_of_its_acquisition_also_when_taken_before_the_first_answer() -> None:
+    world = _born()
+    world.air["good"] = False
+    world.live(3600)
+    world.air["good"] = True
+    world.live(3600)
+    records = world.arrived()
+    assert [r.seq for r in records] == list(range(len(records)))
+    for record in records:
+        assert record.time_quality == TIME_NETWORK
+        # The stand-in thermometer tells the world's minute.
+        assert record.readings[0][1] in {(record.time_s + d - UTC0_S) // 60 for d in (-1, 0, 1)}
+
+
+def test_a_network_that_tells_no_time_gets_the_records_with_uptime_after_three_requests() -> None:
+    world = _born()
+    world.air["tells_time"] = False
+    world.live(1800)
+    records = world.arrived()
+    assert len(records) >= 5
+    assert {r.time_quality for r in records} == {TIME_NEVER_SET}
+    assert records[0].time_s < 10
+
+
+def test_a_warm_up_is_slept_before_the_due_time_not_after_it() -> None:
+    world = World()
+    world.sensor.settle_ms = 30000
+    world.boot()
+    world.live(3600)
+    records = world.arrived()
+    assert all(r.readings[0][2] != WARMUP for r in records)
+    assert {r.time_s % 300 for r in records[1:]} == {0}
+
+
+def test_a_dead_sensor_is_a_state_in_every_record_and_comes_back_by_itself() -> None:
+    world = World()
+    world.sensor.broken = "probe"
+    world.boot()
+    world.live(1800)
+    world.sensor.broken = None
+    world.live(1800)
+    states = [r.readings[0][2] for r in world.arrived()]
+    assert states[0] == NO_ANSWER
+    assert states[-1] == 0
+    assert world.statuses()[0].sensors == [NO_ANSWER, 0]
+    assert "thermometer: not wired" in " ".join(world.said)
+
+
+@pytest.mark.parametrize(("broken", "state"), [("raise", 12), ("absurd", OUT_OF_RANGE)])
+def test_a_driver_that_misbehaves_costs_its_own_reading_only(broken: str, state: int) -> None:
+    world = World()
+    world.sensor.broken = broken
+    world.boot()
+    world.live(900)
+    for record in world.arrived():
+        assert record.readings[0] == (5, 0, state)
+        assert record.readings[1] == (17, 4000, 0)
+
+
+def test_a_low_battery_keeps_the_radio_off_and_the_log_going_until_it_has_recovered() -> None:
+    world = World({"battery_low_mv": 3300})
+    world.battery.mv = 3200
+    world.boot()
+    world.live(7200)
+    assert world.air["heard"] == []
+    assert world.mac.joins == 0
+    world.battery.mv = 3350  # above the limit, but within the hysteresis
+    world.live(7200)
+    assert world.air["heard"] == []
+    world.battery.mv = 3500
+    world.live(7200)
+    assert len(world.arrived()) == world.node.records
+
+
+def test_status_comes_after_start_and_then_daily() -> None:
+    world = _born()
+    world.live(3 * 86400 + 3600)
+    statuses = world.statuses()
+    assert world.air["heard"][0][0] == ports.STATUS
+    assert 4 <= len(statuses) <= 8  # those that carried a time request included
+    assert statuses[0].boots == 1
+    assert statuses[-1].uptime_s > 3 * 86400
+    assert statuses[-1].battery_mv == 4000
+
+
+def test_an_unconfirmed_uplink_is_sent_again() -> None:
+    world = World({"confirm_every": 1})
+    world.boot()
+    world.live(3600)
+    world.air["good"] = False
+    world.live(1800)
+    world.air["good"] = True
+    world.live(7200)
+    records = world.arrived()
+    assert [r.seq for r in records] == list(range(world.node.records))
+
+
+def test_a_session_that_nobody_answers_for_long_is_joined_anew() -> None:
+    world = World({"confirm_every": 1})
+    world.boot()
+    world.live(3600)
+    assert world.mac.joins == 1
+    world.air["good"] = False
+    world.live(6 * 3600)
+    world.air["good"] = True
+    world.live(6 * 3600)
+    assert world.mac.joins > 1
+    assert [r.seq for r in world.arrived()] == list(range(world.node.records))
+
+
+def test_the_watchdog_is_never_left_unfed_for_its_480_seconds() -> None:
+    world = World({"interval_s": 86400})
+    world.boot()
+    world.live(3 * 86400)
+    assert world.hal.longest_unfed_ms <= 300_000
+
+
+def test_ticks_that_wrap_after_twelve_days_change_nothing() -> None:
+    world = World({"interval_s": 3600})
+    world.boot()
+    world.live(30 * 86400)
+    records = world.arrived()
+    assert len(records) == pytest.approx(721, abs=2)
+    assert {b.time_s - a.time_s for a, b in pairwise(records[1:])} == {3600}
+
+
+@pytest.mark.mpy
+def test_three_days_with_outages_and_power_cuts_lose_nothing_on_both_pythons() -> None:
+    script = {
+        "days": 3,
+        "outages": [[20000, 60000], [100000, 143200]],
+        "cuts": [30030, 90000, 120000, 125000, 200040],
+    }
+    result = run_on_both("node_life", script, heap="8m")  # the test keeps every frame; the node does not
+    records = result["records"]
+    assert [r[0] for r in records] == list(range(len(records)))
+    assert len(records) >= 3 * 288
+    assert result["waiting"] <= 1
+    for _seq, time_s, quality, readings in records:
+        if quality == TIME_NEVER_SET:  # the life from 120000 s to 125000 s never got an answer
+            assert 2000 < readings[0][1] <= 2085
+            assert time_s <= 5000
+            continue
+        assert quality == TIME_NETWORK
+        # Times of records that were taken before the first answer are known to half a second.
+        assert readings[0][1] in {(time_s + d - UTC0_S) // 60 for d in (-1, 0, 1)}
