@@ -180,3 +180,22 @@ class Aes:
 
     def decrypt(self, data: bytes) -> bytes:
         return self._cipher.decryptor().update(bytes(data))
+
+
+class FlashStore:
+    """NVS: save is durable on return. `on_save` may raise PowerCut before or after the write, or tear it."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, bytes] = {}
+        self.saves = 0
+        self.on_save: Callable[[FlashStore, str, bytes], None] | None = None
+
+    def load(self, name: str) -> bytes | None:
+        return self.records.get(name)
+
+    def save(self, name: str, data: bytes) -> None:
+        assert len(name) <= 15, "an NVS key has at most 15 characters"
+        self.saves += 1
+        if self.on_save is not None:
+            self.on_save(self, name, bytes(data))
+        self.records[name] = bytes(data)
