@@ -5,6 +5,8 @@ UART without timeout has none. Both time and the number of bytes are bounded, so
 nor one that never falls silent can hold the node.
 """
 
+from wire.record import CHECKSUM, NO_ANSWER, TIMEOUT
+
 _POLL_MS = 10
 _BYTES_PER_MS = 12  # 115200 baud, the fastest line here
 _FLUSH_READS = 16
@@ -80,3 +82,12 @@ class FrameReader:
             for i in range(self._have):
                 work[i] = work[i + 1]
         return False
+
+
+def silence(reader):
+    """Return the state and the words of a line that gave no good frame since begin()."""
+    if not reader.heard:
+        return NO_ANSWER, "not a byte: no supply, or the sensor's TX is not on the board's RX (swapped?)"
+    if reader.wrong:
+        return CHECKSUM, "frames with wrong sums: a noisy line, or another sensor model"
+    return TIMEOUT, "bytes but no frame: wrong baud rate, inverted line, or another sensor model"

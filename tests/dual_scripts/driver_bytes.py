@@ -1,6 +1,18 @@
 """Published bytes through the drivers on both Pythons: each case is a chip and the replies on its bus."""
 
-from drivers import a02yyuw, battery, rain_gauge, sensirion, shdlc, sht4x, sps30, sps30_uart
+from drivers import (
+    a02yyuw,
+    battery,
+    mb7389,
+    pms5003,
+    rain_gauge,
+    sds011,
+    sensirion,
+    shdlc,
+    sht4x,
+    sps30,
+    sps30_uart,
+)
 
 
 class Clock:
@@ -101,6 +113,20 @@ def run(data):
     out = {"crc": [], "floats": [], "sht4x": [], "sps30": [], "a02yyuw": [], "rain_gauge": [], "battery": []}
     for text in data["a02yyuw"]:
         out["a02yyuw"].append(a02yyuw.A02YYUW(Line(bytes.fromhex(text)), clock, samples=3).fetch())
+    out["maxbotix"] = [
+        mb7389.MB7389(Line(bytes.fromhex(t)), clock, samples=3).fetch() for t in data["maxbotix"]
+    ]
+    out["pms"] = []
+    out["sds011"] = []
+    for chips, name in ((pms5003.PMS5003, "pms"), (sds011.SDS011, "sds011")):
+        for text in data[name]:
+            line = Answers({})
+            driver = chips(line, clock)
+            driver.start()
+            clock.sleep_ms(driver.settle_ms)
+            line.data = bytes.fromhex(text)
+            line.at = 0
+            out[name].append([driver.fetch(), line.written, getattr(driver, "words", None)])
     out["sps30_uart"] = []
     for read in data["sps30_uart"]:
         line = Answers(data["sps30_uart_common"] | {shdlc.frame(3).hex(): read})

@@ -67,6 +67,7 @@ def test_published_bytes_give_published_values_on_both_pythons(vectors):
         stuffed(b"\0\xd1\0").hex(): stuffed(b"\0\xd1\0\x07\x02\x02\0\7\0\2\0").hex(),
         stuffed(b"\0\xd2\x01\0").hex(): stuffed(b"\0\xd2\0\x05\0\0\0\0\0").hex(),
     }
+    pms = vectors["pms"][0]
     common = {"0202": pack([1]).hex(), "d100": pack([0x0202]).hex(), "d206": pack([0, 0]).hex()}
     result = run_on_both(
         "driver_bytes",
@@ -75,6 +76,9 @@ def test_published_bytes_give_published_values_on_both_pythons(vectors):
             "floats": [[*float_words(value), 10] for value in FLOATS] + [[0x7FC0, 0, 10], [0xFF80, 0, 10]],
             "sht4x": [{"fd": case["frame"]} for case in vectors["sht4x"]] + [{"fd": "6666938000a3"}, {}],
             "a02yyuw": ["a7" + case["frame"] * 3 for case in vectors["a02yyuw"]],
+            "maxbotix": ["520d" + case["frame"] * 3 for case in vectors["maxbotix_hrxl"]],
+            "pms": ["00424d" + pms["frame"]],
+            "sds011": ["aac0" + case["frame"] for case in vectors["sds011"]],
             "sps30_uart": [case["frame"] for case in shdlc],
             "sps30_uart_common": shdlc_common,
             "rain_gauge": [41, 65_541],
@@ -89,6 +93,16 @@ def test_published_bytes_give_published_values_on_both_pythons(vectors):
     assert result["sht4x"][-2] == [[T, 0, CHECKSUM], [RH, 0, CHECKSUM]]
     assert [state for _, _, state in result["sht4x"][-1]] == [9, 9]  # TIMEOUT: acknowledged, no data
     assert result["a02yyuw"] == [[[DISTANCE, case["mm"], OK]] for case in vectors["a02yyuw"]]
+    assert result["maxbotix"] == [[[DISTANCE, case["mm"], OK]] for case in vectors["maxbotix_hrxl"]]
+    readings, written, words = result["pms"][0]
+    assert readings == [
+        [i, 10 * value, OK] for i, value in zip((PM1, PM2_5, PM10), pms["pm_cf1"], strict=True)
+    ]
+    assert words[3:12] == pms["pm_atm"] + pms["n_per_0_1l"]
+    assert vectors["pms_commands"]["wake"] in written
+    for case, (readings, written, _) in zip(vectors["sds011"], result["sds011"], strict=True):
+        assert readings == [[PM2_5, tenths(case["pm2_5"]), OK], [PM10, tenths(case["pm10"]), OK]]
+        assert vectors["sds011_commands"]["wake"] in written
     assert result["rain_gauge"] == [[[RAIN_TIPS, 41, OK]], [[RAIN_TIPS, 5, OK]]]
     assert result["battery"] == [[[BATTERY, 3701, OK]], [[BATTERY, 4900, OK]], [[BATTERY, 0, NO_ANSWER]]]
     for case, (readings, numbers, size, written) in zip(shdlc, result["sps30_uart"], strict=True):
