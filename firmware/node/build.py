@@ -214,7 +214,7 @@ def lora_link(board, buses, config, store, retained):
     from cryptolib import aes
 
     from radio.classa import ClassA
-    from radio.sx126x import SX126x
+    from radio.sx126x import Sx126x
 
     from .lora_link import LoraLink
 
@@ -223,7 +223,7 @@ def lora_link(board, buses, config, store, retained):
         raise ValueError("boards: RADIO names a chip without a driver")
     spi = buses.spi(row.pop("spi"))
     pin = machine.Pin
-    phy = SX126x(
+    phy = Sx126x(
         spi,
         pin(row.pop("nss"), pin.OUT, value=1),
         pin(row.pop("reset"), pin.OUT, value=1),
