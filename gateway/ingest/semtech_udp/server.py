@@ -9,7 +9,7 @@ import asyncio
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from gateway.clock import Clock
 from gateway.counters import Counters
@@ -143,8 +143,8 @@ class SemtechUdpServer(asyncio.DatagramProtocol):
     # -- datagrams -----------------------------------------------------------------------------
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember the socket; give it room for a burst."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # asyncio's own datagram transport is no subclass of DatagramTransport on Python 3.11.
+        self._transport = cast(asyncio.DatagramTransport, transport)
         raw = transport.get_extra_info("socket")
         if raw is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._settings.receive_buffer_bytes)
