@@ -24,8 +24,8 @@ def cascade(w: Weighting, frequency_hz: NDArray[np.float64]) -> tuple[Response, 
         return (1 - z) / (1 - (1 - k) * z)
 
     shelf = (1 + w.b / 2**w.q * z + w.c / 2**w.q * z * z) / (1 - w.a / 2**w.q * z)
-    c = high_pass(w.k1 / 2**w.f1) * high_pass(w.k2 / 2**w.f2) * shelf
-    a = c * high_pass(w.k3 / 2 ** (w.f3 + w.r3)) * high_pass(w.k4 / 2**w.f4)
+    c = high_pass(w.k1 / 2 ** (w.f1 + w.r1)) * high_pass(w.k2 / 2**w.f2) * shelf
+    a = c * high_pass(w.k3 / 2 ** (w.f3 + w.r3)) * high_pass(w.k4 / 2 ** (w.f4 + w.r4))
     return a, c, high_pass(1 / 4096)
 
 

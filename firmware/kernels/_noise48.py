@@ -19,161 +19,161 @@ def weigh_a(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
         hi = 0
         n = 4
         while n:
-            s1 = (y := ((src[0] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[0] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[2] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[2] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[4] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[4] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[6] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[6] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[8] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[8] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[10] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[10] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[12] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[12] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[14] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[14] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[16] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[16] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[18] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[18] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[20] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[20] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[22] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[22] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
             src = ptr32(int(src) + 96)
             n -= 1
@@ -208,7 +208,7 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
         chi = 0
         n = 4
         while n:
-            s1 = (y := ((src[0] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[0] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -222,16 +222,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[2] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[2] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -245,16 +245,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[4] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[4] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -268,16 +268,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[6] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[6] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -291,16 +291,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[8] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[8] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -314,16 +314,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[10] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[10] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -337,16 +337,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[12] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[12] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -360,16 +360,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[14] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[14] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -383,16 +383,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[16] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[16] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -406,16 +406,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[18] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[18] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -429,16 +429,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[20] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[20] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -452,16 +452,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((src[22] >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((src[22] >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -475,14 +475,14 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
             src = ptr32(int(src) + 96)
             n -= 1
@@ -521,132 +521,132 @@ def survey(y: int, x: int, src: ptr32, ctx: ptr32, n_ms: int):
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
             x = src[2]
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
             x = src[4]
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
             x = src[6]
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
             x = src[8]
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
             x = src[10]
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
             x = src[12]
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
             x = src[14]
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
             x = src[16]
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
             x = src[18]
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
             x = src[20]
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
             x = src[22]
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
             src = ptr32(int(src) + 96)
             n -= 1
@@ -678,13 +678,13 @@ def detect(f: int, u: int, energies: ptr32, ctx: ptr32, n_ms: int, r1: int, r2: 
         if hi:
             ctx[8] = int(hi & 65535) + ctx[8]
             ctx[9] = int(hi >> 16) + ctx[9]
-        while int(lo >> 16 >> g) + int(hi >> 2 >> g):
+        while int(lo >> 18 >> g) + int(hi >> 2 >> g):
             g += 2
             f = f >> 2
-        if g < 6:
-            u = int(lo) << (6 - g)
+        if g < 4:
+            u = int(lo) << (4 - g)
         else:
-            u = int(lo >> (g - 6))
+            u = int(lo >> (g - 4))
         if hi:
             if g < 20:
                 u = (int(hi) << (20 - g)) + u

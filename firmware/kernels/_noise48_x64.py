@@ -8,12 +8,12 @@ import micropython
 def weigh_a(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
     one = 1
     sign = one << 31
-    s1 = ((ctx[0] ^ sign) - sign)
-    s2 = ((ctx[1] ^ sign) - sign)
-    sh = ((ctx[2] ^ sign) - sign)
-    st = ((ctx[3] ^ sign) - sign)
-    s3 = ((ctx[4] ^ sign) - sign)
-    s4 = ((ctx[5] ^ sign) - sign)
+    s1 = (ctx[0] ^ sign) - sign
+    s2 = (ctx[1] ^ sign) - sign
+    sh = (ctx[2] ^ sign) - sign
+    st = (ctx[3] ^ sign) - sign
+    s3 = (ctx[4] ^ sign) - sign
+    s4 = (ctx[5] ^ sign) - sign
     while n_ms:
         if s1 < -1073741224:
             s1 = -1073741224
@@ -21,161 +21,161 @@ def weigh_a(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
         hi = 0
         n = 4
         while n:
-            s1 = (y := ((((src[0] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[0] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[2] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[2] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[4] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[4] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[6] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[6] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[8] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[8] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[10] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[10] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[12] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[12] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[14] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[14] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[16] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[16] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[18] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[18] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[20] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[20] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[22] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[22] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
             sh = (y * 309 + sh) >> 10
             st = u * 8
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
             src = ptr32(int(src) + 96)
             n -= 1
@@ -195,12 +195,12 @@ def weigh_a(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
 def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
     one = 1
     sign = one << 31
-    s1 = ((ctx[0] ^ sign) - sign)
-    s2 = ((ctx[1] ^ sign) - sign)
-    sh = ((ctx[2] ^ sign) - sign)
-    st = ((ctx[3] ^ sign) - sign)
-    s3 = ((ctx[4] ^ sign) - sign)
-    s4 = ((ctx[5] ^ sign) - sign)
+    s1 = (ctx[0] ^ sign) - sign
+    s2 = (ctx[1] ^ sign) - sign
+    sh = (ctx[2] ^ sign) - sign
+    st = (ctx[3] ^ sign) - sign
+    s3 = (ctx[4] ^ sign) - sign
+    s4 = (ctx[5] ^ sign) - sign
     peak = ctx[6]
     peak2 = peak + peak
     while n_ms:
@@ -212,7 +212,7 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
         chi = 0
         n = 4
         while n:
-            s1 = (y := ((((src[0] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[0] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -226,16 +226,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[2] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[2] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -249,16 +249,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[4] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[4] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -272,16 +272,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[6] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[6] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -295,16 +295,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[8] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[8] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -318,16 +318,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[10] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[10] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -341,16 +341,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[12] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[12] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -364,16 +364,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[14] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[14] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -387,16 +387,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[16] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[16] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -410,16 +410,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[18] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[18] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -433,16 +433,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[20] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[20] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -456,16 +456,16 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            s1 = (y := ((((src[22] ^ sign) - sign) >> 1) - s1) >> 12) * 11 + s1
+            s1 = ((y := ((((src[22] ^ sign) - sign) >> 1) - s1) >> 11) * 11 >> 1) + s1
             s2 = (u := (s2 >> 12) - y) * -11 + s2
             y = u + sh
             sh = u * 400 + st
@@ -479,14 +479,14 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
             if uint(y + 8192) < uint(16384):
                 clo = y * y + clo
             else:
-                u = (y + 64) >> 7
+                u = (y + 128) >> 8
                 chi = u * u + chi
-            s3 = ((u := (s3 >> 11) - y) * -115 >> 2) + s3
-            s4 = (y := (s4 >> 11) - u) * -189 + s4
+            s3 = ((u := (s3 >> 10) - y) * -115 >> 3) + s3
+            s4 = ((y := (s4 >> 10) - u) * -189 >> 1) + s4
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
             src = ptr32(int(src) + 96)
             n -= 1
@@ -512,9 +512,9 @@ def weigh_ac(y: int, u: int, src: ptr32, out: ptr32, ctx: ptr32, n_ms: int):
 def survey(y: int, x: int, src: ptr32, ctx: ptr32, n_ms: int):
     one = 1
     sign = one << 31
-    s1 = ((ctx[0] ^ sign) - sign)
-    low = ((ctx[1] ^ sign) - sign)
-    high = ((ctx[2] ^ sign) - sign)
+    s1 = (ctx[0] ^ sign) - sign
+    low = (ctx[1] ^ sign) - sign
+    high = (ctx[2] ^ sign) - sign
     while n_ms:
         if s1 < -1073741224:
             s1 = -1073741224
@@ -522,137 +522,137 @@ def survey(y: int, x: int, src: ptr32, ctx: ptr32, n_ms: int):
         hi = 0
         n = 4
         while n:
-            x = ((src[0] ^ sign) - sign)
+            x = (src[0] ^ sign) - sign
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            x = ((src[2] ^ sign) - sign)
+            x = (src[2] ^ sign) - sign
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            x = ((src[4] ^ sign) - sign)
+            x = (src[4] ^ sign) - sign
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            x = ((src[6] ^ sign) - sign)
+            x = (src[6] ^ sign) - sign
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            x = ((src[8] ^ sign) - sign)
+            x = (src[8] ^ sign) - sign
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            x = ((src[10] ^ sign) - sign)
+            x = (src[10] ^ sign) - sign
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            x = ((src[12] ^ sign) - sign)
+            x = (src[12] ^ sign) - sign
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            x = ((src[14] ^ sign) - sign)
+            x = (src[14] ^ sign) - sign
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            x = ((src[16] ^ sign) - sign)
+            x = (src[16] ^ sign) - sign
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            x = ((src[18] ^ sign) - sign)
+            x = (src[18] ^ sign) - sign
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            x = ((src[20] ^ sign) - sign)
+            x = (src[20] ^ sign) - sign
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
-            x = ((src[22] ^ sign) - sign)
+            x = (src[22] ^ sign) - sign
             if x > high:
                 high = x
             if x < low:
                 low = x
-            s1 = (y := ((x >> 1) - s1) >> 12) + s1
+            s1 = ((y := ((x >> 1) - s1) >> 11) >> 1) + s1
             if uint(y + 8192) < uint(16384):
                 lo = y * y + lo
             else:
-                y = (y + 64) >> 7
+                y = (y + 128) >> 8
                 hi = y * y + hi
             src = ptr32(int(src) + 96)
             n -= 1
@@ -684,13 +684,13 @@ def detect(f: int, u: int, energies: ptr32, ctx: ptr32, n_ms: int, r1: int, r2: 
         if hi:
             ctx[8] = int(hi & 65535) + ctx[8]
             ctx[9] = int(hi >> 16) + ctx[9]
-        while int(lo >> 16 >> g) + int(hi >> 2 >> g):
+        while int(lo >> 18 >> g) + int(hi >> 2 >> g):
             g += 2
             f = f >> 2
-        if g < 6:
-            u = int(lo) << (6 - g)
+        if g < 4:
+            u = int(lo) << (4 - g)
         else:
-            u = int(lo >> (g - 6))
+            u = int(lo >> (g - 4))
         if hi:
             if g < 20:
                 u = (int(hi) << (20 - g)) + u

@@ -1,7 +1,7 @@
 """Sound levels of an interval from blocks of samples: the kernels' sums turned into decibels.
 
 Levels are in thousandths of a decibel (mdb). The scale follows from the microphone: a sine at full scale
-has a mean square of 2^35 LSB^2 (noise_ref) and is `full_scale_mdb` loud.
+has a mean square of 2^37 LSB^2 (noise_ref) and is `full_scale_mdb` loud.
 """
 
 from array import array
@@ -12,8 +12,8 @@ from .histogram import Histogram
 from .ilog import level_mdb
 from .noise import FAST, SLOW, coefficients, kernels
 
-_MEAN_SQUARE_BITS = const(35)
-_DETECTOR_BITS = const(13)
+_MEAN_SQUARE_BITS = const(37)
+_DETECTOR_BITS = const(11)
 _HUGE = const(0x3FFFFFFF)
 PERCENTS = (99, 95, 90, 50, 10, 1)
 
@@ -34,7 +34,7 @@ def energy_of(mdb):
 
 def _total(ctx, i):
     """Join sums of 16-bit halves, in LSB^2, and clear them."""
-    total = ctx[i] + (ctx[i + 1] << 16) + (ctx[i + 2] << 14) + (ctx[i + 3] << 30)
+    total = ctx[i] + (ctx[i + 1] << 16) + (ctx[i + 2] << 16) + (ctx[i + 3] << 32)
     ctx[i] = ctx[i + 1] = ctx[i + 2] = ctx[i + 3] = 0
     return total
 
@@ -44,14 +44,15 @@ class SoundLevels:
 
     full_scale_mdb: level of a full-scale sine (120000 for a sensitivity of -26 dBFS at 94 dB).
     self_noise_mdb: A-weighted level of the microphone's own noise, subtracted as energy; None: not.
+    engine: what runs the kernels, where it is not this machine (tests run another chip's code).
     """
 
-    def __init__(self, rate_hz, full_scale_mdb, self_noise_mdb=None, block_ms=125):
+    def __init__(self, rate_hz, full_scale_mdb, self_noise_mdb=None, block_ms=125, engine=None):
         c = coefficients(rate_hz)
         self.rate_hz = rate_hz
         self.block_ms = block_ms
         self._per_ms = rate_hz // 1000
-        self._kernels = kernels(rate_hz)
+        self._kernels = engine or kernels(rate_hz)
         self._energies = array("i", bytes(8 * block_ms))
         self._weigh = array("i", bytes(4 * 12))
         self._survey = array("i", bytes(4 * 8))
@@ -62,7 +63,7 @@ class SoundLevels:
         self._offset_a = base - c["gain_a_mdb"]
         self._offset_c = base - c["gain_c_mdb"]
         self._offset_z = base - c["gain_z_mdb"]
-        self._noise = 0  # self-noise, energy of a millisecond times 2^13
+        self._noise = 0  # self-noise, energy of a millisecond times 2^11
         if self_noise_mdb is not None:
             per_ms = level_mdb(self._per_ms << _DETECTOR_BITS)
             self._noise = energy_of(self_noise_mdb - self._offset_a + per_ms)

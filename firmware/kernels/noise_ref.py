@@ -3,17 +3,17 @@
 Integers are unbounded here; that every intermediate fits 32 bits is proven from the filters' impulse
 responses in tests/kernels/test_bounds.py, so a chip, the 64-bit port and this file give the same bits.
 
-Scales: a raw sample is 24 bits left-justified in 32. After the first section 1 LSB = 2^13 of that, so a
-full-scale sine has a mean square of 2^35 LSB^2.
+Scales: a raw sample is 24 bits left-justified in 32. After the first section 1 LSB = 2^12 of that, so a
+full-scale sine has a mean square of 2^37 LSB^2.
 """
 
 
 def _split(energy, value):
-    """Add value^2 to energy = [low, high]: exact below 2^13, else in steps of 2^7."""
+    """Add value^2 to energy = [low, high]: exact below 2^13, else in steps of 2^8."""
     if -8192 <= value < 8192:
         energy[0] += value * value
     else:
-        value = (value + 64) >> 7
+        value = (value + 128) >> 8
         energy[1] += value * value
 
 
@@ -45,7 +45,7 @@ def weigh_ref(c, frames, out, ctx, n_ms, with_c):
             # two high-passes at 20.6 Hz; each turns the sign
             y = ((frames[at] >> 1) - s1) >> c["f1"]
             at += 1
-            s1 += c["k1"] * y
+            s1 += c["k1"] * y >> c["r1"]
             u = (s2 >> c["f2"]) - y
             s2 -= c["k2"] * u
             # the double pole at 12.2 kHz; its output is C-weighted
@@ -59,7 +59,7 @@ def weigh_ref(c, frames, out, ctx, n_ms, with_c):
             u = (s3 >> c["f3"]) - y
             s3 += -c["k3"] * u >> c["r3"]
             y = (s4 >> c["f4"]) - u
-            s4 -= c["k4"] * y
+            s4 += -c["k4"] * y >> c["r4"]
             _split(a_energy, y)
         out[2 * ms : 2 * ms + 2] = a_energy
         if with_c:
@@ -76,8 +76,8 @@ def survey_ref(c, frames, ctx, n_ms):
         for raw in frames[ms * per_ms : (ms + 1) * per_ms]:
             ctx[1] = min(ctx[1], raw)
             ctx[2] = max(ctx[2], raw)
-            y = ((raw >> 1) - ctx[0]) >> 12
-            ctx[0] += y
+            y = ((raw >> 1) - ctx[0]) >> 11
+            ctx[0] += y >> 1
             _split(energy, y)
         _carry(ctx, 4, energy)
 
@@ -85,17 +85,17 @@ def survey_ref(c, frames, ctx, n_ms):
 def detect_ref(energies, ctx, n_ms, r1, r2, r3):
     """Exponential time weighting of the milliseconds' energies; keeps its highest and lowest value.
 
-    The level is f * 2^g, in 2^-13 of a millisecond's energy; f has a moving scale. The fraction of a step
+    The level is f * 2^g, in 2^-11 of a millisecond's energy; f has a moving scale. The fraction of a step
     is 2^-r1 + 2^-r2 + 2^-r3. ctx: 0 f, 1 g, 2-3 highest, 4-5 lowest, 6-9 sums of the energies.
     """
     f, g = ctx[0], ctx[1]
     for ms in range(n_ms):
         low, high = energies[2 * ms] & 0xFFFFFFFF, energies[2 * ms + 1] & 0xFFFFFFFF
         _carry(ctx, 6, (low, high))
-        while (low >> 16 >> g) + (high >> 2 >> g):
+        while (low >> 18 >> g) + (high >> 2 >> g):
             g += 2
             f >>= 2
-        u = low << (6 - g) if g < 6 else low >> (g - 6)
+        u = low << (4 - g) if g < 4 else low >> (g - 4)
         u += high << (20 - g) if g < 20 else high >> (g - 20)
         difference = (u << 7) - f
         f += (difference >> r1) + (difference >> r2) + (difference >> r3)

@@ -1,0 +1,72 @@
+"""The noise kernels of a 32-bit chip as an engine of kernels.levels.SoundLevels, in the emulator."""
+
+from __future__ import annotations
+
+from array import array
+from functools import cache
+from pathlib import Path
+
+from tests.bench.emulator import Core, viper_core
+from tools import mpy, viper_rv32
+
+KERNELS = Path(__file__).resolve().parents[2] / "firmware" / "kernels"
+
+
+@cache
+def kernel_file(module: str, architecture: str, is_ours: bool) -> bytes:
+    """Return the `.mpy` of a kernel module, by our compiler or as mpy-cross emits it."""
+    source = KERNELS / f"{module}.py"
+    return viper_rv32.compile_file(source) if is_ours else mpy.cross_compile(source, architecture)
+
+
+class Engine:
+    """weigh, survey and detect as in kernels.noise, executed as machine code of another chip.
+
+    executed: instructions by kernel, since the engine was made, when counting.
+    """
+
+    def __init__(
+        self, rate_hz: int, architecture: str = "rv32imc", *, is_ours: bool = True, count: bool = False
+    ) -> None:
+        file = kernel_file(f"_noise{rate_hz // 1000}", architecture, is_ours)
+        self._cores = {
+            name: viper_core(file, name, architecture) for name in ("weigh_a", "weigh_ac", "survey", "detect")
+        }
+        self._memory = {
+            name: (core.put(bytes(192_000)), core.put(bytes(4096)), core.put(bytes(256)))
+            for name, core in self._cores.items()
+        }
+        self._count = count
+        self.executed = dict.fromkeys(self._cores, 0)
+
+    def weigh(
+        self, frames: bytes, slot: int, n_ms: int, energies: array[int], ctx: array[int], with_c: bool
+    ) -> None:
+        """Weight milliseconds of frames."""
+        name = "weigh_ac" if with_c else "weigh_a"
+        core, (source, out, state) = self._cores[name], self._memory[name]
+        core.write(source, bytes(frames))
+        core.write(state, ctx)
+        self._run(core, name, 0, 0, source + 4 * slot, out, state, n_ms)
+        energies[0 : 2 * n_ms] = array(energies.typecode, core.words(out, 2 * n_ms))
+        ctx[:] = array("i", core.words(state, len(ctx)))
+
+    def survey(self, frames: bytes, slot: int, n_ms: int, ctx: array[int]) -> None:
+        """Take the unweighted energy and the extremes."""
+        core, (source, _, state) = self._cores["survey"], self._memory["survey"]
+        core.write(source, bytes(frames))
+        core.write(state, ctx)
+        self._run(core, "survey", 0, 0, source + 4 * slot, state, n_ms)
+        ctx[:] = array("i", core.words(state, len(ctx)))
+
+    def detect(self, energies: array[int], ctx: array[int], n_ms: int, shifts: tuple[int, int, int]) -> None:
+        """Time-weight the milliseconds' energies."""
+        core, (_, source, state) = self._cores["detect"], self._memory["detect"]
+        core.write(source, energies)
+        core.write(state, ctx)
+        self._run(core, "detect", 0, 0, source, state, n_ms, *shifts)
+        ctx[:] = array("i", core.words(state, len(ctx)))
+
+    def _run(self, core: Core, name: str, *args: int) -> None:
+        core.call(*args, count=self._count)
+        self.executed[name] += core.executed
