@@ -125,6 +125,8 @@ def main(control_fd: int) -> None:
     except (BrokenPipeError, ConnectionResetError):
         return
     finally:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for pid in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

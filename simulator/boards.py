@@ -41,7 +41,9 @@ def i2c_chip(driver: str, options: dict[str, Any], source: Source) -> I2cChip | 
     return make() if make else None
 
 
-def build(name: str, source: Source, channel: Channel | None = None, *, seed: int = 0, mm_per_tip: float = 0.2794) -> Board:
+def build(
+    name: str, source: Source, channel: Channel | None = None, *, seed: int = 0, mm_per_tip: float = 0.2794
+) -> Board:
     """Return the simulated board with a model for each sensor and, with a channel, its radio.
 
     source: the physical quantities around this node, by the names that the models ask for.
@@ -66,7 +68,9 @@ def build(name: str, source: Source, channel: Channel | None = None, *, seed: in
             chip = counters[options["pin"]] = RainGauge(source, mm_per_tip)
         elif driver == "i2s_mic":
             rate_hz = description["i2s"][str(bus)].get("rate", 48000)
-            chip = i2s[bus] = I2sMicrophone(source, rate_hz=rate_hz, slot=options.get("slot", 0), seed=seed + 1)
+            chip = i2s[bus] = I2sMicrophone(
+                source, rate_hz=rate_hz, slot=options.get("slot", 0), seed=seed + 1
+            )
         else:
             raise SimulatorError(f"board {name}: no chip model stands for driver {driver}")
         chips[driver] = chip

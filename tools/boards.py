@@ -1,7 +1,7 @@
 """Generate firmware/boards/*.py from hardware/boards/*.toml: one truth for pins, sensors and wiring.
 
-    python tools/boards.py           write what changed
-    python tools/boards.py --check   write nothing; exit 1 and name what is out of date
+python tools/boards.py           write what changed
+python tools/boards.py --check   write nothing; exit 1 and name what is out of date
 """
 
 from __future__ import annotations
@@ -9,14 +9,19 @@ from __future__ import annotations
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "hardware" / "boards"
 TARGET = ROOT / "firmware" / "boards"
 _BUSES = ("i2c", "spi", "uart", "i2s")
 _TOP = {"summary", "radio", "sensors", *_BUSES}
-_NEEDS = {"i2c": ("scl", "sda"), "spi": ("sck", "mosi", "miso"), "uart": ("tx", "rx"), "i2s": ("sck", "ws", "sd")}
+_NEEDS = {
+    "i2c": ("scl", "sda"),
+    "spi": ("sck", "mosi", "miso"),
+    "uart": ("tx", "rx"),
+    "i2s": ("sck", "ws", "sd"),
+}
 _RADIO_NEEDS = ("chip", "spi", "nss", "reset", "busy", "dio1")
 
 
@@ -59,7 +64,7 @@ def check(source: Path, board: dict[str, Any]) -> None:
 def _literal(value: Any) -> str:
     """Return a value as Python source: lists become tuples, so that the chip keeps them in flash."""
     if isinstance(value, dict):
-        rows: dict[str, Any] = value
+        rows = cast("dict[str, Any]", value)
         return "{" + ", ".join(f"{_key(k)}: {_literal(v)}" for k, v in rows.items()) + "}"
     if isinstance(value, list):
         items = [_literal(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
@@ -77,7 +82,13 @@ def module_text(source: Path) -> str:
     """Return the source of boards/<name>.py for one description."""
     board = tomllib.loads(source.read_text(encoding="utf-8"))
     check(source, board)
-    lines = [f'"""{board["summary"]}.', "", f"Generated from hardware/boards/{source.name} by tools/boards.py.", '"""', ""]
+    lines = [
+        f'"""{board["summary"]}.',
+        "",
+        f"Generated from hardware/boards/{source.name} by tools/boards.py.",
+        '"""',
+        "",
+    ]
     for kind in _BUSES:
         if kind in board:
             lines.append(f"{kind.upper()} = {_literal(board[kind])}")
@@ -111,7 +122,10 @@ def main(arguments: list[str]) -> int:
     stray = [path for path in TARGET.glob("*.py") if path not in files]
     if "--check" in arguments:
         for path in stale + stray:
-            print(f"boards: {path.relative_to(ROOT)} is out of date: run python tools/boards.py", file=sys.stderr)
+            print(
+                f"boards: {path.relative_to(ROOT)} is out of date: run python tools/boards.py",
+                file=sys.stderr,
+            )
         return 1 if stale or stray else 0
     TARGET.mkdir(exist_ok=True)
     for path in stale:

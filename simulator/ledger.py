@@ -1,0 +1,41 @@
+"""What the sensors saw, kept where they stand: the independent side of "none lost, none twice"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simulator.chips.base import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One value that a chip model took from the world."""
+
+    at_us: int
+    quantity: str
+    value: float
+
+
+class Ledger:
+    """A `Source` that passes on what another says and remembers it, per node."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.seen: list[Seen] = []
+
+    def __call__(self, quantity: str, now_us: int) -> float:
+        """Return the source's value; a quantity that it lacks (KeyError) is not remembered."""
+        value = self._source(quantity, now_us)
+        self.seen.append(Seen(now_us, quantity, value))
+        return value
+
+    def acquisitions(self, quantity: str, gap_s: float = 30.0) -> list[list[Seen]]:
+        """Return what was seen of a quantity, cut where for gap_s nobody asked: one list an acquisition."""
+        groups: list[list[Seen]] = []
+        for seen in self.seen:
+            if seen.quantity != quantity:
+                continue
+            if not groups or seen.at_us - groups[-1][-1].at_us > gap_s * 1e6:
+                groups.append([])
+            groups[-1].append(seen)
+        return groups

@@ -1,0 +1,149 @@
+"""Who lives in the simulated street: kinds, places, keys. All of it follows from seed and number of nodes.
+
+The street is fictitious, and so are its keys: whoever knows the seed knows them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simulator.nodeproc import SimulatorError
+
+# Twelve nodes: 4 air, 3 noise, 3 bin, 2 garden; one air and one garden node go over Wi-Fi. Mixed, so
+# that the first few already show every kind.
+_TWELVE = (
+    ("air", "lorawan"),
+    ("noise", "lorawan"),
+    ("bin", "lorawan"),
+    ("garden", "lorawan"),
+    ("air", "mqtt"),
+    ("garden", "mqtt"),
+    ("noise", "lorawan"),
+    ("bin", "lorawan"),
+    ("air", "lorawan"),
+    ("noise", "lorawan"),
+    ("bin", "lorawan"),
+    ("air", "lorawan"),
+)
+_STREET = "Proefstraat"
+_LONGITUDE, _LATITUDE = 3.7203, 51.0498
+_STEP_LONGITUDE, _STEP_LATITUDE = 0.00033, 0.00009  # about 25 m along the street
+_SIDE_LATITUDE = 0.00012  # the even side
+_PRECISION_M = {"air": 50, "noise": 50, "bin": 10, "garden": 50}
+MM_PER_TIP = 0.2794
+BIN_EMPTY_MM, BIN_FULL_MM = 1350, 250
+
+
+@dataclass(frozen=True)
+class PlannedNode:
+    """One node of the street. Its repr shows no key."""
+
+    index: int
+    kind: str
+    transport: str
+    site_id: str
+    site_name: str
+    longitude: float
+    latitude: float
+    dev_eui: str
+    join_eui: str
+    _seed: int
+
+    @property
+    def name(self) -> str:
+        """Name of the node's folder and log."""
+        return self.site_id
+
+    @property
+    def board(self) -> str:
+        """Name of the board's module."""
+        return "sim_" + self.kind
+
+    @property
+    def app_key(self) -> str:
+        """LoRaWAN root key, 32 hex digits."""
+        return _derived(self._seed, self.index, "app_key", 16)
+
+    @property
+    def mqtt_password(self) -> str:
+        """Password of a Wi-Fi node at the broker."""
+        return _derived(self._seed, self.index, "mqtt", 12)
+
+    def provisioning(self) -> dict[str, Any]:
+        """Return this node's row of street.json."""
+        site: dict[str, Any] = {
+            "id": self.site_id,
+            "name": self.site_name,
+            "longitude": self.longitude,
+            "latitude": self.latitude,
+            "precision_m": _PRECISION_M[self.kind],
+            "licence": "CC-BY-4.0",
+        }
+        if self.kind == "bin":
+            site["bin"] = {"empty_mm": BIN_EMPTY_MM, "full_mm": BIN_FULL_MM}
+        if self.kind == "garden":
+            site["rain_mm_per_tip"] = MM_PER_TIP
+        row: dict[str, Any] = {
+            "dev_eui": self.dev_eui,
+            "kind": self.kind,
+            "transport": self.transport,
+            "site": site,
+        }
+        if self.transport == "lorawan":
+            row |= {"join_eui": self.join_eui, "app_key": self.app_key}
+        else:
+            row["mqtt_password"] = self.mqtt_password
+        return row
+
+
+def _derived(seed: int, index: int, what: str, n: int) -> str:
+    return hashlib.sha256(f"meetnet simulation/{seed}/{index}/{what}".encode()).hexdigest()[: 2 * n]
+
+
+def _site_name(kind: str, number: int) -> str:
+    names = {
+        "air": f"{_STREET} {number}, voorgevel",
+        "noise": f"{_STREET} {number}, straatkant",
+        "bin": f"Afvalbak {_STREET} ter hoogte van {number}",
+        "garden": f"Tuin {_STREET} {number}",
+    }
+    return names[kind]
+
+
+def plan(nodes: int = 12, seed: int = 1) -> list[PlannedNode]:
+    """Return the nodes of a street; SimulatorError when nodes is not 1..5000."""
+    if not 1 <= nodes <= 5000:
+        raise SimulatorError(f"nodes: {nodes}; give 1 to 5000")
+    planned: list[PlannedNode] = []
+    for index in range(nodes):
+        kind, transport = _TWELVE[index % len(_TWELVE)]
+        number = index + 1
+        side = _SIDE_LATITUDE if number % 2 == 0 else 0.0
+        planned.append(
+            PlannedNode(
+                index=index,
+                kind=kind,
+                transport=transport,
+                site_id=f"proefstraat-{number:02d}-{kind}",
+                site_name=_site_name(kind, number),
+                longitude=round(_LONGITUDE + index * _STEP_LONGITUDE, 6),
+                latitude=round(_LATITUDE + index * _STEP_LATITUDE + side, 6),
+                dev_eui="02" + _derived(seed, index, "dev_eui", 7),  # locally administered, no maker's
+                join_eui="02" + _derived(seed, 0, "join_eui", 7),
+                _seed=seed,
+            )
+        )
+    return planned
+
+
+def write_provisioning(path: Path, nodes: list[PlannedNode]) -> None:
+    """Write street.json: what the gateway must know of each node. It holds keys: its owner alone reads it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(
+        json.dumps({"devices": [node.provisioning() for node in nodes]}, indent=1), encoding="utf-8"
+    )
