@@ -7,8 +7,9 @@ fewer than 300 particles/cm3 are counted, because few particles need longer for 
 
 from wire._compat import const
 from wire.measurements import PM1, PM2_5, PM4, PM10
-from wire.record import DEGRADED, FAULT, NO_ANSWER, NOT_READY, OK, TIMEOUT, WARMUP
+from wire.record import DEGRADED, FAULT, NOT_READY, OK, WARMUP
 
+from .continuous import ContinuousSensor
 from .i2c import probe_error
 from .readings import failed, reading
 from .sensirion import SensirionBus
@@ -29,8 +30,6 @@ _STATUS = const(0xD206)
 _COMMAND_MS = const(20)  # start and stop
 _WAKE_MS = const(6)
 _READ_MS = const(1)
-_CLEAN_MS = const(10_000)
-_READY_PATIENCE_MS = const(1500)  # a new value every second
 _SETTLE_MIN_MS = const(16_000)
 _SETTLE_MAX_MS = const(30_000)
 _FEW_TENTHS = const(3000)  # 300 particles/cm3
@@ -104,7 +103,7 @@ class I2cLink:
         return self._chip.word(0) << 16 | self._chip.word(1)
 
 
-class SPS30:
+class SPS30(ContinuousSensor):
     """Driver. numbers: concentrations N0.5, N1, N2.5, N4, N10 in 0.1/cm3 of the last fetch.
 
     status: (high word, low word) of the status register. size_nm: typical particle size.
@@ -114,14 +113,8 @@ class SPS30:
     settle_ms = _SETTLE_MAX_MS
 
     def __init__(self, bus, clock, address=ADDRESS, link=None):
+        ContinuousSensor.__init__(self, clock)
         self._link = link or I2cLink(bus, clock, address)
-        self._clock = clock
-        self._running = False  # we asked it to measure and it agreed
-        self._wanted = False  # the node wants it to measure
-        self._started = 0
-        self._settled = False
-        self._cleaning = None  # ticks_ms of a cleaning that we asked for
-        self._missed = False
         self._version = None
         self.numbers = [None] * 5
         self.size_nm = None
@@ -134,29 +127,10 @@ class SPS30:
             raise self._link.probe_error(state)
         return self._version
 
-    def start(self):
-        """Start fan, laser and measurement; a silent chip shows in fetch() and is started there later."""
-        self._wanted = True
-        self._begin()
-
-    def stop(self):
-        """Stop measuring: fan and laser go off."""
-        self._wanted = False
-        self._running = False
-        self._link.stop()
-        self._clock.sleep_ms(_COMMAND_MS)
-
     def sleep(self):
         """Stop and enter the sleep mode of firmware 2.0 and later; start() wakes it."""
         self.stop()
         self._link.sleep()
-
-    def clean(self):
-        """Blow the fan out at full speed for 10 s, only while measuring. Readings are NOT_READY meanwhile."""
-        state = self._link.clean() if self._running else NOT_READY
-        if state == OK:
-            self._cleaning = self._clock.ticks_ms()
-        return state
 
     def set_auto_clean(self, seconds):
         """Set the interval of the chip's own cleaning in seconds of measuring; 0 switches it off.
@@ -171,59 +145,23 @@ class SPS30:
         state, seconds = self._link.auto_clean()
         return seconds if state == OK else None
 
-    def fetch(self):
-        """Return the readings of the newest value, an error as their state. Waits up to 1.5 s for it."""
-        if not self._running and (not self._wanted or not self._begin()):
-            return failed(self.MEASURES, NO_ANSWER if self._wanted else NOT_READY)
-        state = self._wait_values()
-        if state == OK:
-            return self._readings()
-        if state == NO_ANSWER:
-            self._running = False  # begin anew once it answers: it may have lost its supply
-        return failed(self.MEASURES, state)
-
-    def _begin(self):
-        """Wake and start; return whether the chip agreed."""
+    def _start_chip(self):
         self._link.wake()
         self._clock.sleep_ms(_WAKE_MS)
-        self._running = self._link.start() == OK
-        if not self._running:  # still measuring since before a reset of the node, perhaps
-            self._link.stop()
-            self._clock.sleep_ms(_COMMAND_MS)
-            self._running = self._link.start() == OK
-        if self._running:
-            self._clock.sleep_ms(_COMMAND_MS)
-            self._started = self._clock.ticks_ms()
-            self._settled = False
-            self._missed = False
-            self._cleaning = None
-        return self._running
+        state = self._link.start()
+        self._clock.sleep_ms(_COMMAND_MS)
+        return state
 
-    def _wait_values(self):
-        """Wait for new values; return OK, or the state that says why there are none."""
-        clock = self._clock
-        began = clock.ticks_ms()
-        while True:
-            state = self._link.new_values()
-            if state != NOT_READY:
-                self._missed = False
-                return state
-            now = clock.ticks_ms()
-            if self._cleaning is not None:
-                if clock.ticks_diff(now, self._cleaning) < _CLEAN_MS + 2000:
-                    return NOT_READY
-                self._cleaning = None
-            if clock.ticks_diff(now, began) >= _READY_PATIENCE_MS:
-                return self._never_ready()
-            clock.sleep_ms(50)
+    def _stop_chip(self):
+        state = self._link.stop()
+        self._clock.sleep_ms(_COMMAND_MS)
+        return state
 
-    def _never_ready(self):
-        """One miss may be the chip's own cleaning (10 s); a second one is a chip that lost its supply."""
-        if self._missed:
-            self._link.stop()
-            self._running = False
-        self._missed = True
-        return TIMEOUT
+    def _clean_chip(self):
+        return self._link.clean()
+
+    def _new_values(self):
+        return self._link.new_values()
 
     def _readings(self):
         link = self._link
@@ -241,12 +179,9 @@ class SPS30:
         known = self._read_status()
         if self.status[1] & (_LASER_FAIL | _FAN_FAIL):
             return FAULT
-        if not self._settled:
-            age = self._clock.ticks_diff(self._clock.ticks_ms(), self._started)
-            needed = _SETTLE_MAX_MS if count_tenths is None or count_tenths < _FEW_TENTHS else _SETTLE_MIN_MS
-            if 0 <= age < needed:
-                return WARMUP
-            self._settled = True
+        needed = _SETTLE_MAX_MS if count_tenths is None or count_tenths < _FEW_TENTHS else _SETTLE_MIN_MS
+        if self._settling(needed) == WARMUP:
+            return WARMUP
         return OK if known and not self.status[0] & _FAN_SLOW_HIGH else DEGRADED
 
     def _read_version(self):
