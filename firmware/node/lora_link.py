@@ -1,7 +1,8 @@
 """The way out over LoRaWAN: node.core's link over radio.classa.
 
 A link has: up, failures, last_failure; bring_up() -> bool, one attempt; wait_ms() until it may
-transmit; limit() bytes; called, answer() when the network wants an uplink of its own; send(port, payload) -> (sent, confirmed) where confirmed is True, False, or
+transmit; limit() bytes; called, answer() when the network wants an uplink of its own; send(port,
+payload) -> (sent, confirmed) where confirmed is True, False, or
 None when nobody was asked; request_time(); take_time() -> (utc_ms, at_ticks_ms, quality) or None;
 rest() when there is nothing to send for now.
 """
