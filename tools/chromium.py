@@ -134,7 +134,11 @@ def _unpack(packed: Path) -> None:
     for path in sorted(packed.glob("*.br")):
         out = CACHE / path.stem
         done = subprocess.run(
-            [*node, "-e", DECOMPRESS, str(path), str(out)], env=environment, capture_output=True, text=True, check=False
+            [*node, "-e", DECOMPRESS, str(path), str(out)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise NpmError(f"{path.name} does not unpack: {done.stderr.strip()}; delete build/ and try again")
@@ -151,7 +155,9 @@ def _system() -> Path | None:
     named = os.environ.get("MEETNET_CHROMIUM")
     if named:
         if not os.access(named, os.X_OK):
-            raise NpmError(f"MEETNET_CHROMIUM names {named}, which cannot be run: name an executable, or unset it")
+            raise NpmError(
+                f"MEETNET_CHROMIUM names {named}, which cannot be run: name an executable, or unset it"
+            )
         return Path(named)
     return next((Path(path) for path in SYSTEM if os.access(path, os.X_OK)), None)
 

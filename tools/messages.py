@@ -54,7 +54,9 @@ def problems(language: str, web: Path = WEB) -> list[str]:
         for string in strings:
             if set(PLACE.findall(string)) != places:
                 found.append(f"{language}: other placeholders in {string!r} than in {_name(key)}")
-            if PLACE.sub("", string).replace("%%", "").count("%") != PLACE.sub("", _name(key)).replace("%%", "").count("%"):
+            if PLACE.sub("", string).replace("%%", "").count("%") != PLACE.sub("", _name(key)).replace(
+                "%%", ""
+            ).count("%"):
                 found.append(f"{language}: stray percent sign in {string!r}")
     return sorted(found)
 

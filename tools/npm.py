@@ -26,7 +26,10 @@ class NpmError(Exception):
 def locked_versions(folder: Path, optional: bool = True) -> dict[str, str]:
     """Return {package: version} of the packages that package.json names, from the lock."""
     packages = json.loads((folder / "package-lock.json").read_text("utf-8"))["packages"]
-    names = {**packages[""]["dependencies"], **(packages[""].get("optionalDependencies", {}) if optional else {})}
+    names = {
+        **packages[""]["dependencies"],
+        **(packages[""].get("optionalDependencies", {}) if optional else {}),
+    }
     return {name: packages[f"node_modules/{name}"]["version"] for name in names}
 
 
@@ -51,7 +54,9 @@ def install(folder: Path, work: Path, say: Say, optional: bool = True) -> Path:
     for name, version in versions.items():
         found = _installed_version(work / "node_modules" / name)
         if found != version:
-            raise NpmError(f"npm left {name} at {found}, the lock says {version}: delete {work} and try again")
+            raise NpmError(
+                f"npm left {name} at {found}, the lock says {version}: delete {work} and try again"
+            )
     return work / "node_modules"
 
 
@@ -103,7 +108,15 @@ def _major(command: list[str], environment: dict[str, str]) -> int:
 def _reason(stderr: str) -> str:
     lines = [line.removeprefix("npm error").strip() for line in stderr.splitlines()]
     lines = [line for line in lines if line and "complete log" not in line and not line.startswith("A ")]
-    offline = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT", "ENETUNREACH", "ECONNRESET", "ENOTCACHED")
+    offline = (
+        "ENOTFOUND",
+        "EAI_AGAIN",
+        "ECONNREFUSED",
+        "ETIMEDOUT",
+        "ENETUNREACH",
+        "ECONNRESET",
+        "ENOTCACHED",
+    )
     if any(code in stderr for code in offline):
         return "the package registry cannot be reached: connect to the internet once, then try again"
     if "EINTEGRITY" in stderr:

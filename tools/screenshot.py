@@ -1,9 +1,9 @@
 """Take a picture of the page in a real Chromium: `python -m tools.screenshot URL OUT.png`.
 
-    --width N --height N   size in CSS pixels (1280 x 900)
-    --wait SELECTOR        what must be there first (default: a value in the table of sites)
-    --dark                 the dark colours
-    --full                 the whole page, not only what fits
+--width N --height N   size in CSS pixels (1280 x 900)
+--wait SELECTOR        what must be there first (default: a value in the table of sites)
+--dark                 the dark colours
+--full                 the whole page, not only what fits
 """
 
 from __future__ import annotations

@@ -103,9 +103,7 @@ class Api:
         """Answer the observations of a time as features; too many are refused, never cut."""
         start, end, site_id, sites = await self._filters(request)
         reader = self._context.reader
-        rows = await self._context.read(
-            lambda: reader.observations(start, end, site_id, GEOJSON_ROWS + 1)
-        )
+        rows = await self._context.read(lambda: reader.observations(start, end, site_id, GEOJSON_ROWS + 1))
         if len(rows) > GEOJSON_ROWS:
             raise BadQuery(
                 "from",
@@ -127,7 +125,9 @@ class Api:
         site_id = _needed(query, "site", set(sites))
         name = _needed(query, "quantity", set(sites[site_id].quantities))
         rows = await self._context.read(lambda: reader.series(site_id, name, start, end, SERIES_ROWS))
-        return JSONResponse(series_json(rows, start, end, points), headers={**OPEN, "cache-control": "no-cache"})
+        return JSONResponse(
+            series_json(rows, start, end, points), headers={**OPEN, "cache-control": "no-cache"}
+        )
 
     async def status(self, request: Request) -> Response:
         """Answer how the gateway is doing."""

@@ -44,9 +44,7 @@ class Context:
         wish = first if first in LOCALES else request.query_params.get("lang")
         return self.tongues[negotiate(wish, request.headers.get("accept-language"))]
 
-    def html(
-        self, tongue: Tongue, template: str, values: dict[str, Any], status: int = 200
-    ) -> HTMLResponse:
+    def html(self, tongue: Tongue, template: str, values: dict[str, Any], status: int = 200) -> HTMLResponse:
         """Return a rendered page or part of one."""
         text = self.environments[tongue.language].get_template(template).render(values)
         return HTMLResponse(

@@ -66,7 +66,9 @@ def whole(query: Mapping[str, str], field: str, default: int, least: int, most: 
     if not text:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
-        message = N_("%(field)s: “%(value)s” is not a whole number that fits. Write one from %(least)d to %(most)d.")
+        message = N_(
+            "%(field)s: “%(value)s” is not a whole number that fits. Write one from %(least)d to %(most)d."
+        )
         raise BadQuery(field, text, message, least=least, most=most)
     return int(text)
 
@@ -78,7 +80,9 @@ def known(query: Mapping[str, str], field: str, allowed: set[str]) -> str | None
         return None
     if text not in allowed:
         raise BadQuery(
-            field, text, N_("%(field)s: “%(value)s” is not known here. Look up the names at /api/sites.geojson.")
+            field,
+            text,
+            N_("%(field)s: “%(value)s” is not known here. Look up the names at /api/sites.geojson."),
         )
     return text
 
@@ -88,5 +92,7 @@ def refuse_unknown(query: Mapping[str, str], allowed: set[str]) -> None:
     for field in query:
         if field not in allowed:
             raise BadQuery(
-                field[:40], "", N_("%(field)s: this address has no such field. Leave it out, or check its name.")
+                field[:40],
+                "",
+                N_("%(field)s: this address has no such field. Leave it out, or check its name."),
             )

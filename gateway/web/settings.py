@@ -49,7 +49,9 @@ class WebSettings:
             return
         parts = urlsplit(self.tiles_url)
         if parts.scheme not in ("http", "https") or not parts.netloc or "{z}" not in self.tiles_url:
-            raise ConfigError("web.tiles_url", "must be an address like https://host/{z}/{x}/{y}.png, or empty")
+            raise ConfigError(
+                "web.tiles_url", "must be an address like https://host/{z}/{x}/{y}.png, or empty"
+            )
         if any(sign in parts.netloc for sign in " ;,'\"{}"):
             raise ConfigError("web.tiles_url", "the host may hold no {s} or other sign: name one host")
         if not self.tiles_attribution:

@@ -87,7 +87,11 @@ def site_views(
     views = [_site_view(site, by_site.get(site.site_id, []), tongue, settings, now_ms) for site in sites]
     order = list(KINDS)
     views.sort(
-        key=lambda view: (order.index(view.kind) if view.kind in order else len(order), view.name, view.site_id)
+        key=lambda view: (
+            order.index(view.kind) if view.kind in order else len(order),
+            view.name,
+            view.site_id,
+        )
     )
     return views
 
@@ -97,7 +101,12 @@ def value_view(row: PublicObservation, worth: Worth, tongue: Tongue, now_ms: int
     shown = quantity(row.quantity)
     gettext = tongue.gettext
     correction = ""
-    if row.method != "none":
+    if row.method != "none" and row.raw_value is None:
+        correction = gettext("computed by %(method)s, version %(version)d") % {
+            "method": row.method,
+            "version": row.method_version,
+        }
+    elif row.method != "none":
         raw = f"{tongue.number(row.raw_value, shown.decimals)} {unit(row.unit).symbol}".strip()
         correction = gettext("measured %(raw)s, corrected by %(method)s, version %(version)d") % {
             "raw": raw,

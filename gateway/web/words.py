@@ -33,11 +33,11 @@ QUANTITIES = {
     "la90": Quantity(N_("Background level LA90"), 1, 15),
     "lceq": Quantity(N_("Sound level with bass LCeq"), 1, 16),
     "lcpeak": Quantity(N_("Highest peak LCpeak"), 1, 17),
-    "fill_level": Quantity(N_("Fill level"), 0, 20),
+    "filling_level": Quantity(N_("Fill level"), 0, 20),
     "distance": Quantity(N_("Distance to the waste"), 0, 21),
     "temperature": Quantity(N_("Temperature"), 1, 30),
     "relative_humidity": Quantity(N_("Relative humidity"), 0, 31),
-    "rain": Quantity(N_("Rain"), 1, 32),
+    "precipitation": Quantity(N_("Rain since the reading before"), 1, 32),
     "rain_tips": Quantity(N_("Tips of the rain gauge"), 0, 33),
     "battery": Quantity(N_("Battery"), 0, 90),
 }
@@ -67,7 +67,11 @@ STATES = {
 # ... and what the checks of the gateway say.
 FLAGS = {
     "range": N_("outside of what can be true"),
+    "step": N_("jumped faster than it can"),
     "stuck": N_("has not moved for too long"),
+    "order": N_("contradicts another value of the same sensor"),
+    "geometry": N_("does not fit the size of the bin"),
+    "counter_reset": N_("the counter of the rain gauge started again"),
     "time_unset": N_("the node did not know the time"),
     "future": N_("comes from the future: the node's clock is wrong"),
 }

@@ -1,0 +1,211 @@
+"""A follower carries the store to one platform: from its own durable position, in order, at its own pace.
+
+    read a chunk after the position -> pack -> send parcel by parcel -> save the position
+
+The position moves only over rows that are confirmed, refused for good and on the side list, or not meant
+for the platform. A kill in between sends some rows again: publishers are idempotent. Each platform has a
+follower of its own, so a slow one delays nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from gateway.counters import Counters
+from gateway.model import PositionStore, PublicObservation, PublicReader
+from gateway.publish.base import Outcome, Packed, Parcel, Publisher, Rejection
+from gateway.publish.sidelist import SideList
+
+logger = logging.getLogger("meetnet.publish")
+
+T = TypeVar("T")
+
+SURPRISES = 5  # tries of a parcel on which the publisher itself fails, before its rows are put aside
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Waiting after failures: doubling from first_s to most_s, each time a random half of it off."""
+
+    first_s: float = 1.0
+    most_s: float = 300.0
+
+    def delay_s(self, failures: int, after_s: float | None, dice: random.Random) -> float:
+        """Return the wait after that many failures in a row (from 1); never before the platform's wish."""
+        longest = min(self.most_s, self.first_s * 2.0 ** min(failures - 1, 30))
+        delay = longest * dice.uniform(0.5, 1.0)
+        # A platform may ask for a long rest, but not for ever.
+        return max(delay, min(after_s, 3600.0)) if after_s is not None else delay
+
+
+class Follower:
+    """Follows the store for one publisher; `run` it as a task."""
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        reader: PublicReader,
+        positions: PositionStore,
+        side_list: SideList,
+        counters: Counters,
+        *,
+        chunk_rows: int = 500,
+        idle_s: float = 5.0,
+        backoff: Backoff | None = None,
+        dice: random.Random | None = None,
+        executor: Executor | None = None,
+    ) -> None:
+        self._publisher = publisher
+        self._reader = reader
+        self._positions = positions
+        self._side_list = side_list
+        self._counters = counters
+        self._chunk_rows = chunk_rows
+        self._idle_s = idle_s
+        self._backoff = backoff or Backoff()
+        self._dice = dice or random.Random()  # noqa: S311 - spreads retries, guards nothing
+        self._executor = executor
+        self._news = asyncio.Event()
+        self._position = -1
+        self._delivered = 0
+        self._rejected = 0
+        self._failures = 0
+        self._trouble = ""
+
+    def notify(self) -> None:
+        """Say that there is something new in the store: the follower looks at once instead of soon."""
+        self._news.set()
+
+    def state(self) -> dict[str, Any]:
+        """Return what the status page shows."""
+        return {
+            "position": max(self._position, 0),
+            "delivered": self._delivered,
+            "rejected": self._rejected,
+            "failures_in_a_row": self._failures,
+            "trouble": self._trouble,
+        }
+
+    async def run(self) -> None:
+        """Follow until cancelled. Faults of platform, store and publisher are waits, never an end."""
+        try:
+            while True:
+                try:
+                    rows = await self.step()
+                except Exception as error:  # noqa: BLE001 - one platform's trouble must not end anything
+                    await self._wait_after_failure(f"{type(error).__name__}: {error}", None)
+                    continue
+                if not rows:
+                    await self._idle()
+        finally:
+            await self._publisher.close()
+
+    async def step(self) -> int:
+        """Carry one chunk to its end, however long that takes; return its number of rows."""
+        if self._position < 0:
+            self._position = await self._beside(lambda: self._positions.load(self._publisher.name))
+        position = self._position
+        rows = await self._beside(lambda: self._reader.after(position, self._chunk_rows))
+        if not rows:
+            return 0
+        packed = await self._beside(lambda: self._pack(rows))
+        pending = {row.position for parcel in packed.parcels for row in parcel.rows}
+        await self._put_aside(packed.rejections)
+        newest = rows[-1].position
+        if not packed.parcels:
+            await self._save(newest)
+        for parcel in packed.parcels:
+            await self._deliver(parcel)
+            pending.difference_update(row.position for row in parcel.rows)
+            await self._save(min(pending) - 1 if pending else newest)
+        return len(rows)
+
+    def _pack(self, rows: Sequence[PublicObservation]) -> Packed:
+        if not rows:
+            return Packed(())
+        try:
+            return self._publisher.pack(rows, self._reader)
+        except Exception as error:  # noqa: BLE001 - find the row that the publisher cannot read
+            if len(rows) == 1:
+                return Packed((), (Rejection(rows[0], f"cannot be packed: {type(error).__name__}: {error}"),))
+        parts = [self._pack([row]) for row in rows]
+        return Packed(
+            [parcel for part in parts for parcel in part.parcels],
+            [rejection for part in parts for rejection in part.rejections],
+        )
+
+    async def _deliver(self, parcel: Parcel) -> None:
+        remaining: Parcel | None = parcel
+        attempt = surprises = 0
+        while remaining is not None:
+            sent = remaining
+            try:
+                outcome = await self._publisher.send(sent, attempt)
+            except Exception as error:  # noqa: BLE001 - a publisher's own fault: try again, then put aside
+                surprises += 1
+                reason = f"{type(error).__name__}: {error}"
+                rejected = [Rejection(row, reason) for row in sent.rows] if surprises >= SURPRISES else []
+                outcome = Outcome(rejected, None if rejected else sent, reason)
+            await self._put_aside(outcome.rejections)
+            remaining = outcome.remaining
+            left = len(remaining.rows) if remaining else 0
+            confirmed = len(sent.rows) - left - len(outcome.rejections)
+            self._delivered += confirmed
+            if confirmed:
+                self._counters.count(f"publish.{self._publisher.name}.delivered", n=confirmed)
+                self._failures = 0
+            if remaining is None:
+                self._failures, self._trouble = 0, ""
+                return
+            attempt += 1
+            await self._wait_after_failure(outcome.reason, outcome.after_s)
+            agreed = await self._still_agreed(remaining)
+            if agreed is not remaining.rows:  # a host took consent back while the platform was away
+                packed = await self._beside(lambda: self._pack(agreed))
+                await self._put_aside(packed.rejections)
+                for part in packed.parcels:
+                    await self._deliver(part)
+                return
+
+    async def _still_agreed(self, parcel: Parcel) -> Sequence[PublicObservation]:
+        """Return the parcel's rows of sites that are still public; the very same tuple when all are."""
+        public = {site.site_id for site in await self._beside(self._reader.sites)}
+        agreed = [row for row in parcel.rows if row.site_id in public]
+        return parcel.rows if len(agreed) == len(parcel.rows) else agreed
+
+    async def _put_aside(self, rejections: Sequence[Rejection]) -> None:
+        if not rejections:
+            return
+        await self._beside(lambda: self._side_list.add(self._publisher.name, rejections))
+        self._rejected += len(rejections)
+        self._counters.count(
+            f"publish.{self._publisher.name}.rejected", rejections[0].reason[:200], n=len(rejections)
+        )
+
+    async def _save(self, position: int) -> None:
+        if position > self._position:
+            await self._beside(lambda: self._positions.save(self._publisher.name, position))
+            self._position = position
+
+    async def _wait_after_failure(self, reason: str, after_s: float | None) -> None:
+        self._failures += 1
+        self._trouble = reason
+        self._counters.count(f"publish.{self._publisher.name}.failed", reason[:200])
+        await asyncio.sleep(self._backoff.delay_s(self._failures, after_s, self._dice))
+
+    async def _idle(self) -> None:
+        try:
+            await asyncio.wait_for(self._news.wait(), self._idle_s)
+        except TimeoutError:
+            return
+        finally:
+            self._news.clear()
+
+    async def _beside(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)

@@ -1,0 +1,316 @@
+"""Sending: batches of upserts in time order, history that comes late, and what to do with each answer.
+
+A batch names an entity at most once: two moments of one site go out one after the other, because brokers
+keep only the last of a batch. An observation that is older than what was already sent would put the
+broker's clock back: it goes to the temporal interface, as history.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from gateway.counters import Counters
+from gateway.model import PublicObservation, PublicReader, PublicSite
+from gateway.publish.base import Outcome, Packed, Parcel, Rejection
+from gateway.publish.ngsi_ld.answers import Verdict, batch_result, judge, reason, retry_after_s
+from gateway.publish.ngsi_ld.contexts import body_context, context_address
+from gateway.publish.ngsi_ld.entities import Entity, entity, refusal, temporal
+from gateway.publish.ngsi_ld.models import MODELS, Model
+from gateway.publish.ngsi_ld.settings import NgsiLdSettings
+
+UPSERT = "/ngsi-ld/v1/entityOperations/upsert?options=update"
+TEMPORAL = "/ngsi-ld/v1/temporal/entities"
+
+# A broker that answers 500 to a batch may choke on one entity: from then on they go alone, and one that
+# fails alone for this often is put aside.
+ALONE_FROM, PATIENCE = 3, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entity on its way, and the rows that it carries."""
+
+    entity: Entity
+    model: Model
+    rows: tuple[PublicObservation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Entities of one model for one request; late ones are a request each."""
+
+    items: tuple[Item, ...]
+    is_late: bool = False
+
+
+class NgsiLdPublisher:
+    """Publisher for one broker. transport: for tests, as httpx takes it."""
+
+    def __init__(
+        self,
+        settings: NgsiLdSettings,
+        counters: Counters,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._settings = settings
+        self._counters = counters
+        self._transport = transport
+        self._client: httpx.AsyncClient | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name under which position, counters and side list are kept."""
+        return self._settings.name
+
+    def pack(self, rows: Sequence[PublicObservation], reader: PublicReader) -> Packed:
+        """Make batches of a chunk in time order."""
+        sites = {site.site_id: site for site in reader.sites()}
+        sendable, rejections = self._sort_out(rows, sites)
+        newest = {(row.site_id, row.quantity): row for row in reader.latest()}
+        late = [row for row in sendable if _is_late(row, newest.get((row.site_id, row.quantity)))]
+        late_positions = {row.position for row in late}
+        current = [row for row in sendable if row.position not in late_positions]
+        batches = [Batch((item,), is_late=True) for item in self._items(late, sites)]
+        batches += _batches(self._items(current, sites), self._settings.max_entities)
+        return Packed([_parcel(batch) for batch in batches], rejections)
+
+    async def send(self, parcel: Parcel, attempt: int) -> Outcome:
+        """Send one batch."""
+        batch: Batch = parcel.content
+        if batch.is_late:
+            return await self._send_late(batch, attempt)
+        if attempt >= ALONE_FROM and len(batch.items) > 1:
+            return await self._send_alone(batch.items, attempt)
+        return await self._send_upsert(batch.items, attempt)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    def _sort_out(
+        self, rows: Sequence[PublicObservation], sites: dict[str, PublicSite]
+    ) -> tuple[list[PublicObservation], list[Rejection]]:
+        sendable: list[PublicObservation] = []
+        rejections: list[Rejection] = []
+        for row in rows:
+            site = sites.get(row.site_id)
+            model = MODELS.get(site.kind) if site else None
+            attribute = model.attributes.get(row.quantity) if model else None
+            if attribute is None or row.value is None:
+                what = "without_value" if row.value is None else "unmapped"
+                self._counters.count(f"publish.{self.name}.{what}")
+                continue
+            why = refusal(row, attribute)
+            if why:
+                rejections.append(Rejection(row, why))
+            else:
+                sendable.append(row)
+        return sendable, rejections
+
+    def _items(self, rows: Sequence[PublicObservation], sites: dict[str, PublicSite]) -> list[Item]:
+        """Return an entity a site and moment, by time."""
+        moments: dict[tuple[int, str], list[PublicObservation]] = {}
+        for row in rows:
+            moments.setdefault((row.observed_at_ms, row.site_id), []).append(row)
+        items: list[Item] = []
+        for key in sorted(moments):
+            site = sites[key[1]]
+            model = MODELS[site.kind]
+            for together in _once_each(moments[key]):
+                items.append(Item(entity(site, model, together, self._settings), model, tuple(together)))
+        return items
+
+    async def _send_upsert(self, items: Sequence[Item], attempt: int) -> Outcome:
+        answer = await self._post(UPSERT, [item.entity for item in items], items[0].model)
+        if isinstance(answer, str):
+            return _again(items, answer)
+        verdict = judge(answer)
+        if verdict is Verdict.TAKEN:
+            return Outcome()
+        if verdict is Verdict.MIXED:
+            return await self._settle(items, answer, attempt)
+        if verdict is Verdict.RETRY:
+            if answer.status_code == 500 and len(items) == 1 and attempt >= PATIENCE:
+                return Outcome(_rejections(items, reason(answer)))
+            return _again(items, reason(answer), retry_after_s(answer))
+        if len(items) == 1:
+            return Outcome(_rejections(items, reason(answer)))
+        half = len(items) // 2
+        return await self._send_each([items[:half], items[half:]], attempt)
+
+    async def _settle(self, items: Sequence[Item], answer: httpx.Response, attempt: int) -> Outcome:
+        """Read a 207 entity by entity; about those that it does not name, ask again one by one."""
+        result = batch_result(answer)
+        rejections: list[Rejection] = []
+        again: list[Item] = []
+        unnamed: list[Item] = []
+        for item in items:
+            name = item.entity["id"]
+            if name in result.refused:
+                rejections += _rejections([item], result.refused[name])
+            elif name in result.retry:
+                again.append(item)
+            elif name not in result.taken:
+                unnamed.append(item)
+        if unnamed and len(items) == 1:
+            # It says that something went wrong, not what: the same as a fault of the broker.
+            if attempt >= PATIENCE:
+                return Outcome(_rejections(items, "HTTP 207 that does not name the entity"))
+            return _again(items, "HTTP 207 that does not name the entity")
+        outcome = Outcome(rejections)
+        if again:
+            why = result.retry[again[0].entity["id"]]
+            outcome = Outcome(rejections, _parcel(Batch(tuple(again))), why)
+        if unnamed:
+            outcome = _merged(outcome, await self._send_alone(unnamed, attempt))
+        return outcome
+
+    async def _send_alone(self, items: Sequence[Item], attempt: int) -> Outcome:
+        return await self._send_each([[item] for item in items], attempt)
+
+    async def _send_each(self, parts: Sequence[Sequence[Item]], attempt: int) -> Outcome:
+        """Send parts one after another (a batch names an entity once, so none overtakes itself)."""
+        outcome = Outcome()
+        for part in parts:
+            outcome = _merged(outcome, await self._send_upsert(part, attempt))
+        return outcome
+
+    async def _send_late(self, batch: Batch, attempt: int) -> Outcome:
+        item = batch.items[0]
+        answer = await self._post(TEMPORAL, temporal(item.entity, item.model), item.model)
+        if isinstance(answer, str):
+            return _again(batch.items, answer, is_late=True)
+        verdict = judge(answer)
+        if verdict is Verdict.TAKEN:
+            return Outcome()
+        if verdict is Verdict.RETRY and answer.status_code not in (404, 405, 501):
+            if answer.status_code != 500 or attempt < PATIENCE:
+                return _again(batch.items, reason(answer), retry_after_s(answer), is_late=True)
+        # Most often: no temporal interface. What came late stays on the side list and in the open files.
+        return Outcome(_rejections(batch.items, f"came late, as history: {reason(answer)}"))
+
+    async def _post(self, path: str, content: Any, model: Model) -> httpx.Response | str:
+        """Return the answer, or in one line why there is none."""
+        settings = self._settings
+        headers: dict[str, str] = {}
+        if settings.encoding == "json":
+            headers["content-type"] = "application/json"
+            headers["link"] = (
+                f'<{context_address(model, settings)}>; rel="http://www.w3.org/ns/json-ld#context"; '
+                'type="application/ld+json"'
+            )
+        else:
+            headers["content-type"] = "application/ld+json"
+            context = {"@context": body_context(model, settings)}
+            content = (
+                [{**one, **context} for one in content]
+                if isinstance(content, list)
+                else {**content, **context}
+            )
+        try:
+            return await self._connection().post(path, content=_json(content), headers=headers)
+        except httpx.TimeoutException:
+            return f"no answer within {settings.timeout_s:g} s"
+        except httpx.HTTPError as error:
+            return f"{type(error).__name__}: {error}"
+
+    def _connection(self) -> httpx.AsyncClient:
+        if self._client is None:
+            headers = {"accept": "application/json", "user-agent": "meetnet"}
+            if self._settings.tenant:
+                headers["ngsild-tenant"] = self._settings.tenant
+            if self._settings.token:
+                headers["authorization"] = f"Bearer {self._settings.token}"
+            self._client = httpx.AsyncClient(
+                base_url=self._settings.url,
+                headers=headers,
+                timeout=self._settings.timeout_s,
+                transport=self._transport,
+            )
+        return self._client
+
+
+def _is_late(row: PublicObservation, newest: PublicObservation | None) -> bool:
+    """Say whether a newer value of the same series stands earlier in the store: it was sent before."""
+    return (
+        newest is not None and newest.observed_at_ms > row.observed_at_ms and newest.position < row.position
+    )
+
+
+def _once_each(rows: Sequence[PublicObservation]) -> list[list[PublicObservation]]:
+    """Split rows of one moment so that a quantity comes once each time (two devices at one site)."""
+    layers: list[dict[str, PublicObservation]] = []
+    for row in rows:
+        for layer in layers:
+            if row.quantity not in layer:
+                layer[row.quantity] = row
+                break
+        else:
+            layers.append({row.quantity: row})
+    return [list(layer.values()) for layer in layers]
+
+
+def _batches(items: Sequence[Item], most: int) -> list[Batch]:
+    """Cut items, in time order, into batches of one model, each entity once a batch, order kept a site.
+
+    An item may join a batch only when no later batch holds its entity already.
+    """
+    batches: list[list[Item]] = []
+    last: dict[str, int] = {}  # entity id -> number of the last batch that holds it
+    for item in items:
+        name = item.entity["id"]
+        first = last.get(name, -1) + 1
+        number = next(
+            (
+                number
+                for number in range(first, len(batches))
+                if len(batches[number]) < most and batches[number][0].model is item.model
+            ),
+            len(batches),
+        )
+        if number == len(batches):
+            batches.append([])
+        batches[number].append(item)
+        last[name] = number
+    return [Batch(tuple(batch)) for batch in batches]
+
+
+def _parcel(batch: Batch) -> Parcel:
+    return Parcel(tuple(row for item in batch.items for row in item.rows), batch)
+
+
+def _again(items: Sequence[Item], why: str, after_s: float | None = None, is_late: bool = False) -> Outcome:
+    return Outcome((), _parcel(Batch(tuple(items), is_late)), why, after_s)
+
+
+def _rejections(items: Sequence[Item], why: str) -> list[Rejection]:
+    return [Rejection(row, why) for item in items for row in item.rows]
+
+
+def _merged(first: Outcome, second: Outcome) -> Outcome:
+    """Join two outcomes of parts of one parcel."""
+    items = [
+        item
+        for outcome in (first, second)
+        if outcome.remaining is not None
+        for item in outcome.remaining.content.items
+    ]
+    waits = [wait for wait in (first.after_s, second.after_s) if wait is not None]
+    return Outcome(
+        [*first.rejections, *second.rejections],
+        _parcel(Batch(tuple(items))) if items else None,
+        first.reason or second.reason,
+        max(waits) if waits else None,
+    )
+
+
+def _json(content: Any) -> bytes:
+    # NaN is no JSON: refuse it here, with the row named by the follower, not at the broker.
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
