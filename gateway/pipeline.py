@@ -55,6 +55,11 @@ class Pipeline:
         """The sequence in the segment log up to which everything is stored."""
         return self._position
 
+    @property
+    def durable(self) -> int:
+        """The sequence in the segment log up to which everything is on the disk, as far as it was told."""
+        return max(self._durable, self._position)
+
     def wake(self, durable_sequence: int) -> None:
         """Tell that the log is durable up to a sequence."""
         self._durable = max(self._durable, durable_sequence)

@@ -45,12 +45,24 @@ def _import_row(registry: Registry, number: int, row: Any) -> RowReport:
     return RowReport(number, dev_eui, "unchanged" if not changed else "updated" if known else "added")
 
 
-def put_row(registry: Registry, dev_eui: str, fields: dict[str, Any], from_ms: int | None = None) -> bool:
-    """Put one device with its site into the registry; return False when nothing changed."""
+def put_row(
+    registry: Registry,
+    dev_eui: str,
+    fields: dict[str, Any],
+    from_ms: int | None = None,
+    keep_secrets: bool = False,
+) -> bool:
+    """Put one device with its site into the registry; return False when nothing changed.
+
+    With keep_secrets, a key or password that is absent stays as it is.
+    """
     transport = str(_get(fields, "transport"))
     lorawan = transport == "lorawan"
-    app_key = rules.key("app_key", _get(fields, "app_key")) if lorawan else None
-    password = str(_get(fields, "mqtt_password")) if transport == "mqtt" else None
+    app_key = password = None
+    if lorawan and not (keep_secrets and fields.get("app_key") is None):
+        app_key = rules.key("app_key", _get(fields, "app_key"))
+    if transport == "mqtt" and not (keep_secrets and fields.get("mqtt_password") is None):
+        password = str(_get(fields, "mqtt_password"))
     if password is not None and len(password) < 8:
         raise RegistryError("mqtt_password: shorter than 8 characters")
     device = Device(

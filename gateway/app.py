@@ -1,0 +1,302 @@
+"""The composition root: everything that makes a gateway, wired together on the running loop.
+
+    registry, store, log, pipeline  <-  network server  <-  UDP listener
+                                    <-  broker, MQTT ingest
+    store  ->  publishers, page, status
+
+It starts from the bottom and stops from the top: first nobody may hand anything over, then what was
+handed over is stored, then files are closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from gateway.clock import Clock, SystemClock
+from gateway.config import Config
+from gateway.control import create_control
+from gateway.counters import Counters
+from gateway.datadir import DataDirectory
+from gateway.errors import ConfigError, StoreError
+from gateway.http import HttpServer
+from gateway.pipeline import Pipeline
+from gateway.publish import FileSideList, Follower, Publisher
+from gateway.registry import Registry
+from gateway.store import Changes, DurableLog, SegmentLog, SqlitePublicReader, SqliteStore
+from gateway.store.retention import prune
+
+logger = logging.getLogger("meetnet")
+RETENTION_S = 3600.0
+DAY_MS = 86_400_000
+FOLLOWER_IDLE_S = 60.0  # they are told of news; this is for what a fault left behind
+
+
+class Gateway:
+    """A whole gateway. Create, `await start()`, `await stop()`; nothing is opened before start."""
+
+    def __init__(
+        self, config: Config, clock: Clock | None = None, publishers: Sequence[Publisher] | None = None
+    ) -> None:
+        """publishers: None takes those of the configuration."""
+        self.config = config
+        self.clock = clock or SystemClock()
+        self.counters = Counters()
+        self.ports: dict[str, int] = {}
+        self._publishers = publishers
+        self._stack = contextlib.AsyncExitStack()
+        self._followers: dict[str, Follower] = {}
+        self._lns: Any = None
+        self._udp: Any = None
+        self._mqtt: Any = None
+
+    async def start(self) -> None:
+        """Start everything; raise ConfigError, StoreError, RegistryError with nothing left running."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Stop taking in, store what was taken in, close."""
+        await self._stack.aclose()
+
+    # -- from the bottom
+
+    async def _start(self) -> None:
+        self._started_s = asyncio.get_running_loop().time()
+        self.directory = DataDirectory(self.config.directory)
+        self.directory.lock()
+        self._stack.callback(self.directory.unlock)
+        self.registry = Registry(self.directory.path)
+        self._stack.callback(self.registry.close)
+        self.store = SqliteStore(self.directory.store)
+        self._stack.callback(self.store.close)
+        await self._start_pipeline()
+        self.reader = SqlitePublicReader(
+            self.store, lambda: self.registry.consenting_sites("public", self.clock.now_ms())
+        )
+        await self._start_publishers()
+        await self._start_web()
+        await self._start_lorawan()
+        await self._start_mqtt()
+        logger.info("running: %s", ", ".join(f"{name} {port}" for name, port in self.ports.items()))
+
+    async def _start_pipeline(self) -> None:
+        segments = SegmentLog(self.directory.segments, self.config.whole("data.segment_mib") << 20)
+        segments.skip_to(self.store.position())
+        if segments.damaged:
+            self.counters.count(
+                "store.log_damaged", "torn or damaged records were passed over", segments.damaged
+            )
+        self.log = DurableLog(segments, self.counters, lambda sequence: self.pipeline.wake(sequence))
+        self._stack.push_async_callback(self.log.close)
+        self.changes = Changes(self.store.newest_position())
+        self.pipeline = Pipeline(self.log, self.store, self.registry, self.counters, self._stored)
+        self._stack.callback(self.pipeline.close)
+        task = asyncio.create_task(self.pipeline.run(), name="meetnet-pipeline")
+
+        async def finish() -> None:
+            self.pipeline.stop()
+            await task
+
+        self._stack.push_async_callback(finish)
+        self._keep_task(self._retain(), "meetnet-retention")
+
+    async def _start_publishers(self) -> None:
+        if self._publishers is None:
+            from gateway.outlets import make_publishers
+
+            self._publishers = make_publishers(self.config, self.counters)
+        side = FileSideList(self.directory.side)
+        for publisher in self._publishers:
+            follower = Follower(
+                publisher, self.reader, self.store, side, self.counters, idle_s=FOLLOWER_IDLE_S
+            )
+            self._followers[publisher.name] = follower
+            self._keep_task(follower.run(), f"meetnet-publish-{publisher.name}")
+
+    async def _start_web(self) -> None:
+        token = secrets.token_urlsafe(32)
+        control = HttpServer(create_control(token, self.status), "127.0.0.1", 0, "control")
+        await control.start()
+        self._stack.push_async_callback(control.close)
+        self.directory.write_control(control.port, token)
+        self._stack.callback(self.directory.control.unlink, missing_ok=True)
+        if not self.config.flag("web.enabled"):
+            return
+        from gateway.outlets import public_documents
+        from gateway.web import WebSettings, create_app
+
+        settings = WebSettings(
+            title=self.config.text("web.title"),
+            time_zone=self.config.text("web.time_zone"),
+            refresh_s=self.config.whole("web.refresh_s"),
+            tiles_url=self.config.text("web.tiles_url"),
+            tiles_attribution=self.config.text("web.tiles_attribution"),
+            outlines=self.config.path("web.outlines"),
+            documents=public_documents(self.config),
+        )
+        app = create_app(self.reader, self.public_status, self.clock, settings)
+        server = HttpServer(app, self.config.text("web.host"), self.config.whole("web.port"), "web.port")
+        await server.start()
+        self._stack.push_async_callback(server.close)
+        self.ports["web"] = server.port
+
+    async def _start_lorawan(self) -> None:
+        if not self.config.flag("semtech_udp.enabled"):
+            return
+        from gateway.ingest.semtech_udp import SemtechUdpServer, SemtechUdpSettings
+        from gateway.lns import LnsSettings, NetworkServer, SessionStore
+
+        settings = LnsSettings(
+            net_id=self.config.whole("lns.net_id"),
+            gathering_s=self.config.number("lns.gathering_s"),
+            rx1_delay_s=self.config.whole("lns.rx1_delay_s"),
+            adr=self.config.flag("lns.adr"),
+        )
+        sessions = SessionStore(self.directory.lns)
+        self._stack.push_async_callback(sessions.close)
+        self._lns = NetworkServer(self.registry, self.log, sessions, self.clock, self.counters, settings)
+        self._stack.push_async_callback(self._lns.close)
+        self._udp = SemtechUdpServer(
+            self._lns,
+            self.clock,
+            self.counters,
+            SemtechUdpSettings(
+                host=self.config.text("semtech_udp.host"),
+                port=self.config.whole("semtech_udp.port"),
+                gateways=frozenset(self.config.texts("semtech_udp.gateways")),
+            ),
+        )
+        self._lns.attach(self._udp)
+        await self._lns.start()
+        await self._udp.start()
+        self._stack.callback(self._udp.close)
+        self.ports["semtech_udp"] = self._udp.port
+
+    async def _start_mqtt(self) -> None:
+        if self.config.flag("broker.enabled"):
+            from gateway.broker import EmbeddedBroker
+
+            broker = EmbeddedBroker(
+                self.log,
+                self.registry,
+                self.clock,
+                self.counters,
+                self.config.whole("broker.max_connections"),
+            )
+            await broker.start(self.config.text("broker.host"), self.config.whole("broker.port"))
+            self._stack.push_async_callback(broker.close)
+            self.ports["broker"] = broker.port
+        if self.config.flag("mqtt.enabled"):
+            from gateway.ingest.mqtt import MqttIngest, MqttSettings
+
+            settings = MqttSettings(
+                host=self.config.text("mqtt.host"),
+                port=self.config.whole("mqtt.port"),
+                client_id=self.config.text("mqtt.client_id"),
+                username=self.config.text("mqtt.username"),
+                password=self._mqtt_password(),
+                tls=self.config.flag("mqtt.tls"),
+                in_flight=self.config.whole("mqtt.in_flight"),
+            )
+            self._mqtt = MqttIngest(
+                self.log,
+                lambda dev_eui: self.registry.device(dev_eui) is not None,
+                self.clock,
+                self.counters,
+                settings,
+            )
+            await self._mqtt.start()
+            self._stack.push_async_callback(self._mqtt.close)
+
+    # -- while it runs
+
+    def _stored(self, position: int) -> None:
+        self.changes.announce(position)
+        for follower in self._followers.values():
+            follower.notify()
+
+    async def drained(self) -> None:
+        """Return when everything that was acknowledged is stored."""
+        await self.pipeline.drained()
+
+    async def _retain(self) -> None:
+        while True:
+            before_ms = self.clock.now_ms() - self.config.whole("data.raw_days") * DAY_MS
+            keep_bytes = self.config.whole("data.raw_mib") << 20
+            stored = self.pipeline.position
+            try:
+                dropped = await self.log.call(
+                    partial(prune, stored=stored, before_ms=before_ms, keep_bytes=keep_bytes)
+                )
+                if dropped:
+                    self.counters.count("store.segments_dropped", n=dropped)
+            except StoreError as error:
+                self.counters.count("store.retention_failed", str(error))
+            await asyncio.sleep(RETENTION_S)
+
+    def public_status(self) -> dict[str, Any]:
+        """Return what anybody may know: numbers, no device, no detail."""
+        return {
+            "uptime_s": round(asyncio.get_running_loop().time() - self._started_s),
+            "now_ms": self.clock.now_ms(),
+            "position": self.changes.position,
+            "log": {"durable": self.pipeline.durable, "stored": self.pipeline.position},
+            "counters": {name: found["count"] for name, found in self.counters.snapshot().items()},
+        }
+
+    def status(self) -> dict[str, Any]:
+        """Return what the operator may know: counters with details, devices, gateways, publishers."""
+        seen = {device.dev_eui: device for device in self.store.devices_seen()}
+        devices: list[dict[str, Any]] = []
+        for device in self.registry.devices():
+            site = self.registry.site_of(device.dev_eui, self.clock.now_ms())
+            found = seen.pop(device.dev_eui, None)
+            devices.append(
+                {
+                    **asdict(device),
+                    "site": site.id if site else None,
+                    "seen": asdict(found) if found else None,
+                }
+            )
+        return {
+            **self.public_status(),
+            "ports": self.ports,
+            "counters": self.counters.snapshot(),
+            "devices": devices,
+            "foreign_devices": [asdict(device) for device in seen.values()],
+            "gateways": [asdict(gateway) for gateway in self._udp.gateways()] if self._udp else [],
+            "lns": self._lns.status() if self._lns else None,
+            "mqtt_connected": self._mqtt.connected if self._mqtt else None,
+            "publishers": {name: follower.state() for name, follower in self._followers.items()},
+            "dead_letters": self.store.dead_letters(20),
+        }
+
+    # -- within
+
+    def _keep_task(self, work: Any, name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+
+        async def cancel() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._stack.push_async_callback(cancel)
+
+    def _mqtt_password(self) -> str:
+        path = self.config.path("mqtt.password_file")
+        if path is None:
+            return ""
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError("mqtt.password_file", f"cannot read {path} ({error}): correct it") from error

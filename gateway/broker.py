@@ -1,0 +1,190 @@
+"""The built-in MQTT broker for nodes on Wi-Fi: amqtt, with our users, our topics and our acknowledgement.
+
+A device logs in with its DevEUI as user name and may only publish and subscribe below its own topic. Its
+PUBACK leaves after the uplink is durable in the segment log, because the message goes to the log before
+it goes to the broker's own delivery queue: there is no moment at which only memory holds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from asyncio import Queue
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from amqtt.broker import Broker
+from amqtt.contexts import Action, BaseContext
+from amqtt.errors import AMQTTError
+from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
+from amqtt.session import ApplicationMessage, Session
+
+from gateway.clock import Clock
+from gateway.counters import Counters
+from gateway.errors import ConfigError, IngestError, StoreError
+from gateway.ingest.mqtt.topics import uplink_of
+from gateway.model import UplinkSink
+
+RETRY_S = 1.0
+MAX_LOGINS_AT_ONCE = 4  # a password check takes some 10 ms of one core
+
+
+class Passwords(Protocol):
+    """Who may log in (gateway.registry.Registry)."""
+
+    def check_password(self, dev_eui: str, password: str) -> bool:
+        """Tell whether a device may log in with a password."""
+        ...
+
+
+class EmbeddedBroker:
+    """Create, `await start()`, `await close()`."""
+
+    def __init__(
+        self,
+        sink: UplinkSink,
+        passwords: Passwords,
+        clock: Clock,
+        counters: Counters,
+        max_connections: int = 2000,
+    ) -> None:
+        self._sink = sink
+        self._passwords = passwords
+        self._clock = clock
+        self._counters = counters
+        self._max_connections = max_connections
+        self._broker: Broker | None = None
+        self._logins = asyncio.Semaphore(MAX_LOGINS_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen; ConfigError when the port cannot be had."""
+        logging.getLogger("amqtt").setLevel(logging.ERROR)
+        logging.getLogger("transitions").setLevel(logging.ERROR)
+        bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        listener = {"type": "tcp", "bind": bind, "max_connections": self._max_connections}
+        self._broker = Broker(
+            {"listeners": {"default": listener}, "plugins": {f"{__name__}.DeviceGate": {"broker": self}}}
+        )
+        try:
+            await self._broker.start()
+        except AMQTTError as error:
+            self._broker = None
+            raise ConfigError(
+                "broker.port",
+                f"cannot listen on TCP {host}:{port} ({error.__cause__ or error}): choose another port",
+            ) from error
+
+    @property
+    def port(self) -> int:
+        """The port in use, once started."""
+        assert self._broker is not None, "start() first"
+        server = cast("Any", self._broker)._servers["default"].instance
+        return int(server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Stop listening; what is on its way to the log gets there."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+        if self._broker is not None:
+            await self._broker.shutdown()
+            self._broker = None
+
+    # -- called by the gate
+
+    async def login(self, session: Session) -> bool:
+        """Tell whether a session may connect, and lead its messages through the log."""
+        user, password = session.username or "", session.password or ""
+        async with self._logins:
+            allowed = await asyncio.get_running_loop().run_in_executor(
+                None, self._passwords.check_password, user, password
+            )
+        if not allowed:
+            self._counters.count("broker.login_refused", f"user {user[:32]!r} from {session.remote_address}")
+            return False
+        if not isinstance(session.delivered_message_queue, _DurableQueue):
+            session.delivered_message_queue = _DurableQueue(self.deliver, self._spawn, session)
+        return True
+
+    def allows(self, session: Session, topic: str, action: Action | None) -> bool:
+        """Tell whether a session may publish to, subscribe to or receive from a topic."""
+        if topic.startswith(f"meetnet/v1/{session.username}/"):
+            return True
+        name = "publish" if action is Action.PUBLISH else "subscribe"
+        self._counters.count(f"broker.{name}_refused", f"{session.username} may not {name} to {topic[:80]!r}")
+        return False
+
+    async def deliver(self, session: Session, message: ApplicationMessage) -> None:
+        """Return when a message is durable or can never be; wait while the disk refuses."""
+        try:
+            uplink = uplink_of(message.topic, bytes(message.data or b""), self._clock.now_ms())
+        except IngestError as error:
+            self._counters.count(error.cause, str(error))
+            return
+        if uplink.dev_eui != session.username:
+            return  # counted by `allows`
+        while True:
+            try:
+                await self._sink.accept(uplink)
+            except StoreError:  # counted where it happened; the node waits for its PUBACK or comes again
+                await asyncio.sleep(RETRY_S)
+            except IngestError as error:
+                self._counters.count(error.cause, str(error))
+                return
+            else:
+                self._counters.count("ingest.mqtt_uplinks")
+                return
+
+    def _spawn(self, session: Session, message: ApplicationMessage) -> None:
+        task = asyncio.create_task(self.deliver(session, message))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class _DurableQueue(Queue[ApplicationMessage]):
+    """A session's delivery queue. The broker sends PUBACK (or PUBCOMP) after `put` returned."""
+
+    def __init__(
+        self,
+        deliver: Callable[[Session, ApplicationMessage], Coroutine[Any, Any, None]],
+        spawn: Callable[[Session, ApplicationMessage], None],
+        session: Session,
+    ) -> None:
+        super().__init__()
+        self._deliver = deliver
+        self._spawn = spawn
+        self._session = session
+
+    async def put(self, item: ApplicationMessage) -> None:
+        await self._deliver(self._session, item)
+        await super().put(item)
+
+    def put_nowait(self, item: ApplicationMessage) -> None:
+        if item.qos == 0:  # nothing will be acknowledged: store it on the side
+            self._spawn(self._session, item)
+        super().put_nowait(item)
+
+
+class DeviceGate(BaseAuthPlugin, BaseTopicPlugin):
+    """amqtt's view of an EmbeddedBroker: who connects, and to which topics."""
+
+    @dataclass
+    class Config(BaseAuthPlugin.Config):
+        """What amqtt passes on."""
+
+        broker: Any = None
+
+    def __init__(self, context: BaseContext) -> None:
+        super().__init__(context)
+        self._gate = cast("EmbeddedBroker", cast("Any", self.config).broker)
+
+    async def authenticate(self, *, session: Session) -> bool:
+        """Ask the registry."""
+        return await self._gate.login(session)
+
+    async def topic_filtering(
+        self, *, session: Session | None = None, topic: str | None = None, action: Action | None = None
+    ) -> bool:
+        """Let a device use its own topics only."""
+        return session is not None and topic is not None and self._gate.allows(session, topic, action)

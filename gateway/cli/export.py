@@ -1,0 +1,87 @@
+"""`meetnet export`: open files from the store, also while a gateway runs on it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from gateway.cli.common import Failure, config_option, configuration, json_option
+from gateway.datadir import DataDirectory
+from gateway.exports import latest_geojson, observations_geojson, pages, write_csv
+from gateway.registry import Registry
+from gateway.store import SqlitePublicReader, SqliteStore
+
+
+@click.command()
+@config_option
+@json_option
+@click.option(
+    "--format", "kind", type=click.Choice(("csv", "geojson")), help="[default: by the file's name, or csv]"
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write [default: stdout].")
+@click.option("--from", "start", type=click.DateTime(), help="First observed time, UTC.")
+@click.option("--to", "end", type=click.DateTime(), help="Observed times before this, UTC.")
+@click.option("--site", "site_id", help="One site only.")
+@click.option("--latest", is_flag=True, help="GeoJSON of the newest values only.")
+def export(
+    config_file: Path | None,
+    data: Path | None,
+    as_json: bool,
+    kind: str | None,
+    output: Path | None,
+    start: datetime | None,
+    end: datetime | None,
+    site_id: str | None,
+    latest: bool,
+) -> None:
+    """Export public observations as CSV or GeoJSON; --json is short for --format geojson.
+
+    Positions are those that the hosts allow, and no device is named.
+
+    \b
+    Example:
+      meetnet export --from 2026-11-01 --to 2026-12-01 -o november.csv
+      meetnet export --latest -o now.geojson
+
+    Exit codes: 0 done, 1 failed.
+    """
+    found = configuration(config_file, data)
+    directory = DataDirectory(found.directory)
+    if not directory.store.exists():
+        raise Failure(f"no store in {directory.path}: run the gateway first, or give --data")
+    if kind is None:
+        kind = "geojson" if as_json or latest or (output and "json" in output.suffix) else "csv"
+    registry = Registry(directory.path)
+    store = SqliteStore(directory.store)
+    try:
+        now_ms = time.time_ns() // 1_000_000
+        reader = SqlitePublicReader(store, lambda: registry.consenting_sites("public", now_ms))
+        start_ms, end_ms = _ms(start, 0), _ms(end, 2**53)
+        try:
+            target = (
+                nullcontext(sys.stdout) if output is None else output.open("w", encoding="utf-8", newline="")
+            )
+        except OSError as error:
+            raise Failure(f"{output}: {error.strerror}") from error
+        with target as stream:
+            if latest:
+                json.dump(latest_geojson(reader), stream)
+            elif kind == "geojson":
+                sites = {site.site_id: site for site in reader.sites()}
+                rows = [row for page in pages(reader, start_ms, end_ms, site_id) for row in page]
+                json.dump(observations_geojson(rows, sites), stream)
+            else:
+                write_csv(reader, start_ms, end_ms, stream, site_id)
+    finally:
+        store.close()
+        registry.close()
+
+
+def _ms(moment: datetime | None, default: int) -> int:
+    return default if moment is None else int(moment.replace(tzinfo=UTC).timestamp() * 1000)

@@ -1,0 +1,116 @@
+"""Every setting of the gateway, one row each: key, kind, default, what is allowed, what it does.
+
+The README's table and `meetnet config check` are made from these rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TEXT, WHOLE, NUMBER, FLAG, PATH, LIST, TABLE = "text", "whole", "number", "flag", "path", "list", "table"
+Value = str | int | float | bool | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. low and high bound numbers and the length of texts; choices are all that is allowed."""
+
+    key: str
+    kind: str
+    default: Value
+    text: str
+    low: float = 0
+    high: float = 255
+    choices: tuple[str, ...] = ()
+    unit: str = ""
+
+    @property
+    def allowed(self) -> str:
+        """What is allowed, in words."""
+        if self.choices:
+            return " or ".join(f'"{choice}"' for choice in self.choices)
+        match self.kind:
+            case "flag":
+                return "true or false"
+            case "whole" | "number":
+                unit = f" {self.unit}" if self.unit else ""
+                kind = "a whole number" if self.kind == WHOLE else "a number"
+                return f"{kind}, {self.low:g} to {self.high:g}{unit}"
+            case "list":
+                return f"a list of at most {self.high:g} texts"
+            case _:
+                least = f"{self.low:g} to " if self.low else "at most "
+                return f"a text of {least}{self.high:g} characters"
+
+
+def _port(key: str, default: int, text: str) -> Setting:
+    return Setting(key, WHOLE, default, text + "; 0 takes any free one", 0, 65535)
+
+
+def _host(key: str, text: str) -> Setting:
+    return Setting(key, TEXT, "127.0.0.1", text + '; "0.0.0.0" for the whole network', 1)
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "data.directory", PATH, "meetnet-data", "Where everything is kept, relative to this file.", 1, 4096
+    ),
+    Setting("data.segment_mib", WHOLE, 16, "Size of one file of the raw log.", 1, 1024, unit="MiB"),
+    Setting("data.raw_days", WHOLE, 30, "How long raw frames are kept at most.", 1, 36500, unit="days"),
+    Setting("data.raw_mib", WHOLE, 4096, "What raw frames may take on the disk.", 2, 1 << 24, unit="MiB"),
+    Setting("semtech_udp.enabled", FLAG, True, "Listen for LoRaWAN gateways (packet forwarders)."),
+    _host("semtech_udp.host", "Address to listen on"),
+    _port("semtech_udp.port", 1700, "UDP port of the packet forwarder protocol"),
+    Setting("semtech_udp.gateways", LIST, (), "EUIs of the gateways that may speak; empty: all.", 0, 1000),
+    Setting("lns.net_id", WHOLE, 0, "NetID; 0 and 1 are for private networks.", 0, 63),
+    Setting(
+        "lns.gathering_s", NUMBER, 0.2, "Wait for copies of a frame by other gateways.", 0, 0.8, unit="s"
+    ),
+    Setting(
+        "lns.rx1_delay_s", WHOLE, 1, "RX1 delay told at the join; more suits slow backhaul.", 1, 15, unit="s"
+    ),
+    Setting("lns.adr", FLAG, True, "Let the network choose data rate and power of the nodes."),
+    Setting("broker.enabled", FLAG, True, "Run the built-in MQTT broker for nodes on Wi-Fi."),
+    _host("broker.host", "Address to listen on"),
+    _port("broker.port", 1883, "TCP port of the built-in broker"),
+    Setting("broker.max_connections", WHOLE, 2000, "Connections at one time.", 1, 100000),
+    Setting("mqtt.enabled", FLAG, False, "Take the nodes' messages from a broker of your own."),
+    Setting("mqtt.host", TEXT, "127.0.0.1", "Address of that broker.", 1),
+    Setting("mqtt.port", WHOLE, 1883, "Its TCP port.", 1, 65535),
+    Setting("mqtt.tls", FLAG, False, "Speak TLS with it, verified by the system's certificates."),
+    Setting("mqtt.client_id", TEXT, "meetnet", "Name of the session; it must never change.", 1, 64),
+    Setting("mqtt.username", TEXT, "", "User at the broker; empty: none.", 0),
+    Setting("mqtt.password_file", PATH, "", "File that holds the password, mode 0600.", 0, 4096),
+    Setting("mqtt.in_flight", WHOLE, 1000, "Messages that may wait for the disk at one time.", 1, 65535),
+    Setting("web.enabled", FLAG, True, "Serve the page, open data and the status."),
+    _host("web.host", "Address to listen on"),
+    _port("web.port", 8080, "TCP port of the page"),
+    Setting("web.title", TEXT, "Meetnet", "Name of the network, in the heading.", 1, 80),
+    Setting("web.time_zone", TEXT, "Europe/Amsterdam", "Zone in which people read times.", 1, 64),
+    Setting("web.refresh_s", WHOLE, 10, "How often an open page asks for new values.", 1, 3600, unit="s"),
+    Setting("web.tiles_url", TEXT, "", "Address template of map tiles; empty: local outlines.", 0, 1000),
+    Setting("web.tiles_attribution", TEXT, "", "Credit that the tiles' licence asks for.", 0, 500),
+    Setting("web.outlines", PATH, "", "GeoJSON with lines of the neighbourhood.", 0, 4096),
+)
+BY_KEY: dict[str, Setting] = {setting.key: setting for setting in SETTINGS}
+
+
+def markdown() -> str:
+    """Return the table of settings as the README shows it."""
+    lines = ["| key | default | allowed | what it does |", "|---|---|---|---|"]
+    for setting in SETTINGS:
+        lines.append(
+            f"| `{setting.key}` | `{toml_value(setting.default)}` | {setting.allowed} | {setting.text} |"
+        )
+    return "\n".join(lines)
+
+
+def toml_value(value: Value) -> str:
+    """Return a value as TOML writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(f'"{item}"' for item in value) + "]"
+    return (
+        f'"{value}"' if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+    )
