@@ -93,6 +93,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, start_us: int = 0, speed: float | None = None) -> None:
         if speed is not None and not speed > 0:
+            self._closed = True  # asyncio's destructor asks for it
             raise ValueError(f"speed: {speed} is not above 0; leave it out to run as fast as possible")
         self._start_us = start_us
         self._elapsed_us = 0

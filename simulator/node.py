@@ -225,13 +225,14 @@ class _Life:
         self._ended = True
         self._loop.remove_reader(self._ours.fileno())
         self._world.spawner.kill(self._process)
-        self._ours.close()
         self.network.close()
         self._set_busy(False)
 
     def _on_exit(self, code: int) -> None:
         if not self._ended:  # nobody sent it away: it died by itself
             self._node.ended(f"process ended with {code}\n{self._node.log_tail()}", True)
+        # Not before the process is gone: an end of file would wake it once more.
+        self._ours.close()
 
     # -- serving -----------------------------------------------------------------------------------
     def _on_readable(self) -> None:

@@ -105,6 +105,8 @@ class Spawner:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._zygote.pid, signal.SIGKILL)
             self._zygote.wait()
+        while self._on_exit:
+            self._on_exit.popitem()[1](-signal.SIGKILL)
 
     def _order(self, order: Mapping[str, object], fds: array.array[int] | None) -> None:
         if self._control is None:

@@ -1,0 +1,175 @@
+"""A street: nodes with their sensors in the city's weather, radios in the air, a LoRa gateway on a roof.
+
+    async with Street(StreetConfig(folder=..., semtech_udp=("127.0.0.1", 1700))) as street:
+        await street.run(until_us)
+
+Runs on a `VirtualLoop`; the Meetnet gateway may run on the same one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from simulator import boards
+from simulator.channel.forwarder import Forwarder
+from simulator.channel.ideal import IdealChannel
+from simulator.chips.base import Source
+from simulator.city import CityAt
+from simulator.ledger import Ledger
+from simulator.net import Wifi
+from simulator.node import NodeSettings, SimNode
+from simulator.plan import MM_PER_TIP, PlannedNode, plan, write_provisioning
+from simulator.replay import Recording
+from simulator.world import World
+
+_STAGGER_US = 137_000
+_PROGRESS_STEPS = 200
+_WANTS = {
+    "air": {"pm2_5", "temperature"},
+    "noise": {"sound_level"},
+    "bin": {"distance"},
+    "garden": {"temperature", "relative_humidity"},
+}
+
+
+@dataclass
+class StreetConfig:
+    """What the street is like.
+
+    semtech_udp: where the LoRa gateway forwards to. mqtt: the broker of the Wi-Fi nodes. Without an
+    address those nodes find nobody. overrides: keys of config.json for all nodes.
+    patience_s: real seconds that virtual time waits for servers outside this process.
+    """
+
+    folder: Path
+    nodes: int = 12
+    seed: int = 1
+    interval_s: int = 300
+    semtech_udp: tuple[str, int] | None = None
+    mqtt: tuple[str, int] | None = None
+    replay: Recording | None = None
+    patience_s: float = 0.0
+    overrides: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class _Both:
+    """The recording where it knows a quantity, else the built-in city."""
+
+    def __init__(self, first: Source, second: Source) -> None:
+        self._first, self._second = first, second
+
+    def __call__(self, quantity: str, now_us: int) -> float:
+        try:
+            return self._first(quantity, now_us)
+        except KeyError:
+            return self._second(quantity, now_us)
+
+
+class Street:
+    """A running street. `ledgers` holds, by site id, what the sensors saw."""
+
+    def __init__(
+        self, config: StreetConfig, *, on_event: Callable[[int, str, str, str], None] | None = None
+    ) -> None:
+        self.config = config
+        self.planned = plan(config.nodes, config.seed)
+        self.world = World(config.folder, on_event=on_event)
+        self.channel = IdealChannel()
+        self.wifi = Wifi(patience_s=config.patience_s)
+        self.ledgers: dict[str, Ledger] = {}
+        self.nodes: dict[str, SimNode] = {}
+        self.forwarder: Forwarder | None = None
+        self.start_us = self.world.loop.now_us()
+        write_provisioning(self.provisioning, self.planned)
+
+    @property
+    def provisioning(self) -> Path:
+        """The file that the gateway's `device add --from` reads."""
+        return self.config.folder / "street.json"
+
+    async def __aenter__(self) -> Street:
+        await self.world.__aenter__()
+        if self.config.mqtt is not None:
+            self.wifi.hosts["gateway"] = self.config.mqtt
+        if self.config.semtech_udp is not None:
+            self.forwarder = Forwarder(self.channel, self.config.semtech_udp, self.world.loop.now_us)
+            await self.forwarder.start()
+        for node in self.planned:
+            self._add(node).power_on(self.start_us + node.index * _STAGGER_US)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.world.__aexit__(*exc)
+        if self.forwarder is not None:
+            await self.forwarder.stop()
+
+    async def run(self, until_us: int, progress: Callable[[float], None] | None = None) -> None:
+        """Let the street live until a time (microseconds UTC). progress is told the part done, 0 to 1.
+
+        Raises NodeCrashedError with the traceback of a node whose program broke.
+        """
+        begin_us = self.world.loop.now_us()
+        steps = _PROGRESS_STEPS if progress is not None else 1
+        for step in range(1, steps + 1):
+            await self.world.run_until(begin_us + (until_us - begin_us) * step // steps)
+            if progress is not None:
+                progress(step / steps)
+
+    def transactions(self) -> int:
+        """Return how many requests the nodes have made so far."""
+        return sum(node.transactions for node in self.nodes.values())
+
+    def _add(self, planned: PlannedNode) -> SimNode:
+        ledger = self.ledgers[planned.site_id] = Ledger(self._source(planned))
+        number = int(hashlib.sha256(planned.dev_eui.encode()).hexdigest()[:8], 16)
+        channel = self.channel if planned.transport == "lorawan" else None
+        board = boards.build(planned.board, ledger, channel, seed=number, mm_per_tip=MM_PER_TIP)
+        settings = NodeSettings(
+            name=planned.name,
+            board=board,
+            config=self._config_json(planned),
+            seed=self.config.seed,
+            wifi=self.wifi,
+        )
+        node = self.nodes[planned.site_id] = self.world.add_node(settings)
+        return node
+
+    def _source(self, planned: PlannedNode) -> Source:
+        city = CityAt(self.config.seed, planned.site_id, self.start_us)
+        recording = self.config.replay
+        if recording is None:
+            return city
+        recorded = recording.node_with(_WANTS[planned.kind], planned.index)
+        if recorded is None:
+            return city
+        shift_s = self.start_us / 1e6 - recording.start_s
+        return _Both(recording.source(recorded, shift_s, self.config.interval_s / 2), city)
+
+    def _config_json(self, planned: PlannedNode) -> dict[str, Any]:
+        config: dict[str, Any] = {
+            "schema": 1,
+            "kind": planned.kind,
+            "board": planned.board,
+            "interval_s": self.config.interval_s,
+            "radio": planned.transport,
+            "dev_eui": planned.dev_eui,
+            "ntp": "ntp",
+        }
+        if planned.kind in ("bin", "garden"):
+            config["battery_low_mv"] = 3300
+        if planned.transport == "lorawan":
+            config |= {"join_eui": planned.join_eui, "app_key": planned.app_key}
+        else:
+            config["wifi"] = {"ssid": self.wifi.ssid, "password": self.wifi.password}
+            port = self.config.mqtt[1] if self.config.mqtt else 1883
+            config["mqtt"] = {
+                "host": "gateway",
+                "port": port,
+                "user": planned.dev_eui,
+                "password": planned.mqtt_password,
+            }
+        return config | self.config.overrides
