@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Protocol
 
 from wire.lorawan import airtime
 
@@ -36,9 +36,8 @@ class Frame:
     def __post_init__(self) -> None:
         self.symbol_us = airtime.symbol_us(self.sf, self.bw_khz)
         length = len(self.payload)
-        self.end_us = self.start_us + cast(
-            "int",
-            airtime.time_on_air_us(self.sf, self.bw_khz, length, self.crc, self.preamble, self.coding_rate),
+        self.end_us = self.start_us + airtime.time_on_air_us(
+            self.sf, self.bw_khz, length, self.crc, self.preamble, self.coding_rate
         )
         if self.ldro is None:
             self.ldro = self.symbol_us >= 16000
