@@ -5,6 +5,7 @@ left out, no way out means that records are kept. Only the state machine itself 
 """
 
 import gc
+import os
 import time
 
 from node import build, config, recovery
@@ -28,6 +29,11 @@ def _read_config(health):
     except OSError:
         text = ""
     settings, health.config_errors = config.load(text)
+    try:
+        os.remove("mended")  # boot.py left it
+        health.mended = True
+    except OSError:
+        pass
     return settings
 
 
@@ -67,23 +73,28 @@ def make(hal, store, lives, cause):
         sensors = build.sensors(board, buses, settings, health, outbox.last_value)
     link = _link(settings, board, buses, store, hal.retained, health)
     gc.collect()
+    gc.threshold(gc.mem_free() // 4 + gc.mem_alloc())  # collect early: large free pieces stay large
     return Node(hal, settings, sensors, link, log, outbox, clock, health, lives, print)
 
 
 def main():
     """Run until the power goes. An exception that gets this far is kept and the chip starts anew."""
     hal = Hal()
-    store = NvsStore()
-    cause = hal.reset_cause()
-    lives = recovery.Lives(store, cause)
+    lives = None
     try:
+        store = NvsStore()
+        cause = hal.reset_cause()
+        lives = recovery.Lives(store, cause)
         node = make(hal, store, lives, cause)
         hal.watch()
         node.run()
     except Exception as error:
         build.print_error(error)
-        lives.crashed(repr(error))
-        time.sleep_ms(1000 * min(60, 1 << min(lives.short, 6)))
+        pause_s = 60
+        if lives is not None:
+            lives.crashed(repr(error))
+            pause_s = 1 << min(lives.short, 6)  # a crash loop must not wear out the flash
+        time.sleep_ms(pause_s * 1000)
         hal.reset()
 
 

@@ -5,8 +5,12 @@ gateway sees "no answer" as such. A sensor that was silent is probed again at ev
 """
 
 from drivers.errors import DriverError
+from wire._compat import const
 from wire.measurements import by_id
 from wire.record import FAULT, FIRST_ERROR, OK, OUT_OF_RANGE
+
+_LATE_MS = const(500)  # a burst that begins in the middle of a frame of its sensor takes a little longer
+_START_MS = const(200)  # what start() may take before the settling begins
 
 
 class Sensor:
@@ -15,7 +19,9 @@ class Sensor:
     def __init__(self, name, driver):
         self.name = name
         self.driver = driver
-        self.lead_ms = driver.settle_ms + getattr(driver, "fetch_ms", 0)
+        fetch_ms = getattr(driver, "fetch_ms", 0)
+        self.fetch_ms = fetch_ms + _LATE_MS if fetch_ms else 0
+        self.lead_ms = driver.settle_ms + self.fetch_ms + _START_MS
         self.state = OK
         self.text = ""
         self.started = False
@@ -112,15 +118,18 @@ def acquire(sensors, time, due_ms, sleep_until):
     end_ms = max(due_ms, now_ms + lead_ms(sensors))
     waiting = [(end_ms - sensor.lead_ms, i) for i, sensor in enumerate(sensors)]
     waiting.sort()
+    ready_ms = [0] * len(sensors)
     for start_ms, i in waiting:
         sleep_until(start_ms)
         sensors[i].start()
+        ready_ms[i] = time.uptime_ms() + sensors[i].driver.settle_ms
     readings = []
-    # Fetch in the order of board: those that average while fetching began earlier by their own lead.
     for _start_ms, i in waiting:
         sensor = sensors[i]
-        sleep_until(end_ms - getattr(sensor.driver, "fetch_ms", 0))
+        if sensor.started:
+            sleep_until(max(ready_ms[i], end_ms - sensor.fetch_ms))
         readings += sensor.fetch()
         sensor.stop()
+    sleep_until(end_ms)
     readings.sort()
     return merge(readings)

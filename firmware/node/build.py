@@ -105,16 +105,20 @@ class _Noise:
 
         self._number = number
         self._row = row
-        self._slot = slot
         self._duration_ms = config["noise_s"] * 1000
-        self._calibration_mdb = config["noise_offset_centidb"] * 10
         self._i2s = None
-        self._meter_class = NoiseMeter
-        self._meter = None
         self.MEASURES = NoiseMeter.MEASURES
         self.fetch_ms = self._duration_ms + 1000
+        # Its buffers are large: taken now, while the heap is one piece.
+        self._meter = NoiseMeter(
+            self,
+            time,
+            rate_hz=row.get("rate", 48000),
+            slot=slot,
+            calibration_mdb=config["noise_offset_centidb"] * 10,
+        )
 
-    def _open(self):
+    def start(self):
         row = self._row
         self._i2s = machine.I2S(
             self._number,
@@ -127,7 +131,6 @@ class _Noise:
             rate=row.get("rate", 48000),
             ibuf=row.get("ibuf", 96000),
         )
-        return self._i2s
 
     def readinto(self, buf):
         """Pass on to the I2S bus that is open now: the meter and its buffers live longer than the bus."""
@@ -135,17 +138,6 @@ class _Noise:
 
     def probe(self):
         """A microphone has nothing to ask; a dead line shows in the first measurement."""
-
-    def start(self):
-        self._open()
-        if self._meter is None:
-            self._meter = self._meter_class(
-                self,
-                time,
-                rate_hz=self._row.get("rate", 48000),
-                slot=self._slot,
-                calibration_mdb=self._calibration_mdb,
-            )
 
     def fetch(self):
         return self._meter.measure(self._duration_ms)
