@@ -12,6 +12,7 @@ _HOUR_MS = const(3600000)
 _DAY_MS = const(86400000)
 _FIRST_PAUSE_MS = const(4000)
 _MAX_DOUBLINGS = const(6)
+_EDGE_MS = const(2000)  # silence around the end of a period, so that no frame counts for the wrong one
 
 
 class JoinBackOff:
@@ -41,13 +42,13 @@ class JoinBackOff:
         if self._since_ms is None:
             return 0
         elapsed = now_ms - self._since_ms
-        while elapsed >= self._limits(self._period)[0]:
+        while elapsed >= self._limits(self._period)[0] + _EDGE_MS:
             self._period += 1
             self._spent_us = 0
         end_ms, limit_us = self._limits(self._period)
         pause = max(self._not_before_ms - now_ms, 0)
-        if self._spent_us + air_us > limit_us:
-            return max(end_ms - elapsed, pause)
+        if self._spent_us + air_us > limit_us or elapsed > end_ms - _EDGE_MS:
+            return max(end_ms + _EDGE_MS - elapsed, pause)
         return pause
 
     def book(self, air_us, now_ms):
