@@ -82,10 +82,6 @@ class Street:
         await self.server.close()
         await self.store.close()
 
-    def kill(self) -> None:
-        """End as a kill -9 does: nothing is finished, nothing is flushed."""
-        self.store._connection.close()
-
     def device(self, number: int = 1) -> Device:
         device = Device(f"70b3d57ed005{number:04x}", "70b3d57ed0000000", bytes([number & 0xFF]) * 16)
         self.keys.devices[device.dev_eui] = DeviceKeys(device.dev_eui, device.join_eui, device.app_key)
