@@ -30,6 +30,10 @@ _ROWS = (
     Unit("mm", "mm", "MMT", "mm"),
     Unit("mm/h", "mm/h", "H67", "mm/h"),
     Unit("mV", "mV", "2Z", "mV"),
+    Unit("mA", "mA", "4K", "mA"),
+    Unit("hPa", "hPa", "A97", "hPa"),
+    Unit("ppm", "[ppm]", "59", "ppm"),
+    Unit("deg", "deg", "DD", "°"),
     Unit("1", "1", "C62", ""),
 )
 

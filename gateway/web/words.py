@@ -39,6 +39,17 @@ QUANTITIES = {
     "relative_humidity": Quantity(N_("Relative humidity"), 0, 31),
     "precipitation": Quantity(N_("Rain since the reading before"), 1, 32),
     "rain_tips": Quantity(N_("Tips of the rain gauge"), 0, 33),
+    "soil_temperature": Quantity(N_("Temperature of the soil"), 1, 34),
+    "soil_moisture": Quantity(N_("Moisture of the soil"), 0, 35),
+    "pressure": Quantity(N_("Air pressure"), 1, 40),
+    "co2": Quantity(N_("Carbon dioxide CO2"), 0, 41),
+    "voc_index": Quantity(N_("Index of volatile substances (100 is usual here)"), 0, 42),
+    "nox_index": Quantity(N_("Index of nitrogen oxides (1 is usual here)"), 0, 43),
+    "sraw_voc": Quantity(N_("Raw signal of volatile substances"), 0, 44),
+    "sraw_nox": Quantity(N_("Raw signal of nitrogen oxides"), 0, 45),
+    "tilt": Quantity(N_("Tilt since installation"), 1, 80),
+    "solar": Quantity(N_("Solar panel"), 0, 91),
+    "current": Quantity(N_("Current into the battery"), 1, 92),
     "battery": Quantity(N_("Battery"), 0, 90),
 }
 

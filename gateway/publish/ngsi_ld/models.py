@@ -46,6 +46,8 @@ MODELS: dict[str, Model] = {
             "pm10": Attribute("pm10", "GQ", low=0.0),
             "temperature": _TEMPERATURE,
             "relative_humidity": _HUMIDITY,
+            "pressure": Attribute("pressure", "A97", low=0.0),
+            "co2": Attribute("co2", "59", low=0.0),
         },
     ),
     "noise": Model(
@@ -78,6 +80,7 @@ MODELS: dict[str, Model] = {
             "temperature": _TEMPERATURE,
             "relative_humidity": _HUMIDITY,
             "precipitation": Attribute("precipitation", "MMT", low=0.0),
+            "pressure": Attribute("atmosphericPressure", "A97", low=0.0),
         },
     ),
 }

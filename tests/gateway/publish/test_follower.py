@@ -105,7 +105,9 @@ async def test_rows_that_cannot_be_packed_or_sent_are_put_aside_and_the_others_g
     assert follower.state()["rejected"] == 2
 
 
-async def test_a_store_that_fails_for_a_while_ends_nothing(positions: MemoryPositions, tmp_path: Path) -> None:
+async def test_a_store_that_fails_for_a_while_ends_nothing(
+    positions: MemoryPositions, tmp_path: Path
+) -> None:
     reader = stocked(3)
     publisher = Recorder()
     follower = following(publisher, reader, positions, tmp_path, idle_s=0.001)
