@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def main(arguments: list[str]) -> int:
     """Run everything; further arguments go to pytest."""
     started = time.monotonic()
-    missing = setup.main([])
+    missing = setup.main()
     chosen = [a for a in arguments if not a.startswith("-")]
     guards = 0 if chosen else check.main([])
     workers = ["-n", str(min(os.cpu_count() or 1, 4))] if not chosen else []

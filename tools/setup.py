@@ -7,20 +7,31 @@ that need it then skip with that sentence.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+
+from tools import assets, chromium
+from tools.npm import NpmError
 
 
-def main(_arguments: list[str]) -> list[str]:
+def main() -> list[str]:
     """Return the sentences of what could not be had; [] when everything is there."""
-    from tools import assets, chromium
-
     missing: list[str] = []
-    for what, make in (("the page's assets", assets.ensure), ("a Chromium", chromium.ensure)):
+    parts: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("the page's assets", lambda: assets.build(_say)),
+        ("a Chromium", lambda: chromium.find(_say)),
+    )
+    for what, make in parts:
         try:
             make()
-        except Exception as error:  # any fault of a fetch becomes a sentence; the tests decide
+        except (NpmError, OSError) as error:
             missing.append(f"{what}: {error}")
+            _say(missing[-1])
     return missing
 
 
+def _say(line: str) -> None:
+    print(f"set-up: {line}", flush=True)
+
+
 if __name__ == "__main__":
-    sys.exit(1 if main([]) else 0)
+    sys.exit(1 if main() else 0)

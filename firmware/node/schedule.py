@@ -10,14 +10,9 @@ class Schedule:
         self.due_ms = timekeeper.uptime_ms()
 
     def plan(self):
-        """Set the next due time: the first multiple of the interval after now and after the last one.
-
-        After the last one too, for an acquisition whose sensor gave up at once ends before it was due.
-        """
+        """Set the next due time: the first multiple of the interval after now."""
         now_ms = self._time.uptime_ms()
-        from_ms = max(now_ms, self.due_ms)
-        aligned_ms = self._time.aligned_ms() + from_ms - now_ms
-        self.due_ms = from_ms + self._interval_ms - aligned_ms % self._interval_ms
+        self.due_ms = now_ms + self._interval_ms - self._time.aligned_ms() % self._interval_ms
 
     def start_ms(self, lead_ms):
         """Return when to begin so that what takes lead_ms is ready at the due time."""
