@@ -8,7 +8,6 @@ from wire.record import NO_ANSWER, NOT_READY, OK, TIMEOUT, WARMUP
 
 from .readings import failed
 
-_READY_PATIENCE_MS = const(1500)
 _CLEAN_MS = const(10_000)
 _MARGIN_MS = const(2000)
 
@@ -20,6 +19,8 @@ class ContinuousSensor:
     _new_values() -> OK, NOT_READY while there are none yet, or an error;
     _readings() -> the readings of the values just read.
     """
+
+    PATIENCE_MS = 1500  # for a new value: longer than the chip's own interval
 
     def __init__(self, clock):
         self._clock = clock
@@ -49,7 +50,7 @@ class ContinuousSensor:
         return state
 
     def fetch(self):
-        """Return the readings of the newest value, an error as their state. Waits up to 1.5 s for it."""
+        """Return the readings of the newest value, an error as their state; waits up to PATIENCE_MS."""
         if not self._running and (not self._wanted or not self._begin()):
             return failed(self.MEASURES, NO_ANSWER if self._wanted else NOT_READY)
         state = self._wait_values()
@@ -86,15 +87,19 @@ class ContinuousSensor:
                 if clock.ticks_diff(now, self._cleaning) < _CLEAN_MS + _MARGIN_MS:
                     return NOT_READY
                 self._cleaning = None
-            if clock.ticks_diff(now, began) >= _READY_PATIENCE_MS:
+            if clock.ticks_diff(now, began) >= self.PATIENCE_MS:
                 return self._never_ready()
             clock.sleep_ms(50)
+
+    def _restart(self):
+        """Stop, and begin anew at the next fetch: an error bit stays in a status register until then."""
+        self._stop_chip()
+        self._running = False
 
     def _never_ready(self):
         """One miss may be the chip's own cleaning (10 s); a second one is a chip that lost its supply."""
         if self._missed:
-            self._stop_chip()
-            self._running = False
+            self._restart()
         self._missed = True
         return TIMEOUT
 

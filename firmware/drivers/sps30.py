@@ -26,6 +26,7 @@ _SLEEP = const(0x1001)
 _WAKE = const(0x1103)
 _VERSION = const(0xD100)
 _STATUS = const(0xD206)
+_CLEAR_STATUS = const(0xD210)
 
 _COMMAND_MS = const(20)  # start and stop
 _WAKE_MS = const(6)
@@ -94,6 +95,10 @@ class I2cLink:
         state = self._chip.read(_STATUS, 2, _READ_MS)
         return (state, self._chip.word(0), self._chip.word(1))
 
+    def clear_status(self):
+        """Clear the status register; firmware before 2.2 has none and does not acknowledge."""
+        return self._chip.command(_CLEAR_STATUS)
+
     def probe_error(self, state):
         """Return the DriverError of a probe that ended in `state`."""
         chip = self._chip
@@ -148,6 +153,7 @@ class SPS30(ContinuousSensor):
     def _start_chip(self):
         self._link.wake()
         self._clock.sleep_ms(_WAKE_MS)
+        self._link.clear_status()
         state = self._link.start()
         self._clock.sleep_ms(_COMMAND_MS)
         return state
@@ -171,6 +177,7 @@ class SPS30(ContinuousSensor):
         self.size_nm = link.scaled_float(9, 1000)
         state = self._quality(self.numbers[4])
         if state == FAULT:
+            self._restart()
             return failed(self.MEASURES, FAULT)
         return [reading(self.MEASURES[i], raws[i], state) for i in range(4)]
 

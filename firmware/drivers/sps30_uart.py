@@ -78,6 +78,10 @@ class UartLink:
         state = self._expect(5, _STATUS, b"\0")
         return (state, self._word(0), self._word(1))
 
+    def clear_status(self):
+        """Clear the status register (firmware 2.2 and later)."""
+        return self._line.request(_STATUS, b"\1")
+
     def probe_error(self, state):
         """Return the DriverError of a probe that ended in `state`."""
         if state == NO_ANSWER:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .base import Nak, Source
 
@@ -68,3 +68,58 @@ def quantity(source: Source, name: str, now_us: int, default: float) -> float:
         return source(name, now_us)
     except KeyError:
         return default
+
+
+class CommandChip:
+    """A chip that takes two-byte commands with argument words and answers at the last command's pointer.
+
+    Subclasses give `address`, `takes_us` (execution times; the chip does not acknowledge meanwhile),
+    `run` and `answer`. Faults here: nak, brown_out (no answer, and power_off), bad_crc.
+    """
+
+    address: int
+    takes_us: Mapping[int, int]
+
+    def __init__(self) -> None:
+        self.faults: set[str] = set()
+        self._pointer = 0
+        self._busy_until_us = 0
+
+    def run(self, code: int, words: list[int], now_us: int) -> None:
+        """Do what the command asks; Nak for one that the chip does not know."""
+        raise NotImplementedError
+
+    def answer(self, code: int, now_us: int) -> list[int]:
+        """Return the words that the command gives to read; Nak where there are none."""
+        raise NotImplementedError
+
+    def power_off(self) -> None:
+        """Forget what is volatile."""
+
+    def write(self, data: bytes, now_us: int) -> None:
+        """Take a command."""
+        self._powered(now_us)
+        if len(data) < 2:
+            raise Nak("commands have two bytes")
+        code, words = int.from_bytes(data[:2], "big"), unpack(data[2:])
+        self._pointer = code
+        self.run(code, words, now_us)
+        self._busy_until_us = now_us + self.takes_us.get(code, 0) * (10 if "slow" in self.faults else 1)
+
+    def read(self, n: int, now_us: int) -> bytes:
+        """Give the bytes at the pointer."""
+        self._powered(now_us)
+        answer = pack(self.answer(self._pointer, now_us))
+        return as_received(disturbed(answer) if "bad_crc" in self.faults else answer, n)
+
+    def _powered(self, now_us: int) -> None:
+        if "brown_out" in self.faults:
+            self.power_off()
+        if self.faults & {"brown_out", "nak"} or now_us < self._busy_until_us:
+            raise Nak("no answer")
+
+
+def text_words(text: bytes, n: int) -> list[int]:
+    """Return text as n words, padded with zero bytes."""
+    padded = text.ljust(2 * n, b"\0")
+    return [int.from_bytes(padded[i : i + 2], "big") for i in range(0, 2 * n, 2)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 
 from .base import Constants, Nak, Source
-from .sensirion import as_received, disturbed, pack, quantity, unpack
+from .sensirion import CommandChip, quantity, text_words
 
 SECOND_US = 1_000_000
 IDLE, MEASURING, ASLEEP = "idle", "measuring", "asleep"
@@ -29,10 +29,10 @@ class Engine:
     """
 
     def __init__(self, source: Source | None = None, firmware: tuple[int, int] = (2, 2)) -> None:
+        self.faults: set[str] = set()
         self.source: Source = source or Constants(pm2_5_ug_m3=10.0)
         self.firmware = firmware
         self.serial = b"7A0C55D41F9E2B36"
-        self.faults: set[str] = set()
         self.auto_clean_s = _AUTO_CLEAN_DEFAULT_S  # non-volatile
         self.cleanings = 0
         self.state = IDLE
@@ -117,54 +117,39 @@ class Engine:
         return [gain * value for value in [pm1, pm2_5, pm4, pm10, *numbers]] + [0.6]
 
 
-class SPS30(Engine):
+class SPS30(Engine, CommandChip):
     """The I2C side (SEL low). More faults: nak, brown_out (unpowered, forgets), bad_crc, slow (flag late)."""
 
     address = 0x69
+    takes_us = _TAKES_US
 
     def __init__(self, source: Source | None = None, firmware: tuple[int, int] = (2, 2)) -> None:
-        super().__init__(source, firmware)
-        self._pointer = 0
-        self._busy_until_us = 0
+        CommandChip.__init__(self)
+        Engine.__init__(self, source, firmware)
         self._interface_woken_us: int | None = None
 
     def write(self, data: bytes, now_us: int) -> None:
-        """Take a two-byte command with its argument words."""
+        """Take a command; asleep, the chip takes none but the second of two wake commands."""
         self._powered(now_us)
-        if len(data) < 2:
-            raise Nak("commands have two bytes")
-        code, words = int.from_bytes(data[:2], "big"), unpack(data[2:])
-        if self.state == ASLEEP:
-            self._wake(code, now_us)
+        if self.state != ASLEEP:
+            super().write(data, now_us)
+            if data[:2] == b"\x80\x04" and len(data) == 2:
+                self._busy_until_us = now_us  # reading the interval takes no time
             return
-        self._pointer = code
-        self._run(code, words, now_us)
-        reads_interval = code == 0x8004 and not words
-        self._busy_until_us = now_us + (0 if reads_interval else _TAKES_US.get(code, 0))
-
-    def read(self, n: int, now_us: int) -> bytes:
-        """Give the bytes at the command pointer."""
-        self._powered(now_us)
-        if self.state == ASLEEP:
-            raise Nak("asleep")
-        answer = pack(self._answer(now_us))
-        return as_received(disturbed(answer) if "bad_crc" in self.faults else answer, n)
-
-    def _powered(self, now_us: int) -> None:
-        if "brown_out" in self.faults:
-            self.power_off()
-        if self.faults & {"brown_out", "nak"} or now_us < self._busy_until_us:
-            raise Nak("no answer")
-
-    def _wake(self, code: int, now_us: int) -> None:
-        """Asleep, the interface is off: a first access wakes it, the wake command within 100 ms the chip."""
         woken, self._interface_woken_us = self._interface_woken_us, now_us
-        if code != 0x1103 or woken is None or now_us - woken > 100_000:
+        if data[:2] != b"\x11\x03" or woken is None or now_us - woken > 100_000:
             raise Nak("asleep")
         self.state = IDLE
         self._interface_woken_us = None
 
-    def _run(self, code: int, words: list[int], now_us: int) -> None:
+    def read(self, n: int, now_us: int) -> bytes:
+        """Give the bytes at the command pointer."""
+        if self.state == ASLEEP:
+            raise Nak("asleep")
+        return super().read(n, now_us)
+
+    def run(self, code: int, words: list[int], now_us: int) -> None:
+        """Do what the command asks."""
         if code == 0x0010:
             if len(words) != 1 or words[0] not in (FLOATS, INTEGERS):
                 raise Nak("output format")
@@ -183,8 +168,8 @@ class SPS30(Engine):
         elif code not in (0x0202, 0x0300, 0x8004, 0x1103, 0xD002, 0xD033, 0xD100, 0xD206, 0xD210):
             raise Nak("unknown command")
 
-    def _answer(self, now_us: int) -> list[int]:
-        code = self._pointer
+    def answer(self, code: int, now_us: int) -> list[int]:
+        """Return the words at the pointer."""
         if code == 0x0202:
             return [int(self.ready(now_us - (3 * SECOND_US if "slow" in self.faults else 0)))]
         if code == 0x0300 and self.state == MEASURING:
@@ -197,8 +182,7 @@ class SPS30(Engine):
             return [self.status() >> 16, self.status() & 0xFFFF]
         if code in (0xD033, 0xD002):
             text = self.serial if code == 0xD033 else b"00080000"
-            text += bytes(2 - len(text) % 2)
-            return [int.from_bytes(text[i : i + 2], "big") for i in range(0, len(text), 2)]
+            return text_words(text, len(text) // 2 + 1)
         raise Nak("no data")
 
     def _measured(self, now_us: int) -> list[int]:
