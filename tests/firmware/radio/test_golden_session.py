@@ -11,6 +11,7 @@ import pytest
 
 from radio.classa import ClassA
 from simulator.channel.frame import Frame
+from tests.dual import run_on_both
 from tests.firmware.radio.rig import Aes, Downlink, FlashStore, Rig
 
 
@@ -91,3 +92,42 @@ def test_the_device_emits_the_golden_session(golden: dict[str, Any]):
     session.fcnt_up = 0x10000
     assert mac.send(2, b"\x00").sent
     assert rig.network.heard[-1].payload == ul65536
+
+
+@pytest.mark.mpy
+def test_the_golden_session_is_the_same_on_micropython(golden: dict[str, Any]):
+    ul0, dl0, dl1, ul1, ul2, ack, ul65536 = [f["phy"] for f in golden["frames"]]
+    result = run_on_both(
+        "mac_session",
+        {
+            **{name: golden[name] for name in ("deveui", "joineui", "appkey")},
+            # RX1 brings the DeviceTimeAns, and the LinkADRReq in answer to the first uplink at FCnt 1
+            "script": {
+                golden["joinrequest"]: [1, golden["joinaccept_air"]],
+                ul0: [1, dl0],
+                "*40": [1, dl1],
+                ul2: [2, ack],
+            },
+            "actions": [
+                ["join"],
+                ["join"],
+                ["time"],
+                ["send", 2, "01020304", False],
+                ["send", None, "", False],
+                ["fcnt", 1],
+                ["send", 2, "00", False],
+                ["send", 2, "aa", True],
+                ["restart"],
+                ["fcnt", 0x10000],
+                ["send", 2, "00", False],
+            ],
+        },
+        heap="256k",
+    )
+    sent = [event[4] for event in result["events"] if event[0] == "tx"]
+    assert sent[1:3] == [golden["joinrequest"], ul0]
+    assert sent[4:] == [ul1, ul2, ul65536]
+    assert [True, True, []] in result["events"]  # ul2 was acknowledged in RX2
+    assert result["utc_ms"][0] == 1752451200_500
+    windows = [event for event in result["events"] if event[0] == "rx"]
+    assert all(event[5] for event in windows), "the garbage collector was on in a receive window"
