@@ -106,7 +106,7 @@ class Node:
     def _measure(self):
         readings = acquire(self.sensors, self.time, self._schedule.due_ms, self._sleep_until)
         time_s, quality = self.time.now()
-        self._schedule.plan()
+        self._schedule.done()
         self.power.update(readings)
         if not readings:
             return  # a node without sensors still tells its status

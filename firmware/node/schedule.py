@@ -7,12 +7,23 @@ class Schedule:
     def __init__(self, timekeeper, interval_s):
         self._time = timekeeper
         self._interval_ms = interval_s * 1000
+        self._done_ms = None
         self.due_ms = timekeeper.uptime_ms()
 
+    def done(self):
+        """An acquisition has ended, at its due time or later: plan the next."""
+        self._done_ms = self._time.uptime_ms()
+        self.plan()
+
     def plan(self):
-        """Set the next due time: the first multiple of the interval after now."""
+        """Set the next due time: the first multiple of the interval after now.
+
+        A clock that was put back a little just after an acquisition does not make it due again.
+        """
         now_ms = self._time.uptime_ms()
         self.due_ms = now_ms + self._interval_ms - self._time.aligned_ms() % self._interval_ms
+        if self._done_ms is not None and self.due_ms - self._done_ms < self._interval_ms // 10:
+            self.due_ms += self._interval_ms
 
     def start_ms(self, lead_ms):
         """Return when to begin so that what takes lead_ms is ready at the due time."""

@@ -146,6 +146,25 @@ def test_a_session_that_nobody_answers_for_long_is_joined_anew() -> None:
     assert [r.seq for r in world.arrived()] == list(range(world.node.records))
 
 
+def test_a_sensor_that_gives_up_at_once_is_not_asked_again_before_the_next_interval() -> None:
+    world = World()
+    world.sensor.broken = "raise"
+    world.sensor.fetch_ms = 11000
+    world.boot()
+    world.live(3600)
+    assert world.node.records <= 14
+
+
+def test_a_clock_put_back_just_after_a_record_does_not_make_it_due_again() -> None:
+    world = World({"time_s": 600})
+    world.boot()
+    world.live(3600)
+    world.air["utc_error_ms"] = -700
+    world.live(3600)
+    times = [r.time_s for r in world.arrived()][1:]
+    assert {b - a for a, b in pairwise(times)} <= {299, 300, 301}
+
+
 def test_the_watchdog_is_never_left_unfed_for_its_480_seconds() -> None:
     world = World({"interval_s": 86400})
     world.boot()
