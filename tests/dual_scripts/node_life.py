@@ -224,7 +224,7 @@ class Mac:
             return Result(True, False)
         self.air["heard"].append((port, bytes(payload)))
         if self.ask_time and self.air["tells_time"]:
-            self.network_time = (UTC0_MS + sent_ms, sent_ms & MASK)
+            self.network_time = (UTC0_MS + sent_ms + self.air["utc_error_ms"], sent_ms & MASK)
             self.ask_time = False
         return Result(True, confirmed)
 
@@ -236,6 +236,7 @@ def new_air():
         "pause_ms": 10000,
         "join_pause_ms": 60000,
         "tells_time": True,
+        "utc_error_ms": 0,
         "heard": [],
     }
 
