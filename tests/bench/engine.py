@@ -70,3 +70,48 @@ class Engine:
     def _run(self, core: Core, name: str, *args: int) -> None:
         core.call(*args, count=self._count)
         self.executed[name] += core.executed
+
+
+class OctaveEngine:
+    """unpack, split and band as in kernels.octaves, executed as machine code of another chip."""
+
+    def __init__(self, architecture: str = "rv32imc", *, is_ours: bool = True, count: bool = False) -> None:
+        file = kernel_file("_octaves", architecture, is_ours)
+        self._cores = {name: viper_core(file, name, architecture) for name in ("unpack", "share", "band")}
+        self._memory = {
+            name: (core.put(bytes(8192)), core.put(bytes(4096)), core.put(bytes(4096)), core.put(bytes(256)))
+            for name, core in self._cores.items()
+        }
+        self._count = count
+        self.executed = dict.fromkeys(self._cores, 0)
+
+    def unpack(self, frames: bytes, first_frame: int, slot: int, out: array[int], n: int) -> None:
+        """Take one slot."""
+        core, (source, target, _, _) = self._cores["unpack"], self._memory["unpack"]
+        core.write(source, bytes(frames[8 * first_frame : 8 * (first_frame + n)]))
+        self._run(core, "unpack", source + 4 * slot, target, n // 4)
+        out[0:n] = array("i", core.words(target, n))
+
+    def split(
+        self, source: array[int], out: array[int], following: array[int], at: int, ctx: array[int], n: int
+    ) -> None:
+        """Run what the bands share, and the half-band."""
+        core, (samples, shared, decimated, state) = self._cores["share"], self._memory["share"]
+        core.write(samples, source[0:n])
+        core.write(state, ctx)
+        self._run(core, "share", 0, 0, samples, shared, decimated, state, n // 4)
+        out[0:n] = array("i", core.words(shared, n))
+        following[at : at + n // 2] = array("i", core.words(decimated, n // 2))
+        ctx[:] = array("i", core.words(state, len(ctx)))
+
+    def band(self, source: array[int], ctx: array[int], n: int) -> None:
+        """Filter one band."""
+        core, (samples, _, _, state) = self._cores["band"], self._memory["band"]
+        core.write(samples, source[0:n])
+        core.write(state, ctx)
+        self._run(core, "band", 0, 0, samples, state, n // 4)
+        ctx[:] = array("i", core.words(state, len(ctx)))
+
+    def _run(self, core: Core, name: str, *args: int) -> None:
+        core.call(*args, count=self._count)
+        self.executed[name] += core.executed
