@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,7 +34,8 @@ DECOMPRESS = """
 const {createReadStream, createWriteStream} = require("fs");
 const {pipeline} = require("stream");
 pipeline(createReadStream(process.argv[1]), require("zlib").createBrotliDecompress(),
-  createWriteStream(process.argv[2]), (error) => { if (error) { console.error(error.message); process.exit(1); } });
+  createWriteStream(process.argv[2]),
+  (error) => { if (error) { console.error(error.message); process.exit(1); } });
 """
 
 FONTS_CONF = """<?xml version="1.0"?>
@@ -97,7 +98,7 @@ def prepare(say: Say, with_browser: bool) -> Path:
 
 
 @contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def _one_at_a_time() -> Generator[None]:
     CACHE.parent.mkdir(parents=True, exist_ok=True)
     with CACHE.with_suffix(".lock").open("w") as lock:
         if sys.platform != "win32":

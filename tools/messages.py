@@ -12,7 +12,7 @@ import re
 import sys
 from pathlib import Path
 
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
@@ -40,24 +40,20 @@ def load(language: str, web: Path = WEB) -> Catalog:
 
 def problems(language: str, web: Path = WEB) -> list[str]:
     """Return what is wrong with a catalogue, one sentence each."""
-    wanted = {message.id for message in collect(web) if message.id}
-    catalogue = load(language, web)
-    has = {message.id: message for message in catalogue if message.id}
-    found = [f"{language}: missing {_name(key)}" for key in wanted - has.keys()]
-    found += [f"{language}: no longer used {_name(key)}" for key in has.keys() - wanted]
-    for key, message in has.items():
-        strings = message.string if isinstance(message.string, (list, tuple)) else (message.string,)
+    wanted = {_forms(message) for message in collect(web) if message.id}
+    has = {_forms(message): message for message in load(language, web) if message.id}
+    found = [f"{language}: missing {forms[0]}" for forms in wanted - has.keys()]
+    found += [f"{language}: no longer used {forms[0]}" for forms in has.keys() - wanted]
+    for forms, message in has.items():
+        strings = _strings(message)
         if not all(strings) or message.fuzzy:
-            found.append(f"{language}: untranslated {_name(key)}")
+            found.append(f"{language}: untranslated {forms[0]}")
             continue
-        places = set(PLACE.findall(key if isinstance(key, str) else key[-1]))
         for string in strings:
-            if set(PLACE.findall(string)) != places:
-                found.append(f"{language}: other placeholders in {string!r} than in {_name(key)}")
-            if PLACE.sub("", string).replace("%%", "").count("%") != PLACE.sub("", _name(key)).replace(
-                "%%", ""
-            ).count("%"):
-                found.append(f"{language}: stray percent sign in {string!r}")
+            if set(PLACE.findall(string)) != set(PLACE.findall(forms[-1])):
+                found.append(f"{language}: other placeholders in {string!r} than in {forms[0]!r}")
+            elif PLACE.sub("", string).count("%") != PLACE.sub("", forms[-1]).count("%"):
+                found.append(f"{language}: other percent signs in {string!r} than in {forms[0]!r}")
     return sorted(found)
 
 
@@ -73,8 +69,14 @@ def update(language: str, web: Path = WEB) -> None:
     path.write_text("\n".join(lines).strip() + "\n", "utf-8")
 
 
-def _name(key: object) -> str:
-    return key if isinstance(key, str) else key[0]  # type: ignore[index]
+def _forms(message: Message) -> tuple[str, ...]:
+    """Return the message id as singular and plural, or alone."""
+    return (message.id,) if isinstance(message.id, str) else tuple(message.id)
+
+
+def _strings(message: Message) -> list[str]:
+    strings = message.string if isinstance(message.string, list | tuple) else [message.string]
+    return [string or "" for string in strings]
 
 
 def _is_noise(line: str) -> bool:

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 Say = Callable[[str], None]
 
@@ -25,11 +26,10 @@ class NpmError(Exception):
 
 def locked_versions(folder: Path, optional: bool = True) -> dict[str, str]:
     """Return {package: version} of the packages that package.json names, from the lock."""
-    packages = json.loads((folder / "package-lock.json").read_text("utf-8"))["packages"]
-    names = {
-        **packages[""]["dependencies"],
-        **(packages[""].get("optionalDependencies", {}) if optional else {}),
-    }
+    packages: dict[str, Any] = json.loads((folder / "package-lock.json").read_text("utf-8"))["packages"]
+    names: list[str] = list(packages[""]["dependencies"])
+    if optional:
+        names += packages[""].get("optionalDependencies", {})
     return {name: packages[f"node_modules/{name}"]["version"] for name in names}
 
 
@@ -46,7 +46,8 @@ def install(folder: Path, work: Path, say: Say, optional: bool = True) -> Path:
     say("fetching " + ", ".join(f"{name} {version}" for name, version in versions.items()))
     done = subprocess.run(
         [*command, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier",
-         "--loglevel=error", *([] if optional else ["--omit=optional"]), "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=8000"],
+         "--loglevel=error", *([] if optional else ["--omit=optional"]),
+         "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=8000"],
         cwd=work, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
@@ -120,5 +121,5 @@ def _reason(stderr: str) -> str:
     if any(code in stderr for code in offline):
         return "the package registry cannot be reached: connect to the internet once, then try again"
     if "EINTEGRITY" in stderr:
-        return "a package differs from its checksum in package-lock.json: try again, or check your registry mirror"
+        return "a package differs from its checksum in package-lock.json: try again, or check your mirror"
     return "npm ci failed: " + (" ".join(lines[:3]) or "no message") + " (see npm's own log)"

@@ -98,7 +98,7 @@ class Follower:
             while True:
                 try:
                     rows = await self.step()
-                except Exception as error:  # noqa: BLE001 - one platform's trouble must not end anything
+                except Exception as error:
                     await self._wait_after_failure(f"{type(error).__name__}: {error}", None)
                     continue
                 if not rows:
@@ -131,7 +131,7 @@ class Follower:
             return Packed(())
         try:
             return self._publisher.pack(rows, self._reader)
-        except Exception as error:  # noqa: BLE001 - find the row that the publisher cannot read
+        except Exception as error:
             if len(rows) == 1:
                 return Packed((), (Rejection(rows[0], f"cannot be packed: {type(error).__name__}: {error}"),))
         parts = [self._pack([row]) for row in rows]
@@ -141,13 +141,12 @@ class Follower:
         )
 
     async def _deliver(self, parcel: Parcel) -> None:
-        remaining: Parcel | None = parcel
+        sent = parcel
         attempt = surprises = 0
-        while remaining is not None:
-            sent = remaining
+        while True:
             try:
                 outcome = await self._publisher.send(sent, attempt)
-            except Exception as error:  # noqa: BLE001 - a publisher's own fault: try again, then put aside
+            except Exception as error:
                 surprises += 1
                 reason = f"{type(error).__name__}: {error}"
                 rejected = [Rejection(row, reason) for row in sent.rows] if surprises >= SURPRISES else []
@@ -166,12 +165,16 @@ class Follower:
             attempt += 1
             await self._wait_after_failure(outcome.reason, outcome.after_s)
             agreed = await self._still_agreed(remaining)
+            sent = remaining
             if agreed is not remaining.rows:  # a host took consent back while the platform was away
-                packed = await self._beside(lambda: self._pack(agreed))
-                await self._put_aside(packed.rejections)
-                for part in packed.parcels:
-                    await self._deliver(part)
+                await self._deliver_again(agreed)
                 return
+
+    async def _deliver_again(self, rows: Sequence[PublicObservation]) -> None:
+        packed = await self._beside(lambda: self._pack(rows))
+        await self._put_aside(packed.rejections)
+        for part in packed.parcels:
+            await self._deliver(part)
 
     async def _still_agreed(self, parcel: Parcel) -> Sequence[PublicObservation]:
         """Return the parcel's rows of sites that are still public; the very same tuple when all are."""

@@ -57,7 +57,7 @@ class FileSideList:
             for line in file:
                 try:
                     found: dict[str, Any] = json.loads(line)
-                    fields = {**found["row"], "flags": tuple(found["row"]["flags"])}
+                    fields: dict[str, Any] = {**found["row"], "flags": tuple(found["row"]["flags"])}
                     yield Rejection(PublicObservation(**fields), found["reason"])
                 except (ValueError, KeyError, TypeError):
                     continue

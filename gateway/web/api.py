@@ -27,7 +27,7 @@ from gateway.model import PublicObservation, PublicSite
 from gateway.units import unit
 from gateway.web.context import Context
 from gateway.web.languages import N_
-from gateway.web.query import BadQuery, known, refuse_unknown, span, whole
+from gateway.web.query import QueryError, known, refuse_unknown, span, whole
 from gateway.web.thin import gap_ms, thin
 from gateway.web.view import is_doubtful
 
@@ -105,7 +105,7 @@ class Api:
         reader = self._context.reader
         rows = await self._context.read(lambda: reader.observations(start, end, site_id, GEOJSON_ROWS + 1))
         if len(rows) > GEOJSON_ROWS:
-            raise BadQuery(
+            raise QueryError(
                 "from",
                 request.query_params.get("from", ""),
                 N_("%(field)s: more than %(most)d observations. Ask for a shorter time, or take the CSV."),
@@ -137,7 +137,7 @@ class Api:
         """Answer whether the store can be read."""
         try:
             await self._context.read(self._context.reader.sites)
-        except Exception as error:  # noqa: BLE001 - whatever it is, a health check answers
+        except Exception as error:
             logger.warning("health check: %s", error)
             return PlainTextResponse("store does not answer\n", 503)
         return PlainTextResponse("ok\n")
@@ -205,5 +205,5 @@ def _next_lines(pages: Iterator[Any], sites: dict[str, PublicSite]) -> str | Non
 def _needed(query: Any, field: str, allowed: set[str]) -> str:
     value = known(query, field, allowed)
     if value is None:
-        raise BadQuery(field, "", N_("%(field)s: is needed here. Look up the names at /api/sites.geojson."))
+        raise QueryError(field, "", N_("%(field)s: is needed here. Look up the names at /api/sites.geojson."))
     return value

@@ -19,7 +19,7 @@ from gateway.model import PublicReader
 from gateway.web import api, pages
 from gateway.web.context import Context, json_error, make_context
 from gateway.web.languages import N_
-from gateway.web.query import BadQuery
+from gateway.web.query import QueryError
 from gateway.web.security import SecurityHeaders
 from gateway.web.settings import WebSettings
 
@@ -74,7 +74,7 @@ def _errors(context: Context) -> dict[Any, Any]:
         return context.html(tongue, "error.html", {"status": status, "sentence": sentence}, status)
 
     async def bad_query(request: Request, error: Exception) -> Response:
-        assert isinstance(error, BadQuery)
+        assert isinstance(error, QueryError)
         return refuse(request, 400, error.field, error.message, error.places)
 
     async def http_error(request: Request, error: Exception) -> Response:
@@ -85,4 +85,4 @@ def _errors(context: Context) -> dict[Any, Any]:
     async def broken(request: Request, error: Exception) -> Response:
         return refuse(request, 500, "", BROKEN, {})
 
-    return {BadQuery: bad_query, HTTPException: http_error, 500: broken}
+    return {QueryError: bad_query, HTTPException: http_error, 500: broken}

@@ -94,10 +94,11 @@ def _environment(tongue: Tongue, settings: WebSettings, static: StaticFiles) -> 
         extensions=["jinja2.ext.i18n"],
     )
     environment.install_gettext_callables(tongue.gettext, tongue.ngettext, newstyle=True)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
-    environment.globals.update(
-        language=tongue.language,
-        languages={name: LANGUAGE_NAMES[name] for name in LOCALES},
-        settings=settings,
-        static=static.url,
-    )
+    values: dict[str, Any] = {
+        "language": tongue.language,
+        "languages": {name: LANGUAGE_NAMES[name] for name in LOCALES},
+        "settings": settings,
+        "static": static.url,
+    }
+    environment.globals.update(values)
     return environment

@@ -34,7 +34,7 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's own name for marking a me
 
 
 def negotiate(query: str | None, accept_language: str | None) -> str:
-    """Return the reader's language: the query's if we have it, else the best of Accept-Language, else Dutch."""
+    """Return the reader's language: the wish if we have it, else Accept-Language's best, else Dutch."""
     if query and query.lower()[:2] in LOCALES:
         return query.lower()[:2]
     wishes: list[tuple[float, int, str]] = []

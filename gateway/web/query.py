@@ -11,7 +11,7 @@ DAY_MS = 86_400_000
 LONGEST_MS = 366 * DAY_MS
 
 
-class BadQuery(Exception):
+class QueryError(Exception):
     """A value that cannot be used: `field`, and a message id with %(field)s and %(value)s."""
 
     def __init__(self, field: str, value: str, message: str, **places: int) -> None:
@@ -26,11 +26,11 @@ def span(query: Mapping[str, str], now_ms: int) -> tuple[int, int]:
     end = moment(query, "to", now_ms + 1)
     start = moment(query, "from", end - DAY_MS)
     if start >= end:
-        raise BadQuery(
+        raise QueryError(
             "from", query.get("from", ""), N_("%(field)s: must lie before “to”. Choose an earlier moment.")
         )
     if end - start > LONGEST_MS:
-        raise BadQuery(
+        raise QueryError(
             "from", query.get("from", ""), N_("%(field)s: at most 366 days at once. Ask for a shorter time.")
         )
     return start, end
@@ -46,17 +46,17 @@ def moment(query: Mapping[str, str], field: str, default_ms: int) -> int:
         value = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
         if value.tzinfo is None:
             if "T" in text or " " in text:
-                raise ValueError("no time zone")  # noqa: TRY301
+                raise ValueError("no time zone")
             value = value.replace(tzinfo=UTC)
         ms = round(value.timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
-        raise BadQuery(
+        raise QueryError(
             field,
             text,
             N_("%(field)s: “%(value)s” is not a moment. Write 2026-11-23 or 2026-11-23T18:00:00Z."),
         ) from None
     if not 0 <= ms < 32_503_680_000_000:  # year 3000
-        raise BadQuery(field, text, N_("%(field)s: “%(value)s” lies outside of the years 1970 to 2999."))
+        raise QueryError(field, text, N_("%(field)s: “%(value)s” lies outside of the years 1970 to 2999."))
     return ms
 
 
@@ -69,7 +69,7 @@ def whole(query: Mapping[str, str], field: str, default: int, least: int, most: 
         message = N_(
             "%(field)s: “%(value)s” is not a whole number that fits. Write one from %(least)d to %(most)d."
         )
-        raise BadQuery(field, text, message, least=least, most=most)
+        raise QueryError(field, text, message, least=least, most=most)
     return int(text)
 
 
@@ -79,7 +79,7 @@ def known(query: Mapping[str, str], field: str, allowed: set[str]) -> str | None
     if not text:
         return None
     if text not in allowed:
-        raise BadQuery(
+        raise QueryError(
             field,
             text,
             N_("%(field)s: “%(value)s” is not known here. Look up the names at /api/sites.geojson."),
@@ -91,7 +91,7 @@ def refuse_unknown(query: Mapping[str, str], allowed: set[str]) -> None:
     """Refuse a field that means nothing here: a misspelt filter would silently give everything."""
     for field in query:
         if field not in allowed:
-            raise BadQuery(
+            raise QueryError(
                 field[:40],
                 "",
                 N_("%(field)s: this address has no such field. Leave it out, or check its name."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from gateway.model import PublicObservation
 
@@ -43,6 +44,6 @@ def _extremes(bucket: list[PublicObservation]) -> list[PublicObservation]:
 
 def gap_ms(rows: Sequence[PublicObservation], points: int, span_ms: int) -> int:
     """Return the distance from which two neighbours are not joined by a line."""
-    steps = sorted(b.observed_at_ms - a.observed_at_ms for a, b in zip(rows, rows[1:], strict=False))
+    steps = sorted(b.observed_at_ms - a.observed_at_ms for a, b in pairwise(rows))
     usual = steps[len(steps) // 2] if steps else 0
     return max(3 * usual, 2 * span_ms // max(1, points))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gateway.model import PublicObservation, PublicSite
 from gateway.units import unit
 from gateway.web.freshness import FRESH, MISSING, STALE, SUSPECT, Worth, judge
-from gateway.web.languages import NO_VALUE, N_, Tongue
+from gateway.web.languages import N_, NO_VALUE, Tongue
 from gateway.web.settings import WebSettings
 from gateway.web.words import FLAGS, KINDS, STATES, quantity
 

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -65,10 +65,7 @@ def reason(answer: httpx.Response) -> str:
         parts.append("the broker sends elsewhere: set `url` to the final address")
     elif answer.status_code in SETTINGS_HINTS:
         parts.append(SETTINGS_HINTS[answer.status_code])
-    try:
-        parts.append(_problem_text(json.loads(answer.text)))
-    except ValueError:
-        parts.append(" ".join(answer.text.split())[:200])
+    parts.append(_problem_text(_json(answer)) or " ".join(answer.text.split())[:200])
     return ": ".join(part for part in parts if part)
 
 
@@ -92,45 +89,44 @@ def batch_result(answer: httpx.Response) -> BatchResult:
     taken: set[str] = set()
     refused: dict[str, str] = {}
     retry: dict[str, str] = {}
-    try:
-        body = json.loads(answer.text)
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        return BatchResult(frozenset(), {}, {})
+    body = _object(_json(answer))
     for item in _list(body.get("success")):
-        name = item if isinstance(item, str) else item.get("id") if isinstance(item, dict) else None
+        name = item if isinstance(item, str) else _object(item).get("id")
         if isinstance(name, str):
             taken.add(name)
-    for item in _list(body.get("errors")):
-        if not isinstance(item, dict) or not isinstance(item.get("entityId"), str):
-            continue
-        error: Any = item.get("error") or {}
-        is_passing = _is_passing(error)
-        (retry if is_passing else refused)[item["entityId"]] = (
-            _problem_text(error) or "refused without a reason"
-        )
+    for item in map(_object, _list(body.get("errors"))):
+        name = item.get("entityId")
+        if isinstance(name, str):
+            error = item.get("error")
+            why = _problem_text(error) or "refused without a reason"
+            (retry if _is_passing(error) else refused)[name] = why
     return BatchResult(frozenset(taken - refused.keys() - retry.keys()), refused, retry)
 
 
 def _is_passing(error: Any) -> bool:
-    if not isinstance(error, dict):
-        return False
-    status = error.get("status")
-    kind = str(error.get("type", ""))
-    return (isinstance(status, int) and (status >= 500 or status in (408, 429))) or kind.endswith(
-        ("InternalError", "LdContextNotAvailable")
-    )
+    status, kind = _object(error).get("status"), str(_object(error).get("type", ""))
+    by_status = isinstance(status, int) and (status >= 500 or status in (408, 429))
+    return by_status or kind.endswith(("InternalError", "LdContextNotAvailable"))
 
 
 def _problem_text(problem: Any) -> str:
     if isinstance(problem, str):
         return problem[:300]
-    if not isinstance(problem, dict):
-        return ""
-    words = [str(problem[key]) for key in ("title", "detail") if problem.get(key)]
+    words = [str(_object(problem)[key]) for key in ("title", "detail") if _object(problem).get(key)]
     return " ".join(" ".join(words).split())[:300]
 
 
+def _json(answer: httpx.Response) -> Any:
+    try:
+        return json.loads(answer.text)
+    except ValueError:
+        return None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """Return a JSON object as it is, anything else as an empty one."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
 def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return cast("list[Any]", value) if isinstance(value, list) else []

@@ -34,7 +34,8 @@ def refusal(row: PublicObservation, attribute: Attribute) -> str:
         if value is not None and not math.isfinite(value):
             return f"{attribute.name} is not a finite number"
         if value is not None and not attribute.low <= _scaled(value, attribute) <= attribute.high:
-            return f"{attribute.name} {_scaled(value, attribute)} is outside of {attribute.low} to {attribute.high}"
+            scaled = _scaled(value, attribute)
+            return f"{attribute.name} {scaled} is outside of {attribute.low} to {attribute.high}"
     return ""
 
 
@@ -109,7 +110,8 @@ def _value(
         "methodVersion": _property(version),
     }
     if row.flags:
-        found["qualityFlags"] = _property(list(row.flags) if len(row.flags) > 1 else row.flags[0])
+        first, *others = row.flags  # JSON-LD knows no difference between one and a list of one
+        found["qualityFlags"] = _property([first, *others] if others else first)
     return found
 
 

@@ -184,19 +184,20 @@ class NgsiLdPublisher:
 
     async def _send_late(self, batch: Batch, attempt: int) -> Outcome:
         item = batch.items[0]
-        answer = await self._post(TEMPORAL, temporal(item.entity, item.model), item.model)
+        answer = await self._post(TEMPORAL, [temporal(item.entity, item.model)], item.model)
         if isinstance(answer, str):
             return _again(batch.items, answer, is_late=True)
         verdict = judge(answer)
         if verdict is Verdict.TAKEN:
             return Outcome()
-        if verdict is Verdict.RETRY and answer.status_code not in (404, 405, 501):
-            if answer.status_code != 500 or attempt < PATIENCE:
-                return _again(batch.items, reason(answer), retry_after_s(answer), is_late=True)
+        has_interface = answer.status_code not in (404, 405, 501)
+        is_worn_out = answer.status_code == 500 and attempt >= PATIENCE
+        if verdict is Verdict.RETRY and has_interface and not is_worn_out:
+            return _again(batch.items, reason(answer), retry_after_s(answer), is_late=True)
         # Most often: no temporal interface. What came late stays on the side list and in the open files.
         return Outcome(_rejections(batch.items, f"came late, as history: {reason(answer)}"))
 
-    async def _post(self, path: str, content: Any, model: Model) -> httpx.Response | str:
+    async def _post(self, path: str, entities: list[Entity], model: Model) -> httpx.Response | str:
         """Return the answer, or in one line why there is none."""
         settings = self._settings
         headers: dict[str, str] = {}
@@ -209,13 +210,10 @@ class NgsiLdPublisher:
         else:
             headers["content-type"] = "application/ld+json"
             context = {"@context": body_context(model, settings)}
-            content = (
-                [{**one, **context} for one in content]
-                if isinstance(content, list)
-                else {**content, **context}
-            )
+            entities = [{**one, **context} for one in entities]
+        content = _json(entities if path == UPSERT else entities[0])
         try:
-            return await self._connection().post(path, content=_json(content), headers=headers)
+            return await self._connection().post(path, content=content, headers=headers)
         except httpx.TimeoutException:
             return f"no answer within {settings.timeout_s:g} s"
         except httpx.HTTPError as error:

@@ -48,7 +48,7 @@ class NgsiLdSettings:
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the key and the remedy."""
         for key in ("url", "context_url"):
-            value = getattr(self, key)
+            value: str = getattr(self, key)
             parts = urlsplit(value)
             if (value or key == "url") and (parts.scheme not in ("http", "https") or not parts.netloc):
                 raise ConfigError(f"publish.{self.name}.{key}", "must be an address like http://broker:1026")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -32,3 +33,9 @@ class MemoryPositions:
 @pytest.fixture
 def positions() -> MemoryPositions:
     return MemoryPositions()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the loop go on until something has come true (the test's own time limit ends it)."""
+    while not condition():  # noqa: ASYNC110 - what is waited for knows nothing of events
+        await asyncio.sleep(0.001)

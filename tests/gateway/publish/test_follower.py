@@ -13,7 +13,7 @@ from gateway.counters import Counters
 from gateway.model import PublicObservation, PublicReader
 from gateway.publish import Backoff, FileSideList, Follower, Outcome, Packed, Parcel, Rejection
 from tests.gateway.memory_reader import MemoryReader
-from tests.gateway.publish.conftest import MemoryPositions
+from tests.gateway.publish.conftest import MemoryPositions, until
 
 FAST = Backoff(first_s=0.001, most_s=0.004)
 
@@ -120,8 +120,7 @@ async def test_a_store_that_fails_for_a_while_ends_nothing(
 
     reader.after = after  # type: ignore[method-assign]
     task = asyncio.create_task(follower.run())
-    while len(publisher.sent) < 3:
-        await asyncio.sleep(0.001)
+    await until(lambda: len(publisher.sent) == 3)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert publisher.closed == 1
@@ -136,8 +135,7 @@ async def test_news_is_sent_at_once(positions: MemoryPositions, tmp_path: Path) 
     reader.add("a", "pm10", "ug/m3", 1.0)
     follower.notify()
     async with asyncio.timeout(5):
-        while not publisher.sent:
-            await asyncio.sleep(0.001)
+        await until(lambda: bool(publisher.sent))
     task.cancel()
 
 

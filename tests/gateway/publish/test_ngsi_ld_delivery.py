@@ -19,7 +19,7 @@ from gateway.publish import Backoff, FileSideList, Follower
 from gateway.publish.ngsi_ld import NgsiLdPublisher, NgsiLdSettings
 from tests.gateway.memory_reader import MINUTE_MS, NOW_MS, MemoryReader
 from tests.gateway.publish.broker import Broker, problem
-from tests.gateway.publish.conftest import MemoryPositions
+from tests.gateway.publish.conftest import MemoryPositions, until
 
 FAST = Backoff(first_s=0.002, most_s=0.01)
 AIR = "urn:ngsi-ld:AirQualityObserved:meetnet:"
@@ -137,7 +137,7 @@ async def test_a_passing_fault_loses_and_doubles_nothing(
     await drain(follower(broker, reader, positions, tmp_path))
     assert sorted(broker.history) == everything(reader)
     assert in_time_order(broker)
-    assert not list(tmp_path.iterdir())
+    assert not list(FileSideList(tmp_path).read("ngsi_ld"))
 
 
 async def test_an_answer_that_takes_too_long_is_tried_again(
@@ -167,14 +167,12 @@ async def test_kill_and_restart_of_the_broker(
     reader = day(sites=2, records=30)
     following = follower(broker, reader, positions, tmp_path)
     task = asyncio.create_task(following.run())
-    while len(broker.history) < 10:
-        await asyncio.sleep(0.001)
+    await until(lambda: len(broker.history) >= 10)
     await broker.kill()
     await asyncio.sleep(0.05)
     assert following.state()["trouble"]
     await broker.start()
-    while positions.saved.get("ngsi_ld") != len(reader.rows):
-        await asyncio.sleep(0.005)
+    await until(lambda: positions.saved.get("ngsi_ld") == len(reader.rows))
     task.cancel()
     assert sorted(set(broker.history)) == everything(reader)
     assert following.state()["trouble"] == ""
@@ -278,8 +276,7 @@ async def test_a_withdrawn_consent_stops_what_was_waiting_for_the_broker(
     broker.script = [(503, {}, None)]
     following = follower(broker, reader, positions, tmp_path)
     task = asyncio.create_task(following.step())
-    while not broker.requests:
-        await asyncio.sleep(0)
+    await until(lambda: bool(broker.requests))
     del reader.places["lucht-1"]
     await task
     await following._publisher.close()

@@ -40,17 +40,58 @@ KINDS = {
 }
 # One value a quantity, away from 0 and 1 so that a wrong scale shows; and what the model must say.
 VALUES = {
-    "air": {"pm1": 7.1, "pm2_5": 8.2, "pm4": 9.3, "pm10": 10.4, "temperature": -3.25, "relative_humidity": 81.0, "pressure": 1013.2, "co2": 431.0},
-    "noise": {"laeq": 55.1, "lafmax": 71.2, "lafmin": 41.3, "la10": 58.4, "la50": 52.5, "la90": 45.6, "lceq": 63.7, "lcpeak": 92.8},
+    "air": {
+        "pm1": 7.1,
+        "pm2_5": 8.2,
+        "pm4": 9.3,
+        "pm10": 10.4,
+        "temperature": -3.25,
+        "relative_humidity": 81.0,
+        "pressure": 1013.2,
+        "co2": 431.0,
+    },
+    "noise": {
+        "laeq": 55.1,
+        "lafmax": 71.2,
+        "lafmin": 41.3,
+        "la10": 58.4,
+        "la50": 52.5,
+        "la90": 45.6,
+        "lceq": 63.7,
+        "lcpeak": 92.8,
+    },
     "bin": {"filling_level": 37.5, "distance": 640.0},
     "garden": {"temperature": 21.5, "relative_humidity": 55.5, "precipitation": 0.279, "pressure": 1004.5},
-}  # fmt: skip
+}
 EXPECTED = {
-    "air": {"pm1": 7.1, "pm25": 8.2, "pm4": 9.3, "pm10": 10.4, "temperature": -3.25, "relativeHumidity": 0.81, "pressure": 1013.2, "co2": 431.0},
-    "noise": {"LAeq": 55.1, "LAmax": 71.2, "LAmin": 41.3, "LA10": 58.4, "LA50": 52.5, "LA90": 45.6, "LCeq": 63.7, "LCpeak": 92.8},
+    "air": {
+        "pm1": 7.1,
+        "pm25": 8.2,
+        "pm4": 9.3,
+        "pm10": 10.4,
+        "temperature": -3.25,
+        "relativeHumidity": 0.81,
+        "pressure": 1013.2,
+        "co2": 431.0,
+    },
+    "noise": {
+        "LAeq": 55.1,
+        "LAmax": 71.2,
+        "LAmin": 41.3,
+        "LA10": 58.4,
+        "LA50": 52.5,
+        "LA90": 45.6,
+        "LCeq": 63.7,
+        "LCpeak": 92.8,
+    },
     "bin": {"fillingLevel": 0.375, "distanceToContent": 640.0},
-    "garden": {"temperature": 21.5, "relativeHumidity": 0.555, "precipitation": 0.279, "atmosphericPressure": 1004.5},
-}  # fmt: skip
+    "garden": {
+        "temperature": 21.5,
+        "relativeHumidity": 0.555,
+        "precipitation": 0.279,
+        "atmosphericPressure": 1004.5,
+    },
+}
 OURS = {"LAmin", "LA10", "LA50", "LA90", "LCeq", "LCpeak", "distanceToContent"}
 UNIT_OF = {row[1]: row[2] for row in MEASUREMENTS} | {"filling_level": "%", "precipitation": "mm"}
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.web import create_app
-from gateway.web.query import BadQuery, moment, span, whole
+from gateway.web.query import QueryError, moment, span, whole
 from gateway.web.thin import thin
 from tests.gateway.memory_reader import MINUTE_MS, NOW_MS, FixedClock, MemoryReader
 from tests.gateway.web.conftest import visitor
@@ -148,7 +148,7 @@ def test_any_text_in_the_address_is_a_value_or_a_refusal(query: dict[str, str]) 
         start, end = span(query, NOW_MS)
         assert 0 <= start < end
         assert 16 <= whole(query, "points", 100, 16, 4000) <= 4000
-    except BadQuery as refused:
+    except QueryError as refused:
         assert refused.field in query
 
 
