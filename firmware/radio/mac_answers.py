@@ -74,7 +74,8 @@ def link_adr(session, block):
         bits &= ~mac.CHANNEL_MASK_ACK
     if dr == eu868.KEEP:
         dr = session.dr
-    if not eu868.MIN_DR <= dr <= eu868.MAX_DR or not channels.for_dr(dr, mask):
+    judged = mask if bits & mac.CHANNEL_MASK_ACK else channels.mask
+    if not eu868.MIN_DR <= dr <= eu868.MAX_DR or not channels.for_dr(dr, judged):
         bits &= ~mac.DATA_RATE_ACK
     if tx_power == eu868.KEEP:
         tx_power = session.tx_power

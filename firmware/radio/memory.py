@@ -51,6 +51,9 @@ class Memory:
         session = None if stored is None else stored[0]
         ledger = None
         if session is not None:
+            # Whether this ACK went out before the power did, nobody knows; given twice it could stand
+            # for a later downlink that was lost. The network repeats a downlink that has no ACK.
+            session.ack_due = False
             if session.tag == self._reserved_tag:
                 session.fcnt_up = max(session.fcnt_up, self._reserved)
             self.join_nonce = max(self.join_nonce, session.join_nonce)

@@ -235,7 +235,7 @@ class Sx1262:
             self.config.buffer[(base + i) & 0xFF] = byte
         self._received = (len(payload), base)
         rssi, snr = self.channel.link(frame, self)
-        self._packet_status = (min(max(round(-2 * rssi), 0), 255), round(4 * snr) & 0xFF)
+        self._packet_status = (min(max(round(-2 * rssi), 0), 255), min(max(round(4 * snr), -128), 127) & 0xFF)
         self.irq |= RX_DONE | (CRC_ERROR if frame.damaged and frame.crc else 0)
         self._status = 2
 
