@@ -184,3 +184,24 @@ class ModelCounter:
 
     def value(self) -> int:
         return self.chip.count(self.clock.us)
+
+
+class ModelOneWire:
+    """onewire.OneWire on a model."""
+
+    def __init__(self, clock: FakeClock, chip) -> None:
+        self.clock = clock
+        self.chip = chip
+
+    def reset(self) -> bool:
+        self.clock.us += 960
+        return self.chip.reset(self.clock.us)
+
+    def writebyte(self, value: int) -> None:
+        self.clock.us += 560
+        self.chip.write_byte(value, self.clock.us)
+
+    def readinto(self, buf) -> None:
+        for i in range(len(buf)):
+            self.clock.us += 560
+            buf[i] = self.chip.read_byte(self.clock.us)
