@@ -1,8 +1,8 @@
 """A simulated board: chip models on its buses and pins, and what a transaction with them gives.
 
 All of this is private to one node, so a transaction is answered at the node's own time, at once, even
-when that lies a little ahead of the world. Only SPI radios share something with other nodes (the air):
-`shared_medium` chips are asked when the world has reached the transaction's time.
+when that lies a little ahead of the world. Only a radio shares something with other nodes, the air: while
+it sends or listens (`on_air`), it is asked when the world has reached the transaction's time.
 """
 
 from __future__ import annotations
@@ -16,9 +16,6 @@ import numpy as np
 from simulator.chips.base import AdcChip, I2cChip, Microphone, Nak, PulseChip, SpiChip, UartChip
 
 FAR_US = 1 << 62
-LISTEN_LOOKAHEAD_US = 5_000
-"""How long the pins of a receiver may be taken as known: what others send may change them, but a LoRa
-frame is on the air for longer than this before its end raises a pin."""
 
 
 @dataclass
@@ -138,6 +135,16 @@ class Board:
             raise ValueError(f"{type(mount.chip).__name__}.transfer gave {len(miso)} bytes for {len(mosi)}")
         return BusAnswer(data=miso)
 
+    def shared(self, bus: int, nss: int, mosi: bytes) -> bool:
+        """Tell whether a transaction is one that other nodes have a part in."""
+        mount = self.spi.get((bus, nss))
+        on_air = getattr(mount.chip, "on_air", None) if mount is not None else None
+        return on_air is not None and on_air(mosi)
+
+    def pins_shared(self) -> bool:
+        """Tell whether other nodes may have a part in the watched pins' levels."""
+        return any(chip.on_air() for chip, _, _ in self.watched if hasattr(chip, "on_air"))
+
     def drive(self, pin: int, level: int, t_us: int) -> None:
         """Set a pin that leads to a chip."""
         if pin in self.driven:
@@ -152,8 +159,7 @@ class Board:
             change = chip.next_change_us(wire, t_us)
             if change is not None:
                 until = min(until, max(change, t_us + 1))
-            if getattr(chip, "listening", False):
-                until = min(until, t_us + LISTEN_LOOKAHEAD_US)
+            until = min(until, t_us + getattr(chip, "deaf_us", FAR_US))
         return bits, until
 
     def uart_init(self, bus: int, baudrate: int, rxbuf: int, t_us: int) -> BusAnswer:

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 
+_LONG_JUMP_S = 0.01
 _BUSY_WAIT_S = 5.0  # how long one real wait for a busy party lasts before the loop looks again
 
 
@@ -60,11 +61,12 @@ class _VirtualSelector(selectors.BaseSelector):
             events = self._real.select(patience_s)
             if events:
                 return events
-        # The kernel hands loopback traffic over in its own context; let it, before time moves on.
-        os.sched_yield()
-        events = self._real.select(0)
-        if events:
-            return events
+        if timeout is None or timeout > _LONG_JUMP_S:
+            # The kernel hands loopback traffic over in its own context; let it, before much time passes.
+            os.sched_yield()
+            events = self._real.select(0)
+            if events:
+                return events
         due_us = None if timeout is None else self._loop.due_after(timeout)
         return self._wait_until(due_us)
 

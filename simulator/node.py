@@ -303,9 +303,15 @@ class _Life:
         elif op == Op.I2C_READ:
             self._reply(board.i2c_read(unit, addr, n, t), t)
         elif op == Op.SPI:
-            self.later(t, lambda: self._spi(unit, addr, payload, t))
+            if board.shared(unit, addr, payload):
+                self.later(t, lambda: self._spi(unit, addr, payload, t))
+            else:
+                self._spi(unit, addr, payload, t)
         elif op == Op.PINS:
-            self.later(t, lambda: self._pins_now(t))
+            if board.pins_shared():
+                self.later(t, lambda: self._pins_now(t))
+            else:
+                self._pins_now(t)
         elif op == Op.PIN_OUT:
             self.later(t, lambda: self._drive(addr, unit, t))
         elif op == Op.UART_READ:

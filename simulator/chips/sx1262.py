@@ -32,6 +32,7 @@ COLD_WAKE_US, WARM_WAKE_US = 3500, 340  # datasheet table 8-4
 CALIBRATION_US, IMAGE_CALIBRATION_US = 3500, 7000
 _TO_XOSC_US, _TO_TX_US, _TO_RX_US, _COMMAND_US = 31, 105, 62, 2
 _SYMBOLS_TO_DETECT = 5
+_SYMBOLS_TO_HEADER = 20  # 8 of preamble, 4.25 of sync, 8 of header
 
 _Handler = Callable[[bytes, bytearray, int], None]
 
@@ -154,10 +155,14 @@ class Sx1262:
             return self._rx.next_event_us(self.channel, self)
         return None
 
+    def on_air(self, mosi: bytes = b"") -> bool:
+        """Tell whether the channel has a part in what this transaction does, or in the pins' levels."""
+        return self._tx is not None or self._rx is not None or mosi[:1] in (b"\x82", b"\x83")
+
     @property
-    def listening(self) -> bool:
-        """Tell whether a frame that somebody sends may yet change the pins."""
-        return self._rx is not None
+    def deaf_us(self) -> int:
+        """How long a frame that nobody has begun yet cannot change the pins: its preamble and header."""
+        return self._rx.symbol_us * _SYMBOLS_TO_HEADER if self._rx is not None else 1 << 62
 
     def transfer(self, mosi: bytes, now_us: int) -> bytes:
         """Run one SPI transaction; the returned bytes are what MISO carried."""
