@@ -19,12 +19,13 @@ from __future__ import annotations
 import itertools
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.signal import butter, lfilter
+from scipy.signal import butter, fftconvolve, lfilter
 
 from tools.noise_kernels import KERNELS
 
@@ -216,40 +217,71 @@ def _round(sections: Floats, fine: Fit) -> NDArray[np.int64]:
         score, best = found[0], best + steps[found[1]]
 
 
-def largest_states(sections: tuple[tuple[int, int], ...], shifts: tuple[int, ...]) -> tuple[float, float]:
-    """Return the largest magnitude of any 32-bit state or product, and of the output, for any input.
+@cache
+def chain(stage: int) -> Floats:
+    """Return the impulse response of the half-bands before a stage, at the full rate; it settles by stage 5."""
+    if stage == 0:
+        return np.ones(1)
+    impulse = np.zeros(256)
+    impulse[0] = 1
+    a, b, c, d = (value / 1024 for value in HALF_BAND)
 
-    By the L1 norm of the impulse response to each of them: the bound that some +-full-scale input reaches.
+    def all_pass(k: float, x: Floats) -> Floats:
+        return lfilter([k, 0, 1], [1, 0, k], x)
+
+    one: Floats = (all_pass(c, all_pass(a, impulse)) + all_pass(d, all_pass(b, np.roll(impulse, 1)))) / 2
+    return fftconvolve(chain(stage - 1), _spread(one, 2 ** (stage - 1)))
+
+
+def _spread(response: Floats, step: int) -> Floats:
+    out = np.zeros(response.size * step)
+    out[::step] = response
+    return out
+
+
+def largest_states(
+    stage: int, sections: tuple[tuple[int, int], ...], shifts: tuple[int, ...]
+) -> tuple[float, float]:
+    """Return the largest magnitude of any 32-bit state or product, and of the output, for any input to the bank.
+
+    By the L1 norm of the impulse response from the bank's input to each of them: the bound that some
+    +-full-scale input reaches. (Stages beyond 5 are like stage 5.)
     """
-    impulse = np.zeros(6000)
+    stage = min(stage, 5)
+    impulse = np.zeros(700)
     impulse[0] = FULL_SCALE
     y: Floats = lfilter(NUMERATOR, [1], impulse)
     worst = 0.0
+
+    def bound(response: Floats) -> float:
+        return float(np.abs(fftconvolve(chain(stage), _spread(response, 2**stage))).sum())
+
     for (a1, a2), k in zip(sections, shifts, strict=True):
         y = lfilter([1], [1, -a1 / 2**Q, -a2 / 2**Q], y / 2**k)
         second = a2 * np.concatenate([[0], y[:-1]])
         first = a1 * y + second
-        worst = max(worst, *(float(np.abs(s).sum()) for s in (first, second, a1 * y)))
-    return worst, float(np.abs(y).sum())
+        worst = max(worst, bound(first), bound(second), bound(a1 * y))
+        if worst > STATE_LIMIT:
+            return worst, np.inf
+    return worst, bound(y)
 
 
 def arrange(stage: int, index: int, coefficients: NDArray[np.int64], margin: float, bandwidth: float) -> Band:
     """Order the sections and choose the shifts: no state may overflow, and as little as possible is shifted out."""
     rows = [(int(a), int(b)) for a, b in coefficients]
-    best: tuple[tuple[int, float], Band] | None = None
-    for order in itertools.permutations(rows):
+    for total in range(8):
+        fitting: list[tuple[float, Band]] = []
         for shifts in itertools.product((0, 1, 2, 3), repeat=3):
-            state, output = largest_states(order, shifts)
-            if state < STATE_LIMIT and output < OUTPUT_LIMIT:
-                rank = (sum(shifts), state)
-                if best is None or rank < best[0]:
-                    best = (
-                        rank,
-                        Band(stage, index, order, (shifts[0], shifts[1], shifts[2]), margin, bandwidth),
-                    )
-    if best is None:
-        raise ArithmeticError(f"stage {stage} band {index} cannot be kept in 32 bits")
-    return best[1]
+            if sum(shifts) != total:
+                continue
+            for order in itertools.permutations(rows):
+                state, output = largest_states(stage, order, shifts)
+                if state < STATE_LIMIT and output < OUTPUT_LIMIT:
+                    triple = (shifts[0], shifts[1], shifts[2])
+                    fitting.append((state, Band(stage, index, order, triple, margin, bandwidth)))
+        if fitting:
+            return min(fitting, key=lambda pair: pair[0])[1]
+    raise ArithmeticError(f"stage {stage} band {index} cannot be kept in 32 bits")
 
 
 def gain_mdb(band: Band) -> int:

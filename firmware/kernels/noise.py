@@ -93,7 +93,8 @@ class _Plain:
 def _array(like, values):
     from array import array
 
-    return array(like.typecode, values)
+    # a kernel stores the low 32 bits; so does this
+    return array(like.typecode, [((v + (1 << 31)) & 0xFFFFFFFF) - (1 << 31) for v in values])
 
 
 def kernels(rate_hz):
