@@ -52,7 +52,7 @@ def _link(settings, board, buses, store, retained, health):
 def _board(settings, health):
     try:
         return build.board_module(settings["board"])
-    except (ImportError, ValueError, SyntaxError) as error:
+    except Exception as error:  # whatever is wrong with the file, the node runs without it
         health.config_errors.append("board: " + repr(error) + ": name a file in boards/")
         return None
 

@@ -1,0 +1,173 @@
+"""main.py itself in the MicroPython unix port on simulated boards: power cuts, faults, recovery."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.files import Files
+from node.log import RecordLog
+from node.outbox import KIND_RECORD
+from simulator import boards
+from simulator.loop import run
+from simulator.node import NodeSettings, SimNode
+from simulator.plan import MM_PER_TIP
+from simulator.world import World
+from wire.codec import decode
+from wire.record import NO_ANSWER, OK, TIME_NEVER_SET, Record
+
+pytestmark = pytest.mark.mpy
+
+START_US = 1_790_000_000_000_000
+FIRMWARE = Path(__file__).parents[3] / "firmware"
+CONFIG: dict[str, Any] = {
+    "schema": 1,
+    "kind": "bin",
+    "board": "sim_bin",
+    "interval_s": 60,
+    "radio": "none",
+    "dev_eui": "70b3d57ed0000001",
+}
+AROUND = {"distance_mm": 800.0, "battery_mv": 3900.0, "rain_mm": 0.0}
+
+Live = Callable[[World, SimNode], Awaitable[None]]
+
+
+def _live(
+    folder: Path, live: Live, config: object = CONFIG, firmware: Path = FIRMWARE, board: str = "sim_bin"
+) -> SimNode:
+    def source(quantity: str, _now_us: int) -> float:
+        return AROUND.get(quantity, 20.0)
+
+    async def main() -> SimNode:
+        async with World(folder) as world:
+            hardware = boards.build(board, source, mm_per_tip=MM_PER_TIP)
+            node = world.add_node(NodeSettings("n", hardware, path=(firmware,), seed=3))
+            (node.flash / "config.json").write_text(config if isinstance(config, str) else json.dumps(config))
+            node.power_on()
+            await live(world, node)
+            assert node.state in ("running", "waiting"), node.state
+            return node
+
+    return run(main(), start_us=START_US)
+
+
+def _records(node: SimNode) -> list[Record]:
+    log = RecordLog(Files(str(node.flash / "log")))
+    entries = log.read(log.start, 100_000)
+    return [decode(payload[2:])[0] for kind, payload, _ in entries if kind == KIND_RECORD]
+
+
+def test_a_node_that_never_finds_a_network_keeps_every_minute(tmp_path: Path) -> None:
+    async def live(world: World, node: SimNode) -> None:
+        await world.run_for(3600)
+
+    records = _records(_live(tmp_path, live))
+    assert [r.seq for r in records] == list(range(60))
+    assert {r.time_quality for r in records} == {TIME_NEVER_SET}
+    assert {b.time_s - a.time_s for a, b in itertools.pairwise(records[1:])} == {60}
+    assert {state for r in records for _id, _raw, state in r.readings} == {OK}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_power_cuts_at_any_instant_lose_no_finished_record_and_reuse_no_number(
+    tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    finished: list[int] = []
+
+    async def live(world: World, node: SimNode) -> None:
+        for _ in range(12):
+            await world.run_for(chance.uniform(1, 250))
+            node.power_off()
+            seqs = [r.seq for r in _records(node)]
+            assert seqs[: len(finished)] == finished
+            finished[:] = seqs
+            node.power_on()
+        await world.run_for(200)
+
+    seqs = [r.seq for r in _records(_live(tmp_path, live))]
+    assert seqs[: len(finished)] == finished
+    assert len(set(seqs)) == len(seqs) > 12
+    assert seqs == sorted(seqs)
+
+
+def test_a_sensor_that_is_unplugged_and_plugged_in_again_is_told_in_the_records(tmp_path: Path) -> None:
+    async def live(world: World, node: SimNode) -> None:
+        await world.run_for(300)
+        chip = node.board._i2c[0, 0x44]
+        node.board.unplug_i2c(0, 0x44)
+        await world.run_for(300)
+        node.board.plug_i2c(0, chip)
+        await world.run_for(300)
+
+    config = CONFIG | {"board": "sim_garden", "kind": "garden"}
+    records = _records(_live(tmp_path, live, config, board="sim_garden"))
+    states = [{i: state for i, _raw, state in r.readings}[5] for r in records]
+    assert states[0] == states[-1] == OK
+    assert states.count(NO_ANSWER) == 5
+    assert all((17, OK) in [(i, state) for i, _raw, state in r.readings] for r in records)
+
+
+@pytest.mark.parametrize("text", ["{", "", '{"schema": 1, "board": "nowhere"}', "\u0000"])
+def test_a_broken_configuration_leaves_a_node_that_runs_and_says_why(tmp_path: Path, text: str) -> None:
+    async def live(world: World, node: SimNode) -> None:
+        await world.run_for(1800)
+
+    node = _live(tmp_path, live, text)
+    assert node.boots == 1
+    said = node.log_tail()
+    assert ("config.json" in said and "write it anew" in said) or "board" in said
+
+
+def test_a_wrong_key_takes_its_default_and_the_rest_counts(tmp_path: Path) -> None:
+    async def live(world: World, node: SimNode) -> None:
+        await world.run_for(1500)
+
+    node = _live(tmp_path, live, CONFIG | {"interval_s": 5})
+    assert "interval_s is outside 10..86400" in node.log_tail()
+    records = _records(node)
+    assert {b.time_s - a.time_s for a, b in itertools.pairwise(records[1:])} == {300}
+
+
+def test_an_application_that_crashes_on_every_record_ends_in_safe_mode_without_wearing_out_the_flash(
+    tmp_path: Path,
+) -> None:
+    firmware = tmp_path / "firmware"
+    shutil.copytree(FIRMWARE, firmware, ignore=shutil.ignore_patterns("__pycache__"))
+    power = firmware / "node" / "power.py"
+    broken = power.read_text().replace(
+        "        for measurement_id, raw, state in readings:",
+        "        for measurement_id, raw, state in readings:\n            raise RuntimeError('a bug')",
+    )
+    assert "a bug" in broken
+    power.write_text(broken)
+
+    async def live(world: World, node: SimNode) -> None:
+        await world.run_for(4 * 3600)
+
+    node = _live(tmp_path / "world", live, firmware=firmware)
+    # Four short lives, then one in safe mode that settles, and the same again after the next start.
+    assert node.boots == 5
+    assert "RuntimeError: a bug" in node.log.read_text()
+
+
+def test_an_application_file_that_does_not_import_is_told_and_the_others_run(tmp_path: Path) -> None:
+    firmware = tmp_path / "firmware"
+    shutil.copytree(FIRMWARE, firmware, ignore=shutil.ignore_patterns("__pycache__"))
+    (firmware / "drivers" / "a02yyuw.py").write_text("this is no Python")
+
+    async def live(world: World, node: SimNode) -> None:
+        await world.run_for(600)
+
+    node = _live(tmp_path / "world", live, firmware=firmware)
+    assert "a02yyuw: SyntaxError" in node.log_tail()
+    assert all([i for i, _raw, _state in r.readings] == [17] for r in _records(node))
+    assert len(_records(node)) == 10
