@@ -128,8 +128,8 @@ class SEN5x(ContinuousSensor):
             return None
         if i == 4:  # 0.01 %
             return min(1000, max(0, (value + 5) // 10))
-        if i == 5:  # 1/200 degree
-            return (value + 1) // 2
+        if i == 5:  # 1/200 degree, half away from zero
+            return (value + 1) // 2 if value >= 0 else -((1 - value) // 2)
         return value or None  # index x 10; 0 while the algorithm has no idea yet
 
     def _readings(self):

@@ -1,0 +1,88 @@
+"""Published bytes of the climate, gas and soil sensors (sources: the shared vectors) on both Pythons."""
+
+import json
+
+import pytest
+
+from simulator.chips.ds18b20 import crc8
+from simulator.chips.sensirion import pack
+from tests.dual import run_on_both
+
+PM1, PM2_5, PM4, PM10, T, RH, P, CO2, VOC, NOX = 1, 2, 3, 4, 5, 6, 18, 19, 20, 21
+SOIL_T, SOIL_M, SOLAR, CURRENT = 24, 25, 26, 27
+OK, CHECKSUM, NO_ANSWER, OUT_OF_RANGE, NOT_READY = 0, 10, 8, 11, 13
+
+
+@pytest.fixture(scope="module")
+def vectors(shared):
+    return json.loads(shared("vectors/sensors.json").read_text())
+
+
+def sen(read_code: str, words: list[int], extra: dict[str, str]) -> dict[str, str]:
+    common = {"0202": pack([1]).hex(), "d206": pack([0, 0]).hex()}
+    return common | {read_code: pack(words).hex()} | extra
+
+
+@pytest.mark.mpy
+def test_published_bytes_give_published_values_on_both_pythons(vectors):
+    scd_ready = pack([0x8006]).hex()
+    particles = pack([51, 73, 80, 99, 300, 400, 410, 415, 420, 600]).hex()
+    ds, bmp = vectors["ds18b20"], vectors["bmp280"]
+    scratchpads = []
+    for raw in ds["raw_to_c"]:
+        low = bytes.fromhex(raw)[::-1] + b"\x4b\x46\x7f\xff" + bytes([16 - int(raw, 16) % 16]) + b"\x10"
+        scratchpads.append((low + bytes([crc8(low)])).hex())
+    calibration = b"".join((v & 0xFFFF).to_bytes(2, "little") for v in bmp["dig_t"] + bmp["dig_p"])
+    # humidity: a flat curve, H2 = 362 and H1 = H3..H6 = 0: RH = adc * 362 / 65536 / 100 at any temperature
+    low, high = (calibration + b"\0\0").hex(), "6a010000000000"
+    adc = [(bmp["adc_p"] << 4).to_bytes(3, "big"), (bmp["adc_t"] << 4).to_bytes(3, "big")]
+    result = run_on_both(
+        "driver_values",
+        {
+            "continuous": [
+                *[["scd4x", {"e4b8": scd_ready, "ec05": case["frame"]}] for case in vectors["scd4x"]],
+                ["sen5x", sen("03c4", [51, 73, 80, 99, 4820, 4274, 1120, 10], {"0413": particles})],
+                ["sen5x", sen("03c4", [0xFFFF] * 4 + [4820, 0xF001, 0x7FFF, 0x7FFF], {"0413": particles})],
+                [
+                    "sen66",
+                    sen("0300", [51, 73, 80, 99, 4820, 4274, 1120, 10, 612], {"0316": pack([420] * 5).hex()}),
+                ],
+            ],
+            "ds18b20": [*scratchpads, ds["scratchpad"] + ds["scratchpad_crc"], ds["scratchpad"] + "1d"],
+            "ina219": [{"02": "2802", "01": "fb2e"}, {"02": "2803", "01": "04d2"}],
+            "soil": [2_790_000, 1_310_000, 2_050_000, 0],
+            "bme280": [
+                {"d0": "60", "88": low, "e1": high, "f3": "00", "f7": (b"".join(adc) + b"\x40\x00").hex()}
+            ],
+            "compensation": [low, high, bmp["adc_t"], bmp["adc_p"], 0x4000],
+        },
+    )
+    scd = result["continuous"]
+    for case, readings in zip(vectors["scd4x"], scd, strict=False):
+        assert readings[0] == [CO2, case["co2_ppm"], OK]
+        assert readings[1] == [T, pytest.approx(case["t_c"] * 100, abs=1), OK]
+        assert readings[2] == [RH, pytest.approx(case["rh_pct"] * 10, abs=1), OK]
+    pm = [[PM1, 51, OK], [PM2_5, 73, OK], [PM4, 80, OK], [PM10, 99, OK]]
+    climate = [[RH, 482, OK], [T, 2137, OK], [VOC, 1120, OK], [NOX, 10, OK]]
+    assert scd[2] == pm + climate
+    assert scd[3] == [[i, 0, NOT_READY] for i in (1, 2, 3, 4)] + [
+        [RH, 482, OK],
+        [T, -2048, OK],  # -4095 / 200 = -20.475
+        [VOC, 0, NOT_READY],
+        [NOX, 0, NOT_READY],
+    ]
+    assert scd[4] == [*pm, *climate, [CO2, 612, OK]]
+    for celsius, ((measurement, raw, state),) in zip(
+        ds["raw_to_c"].values(), result["ds18b20"], strict=False
+    ):
+        assert (measurement, state) == (SOIL_T, OK)
+        assert abs(raw - 100 * celsius) <= 0.5
+    assert result["ds18b20"][-2:] == [[[SOIL_T, 0, NOT_READY]], [[SOIL_T, 0, CHECKSUM]]]
+    assert result["ina219"][0] == [[SOLAR, 5120, OK], [CURRENT, -1234, OK]]
+    assert result["soil"] == [[[SOIL_M, v, s]] for v, s in ((0, OK), (1000, OK), (500, OK), (0, NO_ANSWER))]
+    fine, centi, pa_256, rh_1024 = result["compensation"]
+    assert (fine, centi) == (bmp["t_fine"], round(bmp["t_c"] * 100))
+    assert pa_256 / 256 == pytest.approx(bmp["p_pa"], abs=0.02)
+    assert rh_1024 / 1024 == pytest.approx(0x4000 * 362 / 65536, abs=0.01)
+    assert result["bme280"][0][0] == [T, 2508, OK]
+    assert result["bme280"][0][2] == [P, 10065, OK]
