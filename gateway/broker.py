@@ -14,12 +14,12 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from amqtt.broker import Broker
 from amqtt.contexts import Action, BaseContext
-from amqtt.errors import AMQTTError
+from amqtt.errors import AMQTTError, BrokerError
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 from amqtt.session import ApplicationMessage, Session
 
+from gateway.broker_server import BoundedBroker
 from gateway.clock import Clock
 from gateway.counters import Counters
 from gateway.errors import ConfigError, IngestError, StoreError
@@ -54,22 +54,23 @@ class EmbeddedBroker:
         self._clock = clock
         self._counters = counters
         self._max_connections = max_connections
-        self._broker: Broker | None = None
+        self._broker: BoundedBroker | None = None
         self._logins = asyncio.Semaphore(MAX_LOGINS_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str, port: int) -> None:
         """Listen; ConfigError when the port cannot be had."""
-        logging.getLogger("amqtt").setLevel(logging.ERROR)
+        logging.getLogger("amqtt").setLevel(logging.CRITICAL)  # what matters is counted by us
         logging.getLogger("transitions").setLevel(logging.ERROR)
         bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         listener = {"type": "tcp", "bind": bind, "max_connections": self._max_connections}
-        self._broker = Broker(
-            {"listeners": {"default": listener}, "plugins": {f"{__name__}.DeviceGate": {"broker": self}}}
+        self._broker = BoundedBroker(
+            {"listeners": {"default": listener}, "plugins": {f"{__name__}.DeviceGate": {"broker": self}}},
+            lambda detail: self._counters.count("broker.connection_broke", detail),
         )
         try:
             await self._broker.start()
-        except AMQTTError as error:
+        except (AMQTTError, BrokerError) as error:
             self._broker = None
             raise ConfigError(
                 "broker.port",
@@ -80,8 +81,7 @@ class EmbeddedBroker:
     def port(self) -> int:
         """The port in use, once started."""
         assert self._broker is not None, "start() first"
-        server = cast("Any", self._broker)._servers["default"].instance
-        return int(server.sockets[0].getsockname()[1])
+        return self._broker.port
 
     async def close(self) -> None:
         """Stop listening; what is on its way to the log gets there."""
@@ -103,6 +103,9 @@ class EmbeddedBroker:
         if not allowed:
             self._counters.count("broker.login_refused", f"user {user[:32]!r} from {session.remote_address}")
             return False
+        session.will_flag = False  # a will would go to any topic, and nobody here needs one
+        if self._broker is not None:
+            self._broker.logged_in(session)
         if not isinstance(session.delivered_message_queue, _DurableQueue):
             session.delivered_message_queue = _DurableQueue(self.deliver, self._spawn, session)
         return True

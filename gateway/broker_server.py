@@ -1,0 +1,85 @@
+"""amqtt with bounds: who does not log in soon is cut off, no packet may be large, no connection is forgotten.
+
+Left alone, amqtt reads up to 256 MB from a stranger, waits for a CONNECT for ever, and keeps the socket of
+a connection whose first packet was garbage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import StreamReader, StreamWriter
+from collections.abc import Callable
+from typing import Any
+
+from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
+from amqtt.broker import Broker
+from amqtt.errors import AMQTTError
+from amqtt.session import Session
+
+GREETING_S = 10.0
+MAX_PACKET = 64 * 1024
+SHUTDOWN_S = 5.0
+
+
+class BoundedBroker(Broker):
+    """A Broker whose connections end when they should. `failed(detail)` is called for each that broke."""
+
+    def __init__(self, config: dict[str, Any], failed: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._failed = failed
+        self._writers: set[StreamWriter] = set()
+        self._connections: set[asyncio.Task[Any]] = set()
+        self._strangers: dict[Any, tuple[asyncio.TimerHandle, StreamWriter]] = {}
+
+    @property
+    def port(self) -> int:
+        """The port in use."""
+        server: Any = self._servers["default"].instance
+        return int(server.sockets[0].getsockname()[1])
+
+    def logged_in(self, session: Session) -> None:
+        """Tell that a connection is no stranger's any more."""
+        found = self._strangers.pop((session.remote_address, session.remote_port), None)
+        if found is not None:
+            found[0].cancel()
+
+    async def stream_connected(self, reader: StreamReader, writer: StreamWriter, listener_name: str) -> None:
+        """Serve one connection to its end."""
+        task = asyncio.current_task()
+        assert task is not None
+        peer: Any = tuple((writer.get_extra_info("peername") or ("?", 0))[:2])
+        self._connections.add(task)
+        self._writers.add(writer)
+        timer = asyncio.get_running_loop().call_later(GREETING_S, writer.transport.abort)
+        self._strangers[peer] = (timer, writer)
+        try:
+            await self._client_connected(listener_name, _BoundedReader(reader), StreamWriterAdapter(writer))
+        except Exception as error:  # a connection may break in any way; the broker goes on
+            self._failed(f"{peer[0]}: {error!r}")
+        finally:
+            timer.cancel()
+            self._strangers.pop(peer, None)
+            self._writers.discard(writer)
+            self._connections.discard(task)
+            writer.close()
+
+    async def shutdown(self) -> None:
+        """Stop; connections that do not end by themselves are cut."""
+        for timer, writer in list(self._strangers.values()):
+            timer.cancel()
+            writer.transport.abort()
+        try:
+            await asyncio.wait_for(super().shutdown(), SHUTDOWN_S)
+        except TimeoutError:
+            self._failed("connections had to be cut at the end")
+        for writer in self._writers:
+            writer.transport.abort()
+        if self._connections:
+            await asyncio.wait(self._connections, timeout=SHUTDOWN_S)
+
+
+class _BoundedReader(StreamReaderAdapter):
+    async def read(self, n: int = -1) -> bytes:
+        if n > MAX_PACKET:
+            raise AMQTTError(f"a packet of {n} bytes: at most {MAX_PACKET} are taken")
+        return await super().read(n)

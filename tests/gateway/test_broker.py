@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.broker import EmbeddedBroker
+from gateway.counters import Counters
+from gateway.errors import ConfigError, StoreError
+from gateway.model import Uplink
+from gateway.registry import Device, Registry
+
+from .house import AIR, BIN, SetClock
+from .mqtt_client import Client
+
+
+class Sink:
+    """Notes what it took; refuses or waits when told to."""
+
+    def __init__(self) -> None:
+        self.taken: list[Uplink] = []
+        self.refuse = False
+        self.first = asyncio.Event()
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def accept(self, uplink: Uplink) -> None:
+        await self.open.wait()
+        if self.refuse:
+            raise StoreError("the disk is full")
+        self.taken.append(uplink)
+        self.first.set()
+
+
+class Setup:
+    def __init__(self, path: Path) -> None:
+        self.sink = Sink()
+        self.counters = Counters()
+        self.clock = SetClock()
+        self.registry = Registry(path)
+        for dev_eui in (AIR, BIN):
+            self.registry.put_device(Device(dev_eui, "air", "mqtt"), mqtt_password=f"password of {dev_eui}")
+        self.broker = EmbeddedBroker(self.sink, self.registry, self.clock, self.counters)
+
+
+@pytest.fixture
+async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
+    found = Setup(tmp_path)
+    await found.broker.start("127.0.0.1", 0)
+    yield found
+    await found.broker.close()
+    found.registry.close()
+
+
+@contextlib.asynccontextmanager
+async def a_node(setup: Setup, dev_eui: str = AIR, client_id: str = "") -> AsyncIterator[Client]:
+    node = Client(client_id or dev_eui, dev_eui, f"password of {dev_eui}")
+    assert await node.connect(setup.broker.port) == "Success"
+    try:
+        yield node
+    finally:
+        await node.close()
+
+
+async def test_a_message_is_acknowledged_when_it_is_durable_and_not_before(setup: Setup) -> None:
+    async with a_node(setup) as node:
+        setup.sink.open.clear()
+        mid = await node.publish(f"meetnet/v1/{AIR}/1", b"\x01\x02")
+        with pytest.raises(TimeoutError):
+            await node.acknowledgement(mid, 0.2)
+        setup.sink.open.set()
+        await node.acknowledgement(mid)
+    assert setup.sink.taken == [Uplink("mqtt", AIR, 1, b"\x01\x02", setup.clock.now_ms())]
+
+
+async def test_a_full_disk_keeps_the_acknowledgement_back_until_it_passes(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.broker.RETRY_S", 0.05)
+    async with a_node(setup) as node:
+        setup.sink.refuse = True
+        mid = await node.publish(f"meetnet/v1/{AIR}/1", b"\x01")
+        with pytest.raises(TimeoutError):
+            await node.acknowledgement(mid, 0.3)
+        setup.sink.refuse = False
+        await node.acknowledgement(mid)
+    assert [uplink.payload for uplink in setup.sink.taken] == [b"\x01"]
+
+
+async def test_many_messages_arrive_in_order(setup: Setup) -> None:
+    async with a_node(setup) as node:
+        mids = [await node.publish(f"meetnet/v1/{AIR}/1", bytes([n])) for n in range(100)]
+        for mid in mids:
+            await node.acknowledgement(mid)
+    assert [uplink.payload[0] for uplink in setup.sink.taken] == list(range(100))
+
+
+@pytest.mark.parametrize(("user", "password"), [
+    (AIR, "wrong"), ("00000000000000ff", f"password of {AIR}"), ("", ""), ("x" * 1000, "y"), (AIR, ""),
+])  # fmt: skip
+async def test_who_has_no_password_stays_outside(setup: Setup, user: str, password: str) -> None:
+    node = Client("stranger", user, password)
+    assert await node.connect(setup.broker.port) != "Success"
+    await node.close()
+    assert setup.counters.get("broker.login_refused") >= 1
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        f"meetnet/v1/{BIN}/1",
+        "other/topic",
+        f"meetnet/v1/{AIR}/x",
+        f"meetnet/v1/{AIR}",
+        f"meetnet/v1/{AIR}/999",
+    ],
+)
+async def test_a_device_may_only_publish_under_its_own_topic(setup: Setup, topic: str) -> None:
+    async with a_node(setup) as node:
+        await node.acknowledgement(await node.publish(topic, b"\x01"))
+        await node.acknowledgement(await node.publish(f"meetnet/v1/{AIR}/1", b"\x02"))
+    assert [uplink.payload for uplink in setup.sink.taken] == [b"\x02"]
+    counted = setup.counters.get("broker.publish_refused") + setup.counters.get("ingest.mqtt_topic")
+    assert counted >= 1
+
+
+async def test_taking_over_anothers_session_gives_nobody_anothers_topic(setup: Setup) -> None:
+    persistent = Client("shared-id", AIR, f"password of {AIR}", clean=False)
+    assert await persistent.connect(setup.broker.port) == "Success"
+    await persistent.close()
+    thief = Client("shared-id", BIN, f"password of {BIN}", clean=False)
+    assert await thief.connect(setup.broker.port) == "Success"
+    await thief.acknowledgement(await thief.publish(f"meetnet/v1/{AIR}/1", b"\x66"))
+    await thief.acknowledgement(await thief.publish(f"meetnet/v1/{BIN}/1", b"\x01"))
+    await thief.close()
+    assert [(uplink.dev_eui, uplink.payload) for uplink in setup.sink.taken] == [(BIN, b"\x01")]
+
+
+async def test_a_device_hears_its_own_topic_and_no_other(setup: Setup) -> None:
+    async with a_node(setup) as node, a_node(setup, BIN) as other:
+        for topic, code in (
+            (f"meetnet/v1/{AIR}/3", 1),
+            (f"meetnet/v1/{BIN}/1", 128),
+            ("#", 128),
+            ("meetnet/v1/+/+", 128),
+        ):
+            node.paho.subscribe(topic, 1)
+            assert await asyncio.wait_for(node.granted.get(), 5) == [code], topic
+        await other.acknowledgement(await other.publish(f"meetnet/v1/{BIN}/1", b"private"))
+        await node.acknowledgement(await node.publish(f"meetnet/v1/{AIR}/3", b"own"))
+        assert await asyncio.wait_for(node.messages.get(), 5) == (f"meetnet/v1/{AIR}/3", b"own")
+        assert node.messages.empty()
+
+
+async def test_qos_0_is_stored_too(setup: Setup) -> None:
+    async with a_node(setup) as node:
+        await node.publish(f"meetnet/v1/{AIR}/1", b"\x07", qos=0)
+        await asyncio.wait_for(setup.sink.first.wait(), 5)
+    assert setup.sink.taken[0].payload == b"\x07"
+
+
+async def test_garbage_and_silent_connections_disturb_nobody(setup: Setup) -> None:
+    writers = []
+    for garbage in (b"GET / HTTP/1.1\r\n\r\n", b"\x10\xff\xff\xff\x7f", b"\x00" * 50, b"", bytes(range(256))):
+        _, writer = await asyncio.open_connection("127.0.0.1", setup.broker.port)
+        writer.write(garbage)
+        writers.append(writer)
+    async with a_node(setup) as node:
+        await node.acknowledgement(await node.publish(f"meetnet/v1/{AIR}/1", b"\x01"))
+    for writer in writers:
+        writer.close()
+    assert len(setup.sink.taken) == 1
+
+
+async def test_a_stranger_who_says_nothing_is_cut_off_and_a_node_is_not(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.broker_server.GREETING_S", 0.2)
+    async with a_node(setup) as node:
+        reader, writer = await asyncio.open_connection("127.0.0.1", setup.broker.port)
+        writer.write(b"\x10")
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+        await asyncio.sleep(0.3)
+        await node.acknowledgement(await node.publish(f"meetnet/v1/{AIR}/1", b"\x01"))
+
+
+async def test_a_packet_of_10_megabytes_is_not_read(setup: Setup) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", setup.broker.port)
+    writer.write(b"\x10\x80\x80\x80\x05" + bytes(100_000))  # CONNECT of 10 MiB
+    with contextlib.suppress(ConnectionResetError):
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+    async with a_node(setup) as node:
+        await node.publish(f"meetnet/v1/{AIR}/1", bytes(200_000))
+        await asyncio.wait_for(node.lost.wait(), 5)
+    assert setup.sink.taken == []
+
+
+async def test_a_port_in_use_is_told(setup: Setup) -> None:
+    other = EmbeddedBroker(setup.sink, setup.registry, setup.clock, setup.counters)
+    with pytest.raises(ConfigError, match="choose another port"):
+        await other.start("127.0.0.1", setup.broker.port)
