@@ -110,7 +110,8 @@ def test_the_keyboard_reaches_everything_in_order_and_keeps_its_place(
     while len(order) < 60:
         page.keyboard.press("Tab")
         where = page.evaluate(
-            "(e => e.closest('.skip, .brand, .languages, #map, #sites, #site, .files')?.className.split(' ')[0]"
+            "(e => e.closest('.skip, .brand, .languages, #map, #sites, #site, .files')"
+            "?.className.split(' ')[0]"
             " + '#' + (e.closest('[id]')?.id ?? ''))(document.activeElement)"
         )
         order.append(where)
