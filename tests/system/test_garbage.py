@@ -94,5 +94,7 @@ def test_hostile_datagrams_are_counted_and_no_reading_suffers(tmp_path: Path) ->
         first = {"air": "pm2_5", "noise": "laeq", "bin": "distance"}[planned.kind]
         times = [o.observed_at_ms // 1000 for o in outcome.of(planned.site_id, first)]
         due = {t for t in range(START_S + 300, START_S + 1800 - 30) if t % 300 == 0}
-        assert due <= set(times), planned.site_id
+        # A burst of echoes may end up to two seconds after the whole minute.
+        missed = [t for t in due if not any(t <= arrived <= t + 2 for arrived in times)]
+        assert missed == [], planned.site_id
         assert len(times) == len(set(times))
