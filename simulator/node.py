@@ -24,6 +24,7 @@ EPOCH_2000_US = 946_684_800_000_000
 POWER_ON_BOOT_US = 450_000  # ROM, second stage, MicroPython start on an ESP32: estimate
 WAKE_BOOT_US = 280_000
 HORIZON_US = 250_000  # how far a node may run ahead with its own sensors before it waits for the world
+_NEXT_READ_US = 5  # NSS high and a pin read take longer: what BUSY does within is never seen
 _RUN_STRAIGHT_US = 20_000  # real microseconds that one node may keep the loop while it is the only busy one
 
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET = 1, 2, 3, 4
@@ -358,7 +359,7 @@ class _Life:
 
     def _spi(self, bus: int, nss: int, mosi: bytes, t: int) -> None:
         answer = self._board.spi_transfer(bus, nss, mosi, t)
-        self._look(t)
+        self._look(t + _NEXT_READ_US)
         self._reply(answer, t)
 
     def _pins_now(self, t: int) -> None:
