@@ -302,7 +302,7 @@ class ClassA:
         if not heard and self.adr and self._session is s and adr.count_silence(s):
             self._since_checkpoint = _CHECKPOINT_UPLINKS
         self._since_checkpoint += 1
-        if heard or self._since_checkpoint >= _CHECKPOINT_UPLINKS:
+        if self._since_checkpoint >= _CHECKPOINT_UPLINKS:
             self._since_checkpoint = 0
             self._memory.checkpoint(s)
         self._retain()
@@ -397,6 +397,9 @@ class ClassA:
             self._result.acked = True
         if port:
             self._result.downlinks.append((port, data))
+        # At once, so that a power cut leaves no order of the network half obeyed; no window follows.
+        self._memory.checkpoint(self._session)
+        self._since_checkpoint = 0
         return True
 
     def heard_time(self, gps_s, fraction_256):

@@ -69,17 +69,19 @@ class Server:
         if known != (self.boot, frame.payload):
             self.faults.append(f"FCntUp {fcnt} again")
         session.last_up = max(session.last_up, fcnt)
-        if session.asked_delay_s is not None and b"\x08" in msg["FOpts"]:
+        answers = b"\x08" in msg["FOpts"]
+        if session.asked_delay_s is not None and answers:
             session.rx_delay_s, session.asked_delay_s = session.asked_delay_s, None
         if self.random.random() < 0.1:
             return []
         fopts = b""
-        if session.asked_delay_s is None and self.random.random() < 0.3:
+        # While an answer is repeated, a new order would be taken as answered before it is heard.
+        if session.asked_delay_s is None and not answers and self.random.random() < 0.3:
             session.asked_delay_s = self.random.randrange(1, 4)
         if session.asked_delay_s is not None:
             fopts = bytes([0x08, session.asked_delay_s])
         confirmed = msg["MHdr"] & 0xE0 == 0x80
-        if not confirmed and not fopts:
+        if not confirmed and not fopts and not answers:
             return []
         phy = loramsg.pack_dataframe(
             0x60, DEV_ADDR, ACK if confirmed else 0, session.fcnt_down, fopts, None, None, session.nwk
@@ -97,6 +99,7 @@ class Life:
         self.server = Server(self.random)
         self.rig.network.answer = self.server.answer
         self.store = FlashStore()
+        self.rejoins = 0
 
     def boot(self) -> ClassA:
         self.server.boot += 1
@@ -149,10 +152,10 @@ class Life:
         mac = self.boot()
         granted = len(self.server.sessions)
         lossless, self.server.random = self.server.random, Always()
-        for _ in range(3):
-            while not mac.joined:
-                self.rig.clock.sleep_ms(mac.wait_ms())
-                mac.join()
+        for believed in (True, False):
+            while not (mac.joined and believed):
+                self.rig.clock.sleep_ms(mac.join_wait_ms())
+                believed = mac.join() or believed
             if mac.send(1, b"alive", confirmed=True).acked:
                 self.server.random = lossless
                 return len(self.server.sessions) - granted
@@ -174,16 +177,18 @@ def live(seed: int, cuts: int) -> Life:
     for cut in range(cuts):
         life.live_until_cut()
         if cut % 10 == 9:
-            assert life.prove_alive() <= 1
+            joins = life.prove_alive()
+            assert joins <= 1
+            life.rejoins += joins
         # an hour without power now and then, so that the duty cycle does not fill up the test
         life.rig.clock.advance(life.random.randrange(600_000_000))
     assert life.server.faults == []
     return life
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(6))
 def test_power_cuts(seed: int):
-    life = live(seed, cuts=40)
+    life = live(seed, cuts=30)
     assert len(life.server.dev_nonces) >= 1
     assert sum(len(s.frames) for s in life.server.sessions) > 20
 
