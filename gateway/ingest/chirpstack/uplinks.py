@@ -1,0 +1,118 @@
+"""One MQTT message of ChirpStack v4 into an Uplink (api/proto/integration/integration.proto, JSON form).
+
+proto3 JSON leaves out what is 0, false or empty unless the server emits defaults: every field has one.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from gateway.errors import IngestError
+from gateway.ingest import lns_json
+from gateway.model import Reception, Uplink
+
+_TOPIC = re.compile(r"(?:.*/)?application/([^/]+)/device/([0-9A-Fa-f]{16})/event/([a-z]+)")
+EVENTS = ("up", "join", "status", "ack", "txack", "log", "location", "integration")
+_CAUSE = "ingest.chirpstack_malformed"
+_ABSENT = msgspec.Raw()
+
+
+class _DeviceInfo(msgspec.Struct, rename="camel"):
+    dev_eui: str = ""
+
+
+class _Lora(msgspec.Struct, rename="camel"):
+    bandwidth: int = 0
+    spreading_factor: int = 0
+
+
+class _Modulation(msgspec.Struct, rename="camel"):
+    lora: _Lora | None = None
+
+
+class _TxInfo(msgspec.Struct, rename="camel"):
+    frequency: int = 0
+    modulation: _Modulation | None = None
+
+
+class _RxInfo(msgspec.Struct, rename="camel"):
+    gateway_id: str = ""
+    rssi: int | float | None = None
+    snr: float | str = 0.0
+
+
+class _Uplink(msgspec.Struct, rename="camel"):
+    device_info: _DeviceInfo
+    time: str | None = None
+    f_cnt: int = 0
+    f_port: int = 0
+    data: bytes = b""
+    rx_info: list[msgspec.Raw] = msgspec.field(default_factory=list[msgspec.Raw])
+    tx_info: msgspec.Raw = _ABSENT
+    join_server_context: msgspec.Raw = _ABSENT
+
+
+def parse_topic(topic: str) -> tuple[str, str, str]:
+    """Return (application id, DevEUI, event) of an integration topic, with or without a prefix."""
+    match = _TOPIC.fullmatch(topic)
+    if match is None or match[3] not in EVENTS:
+        raise IngestError("ingest.chirpstack_topic", f"{topic[:100]!r} is no device event of ChirpStack v4")
+    return match[1], match[2].lower(), match[3]
+
+
+def decode_message(topic: str, payload: bytes, arrived_ms: int) -> Uplink | None:
+    """Return the application uplink in a message; None for events and frames that carry none.
+
+    IngestError, counted by the caller under its cause, when the message is not what it claims to be.
+    """
+    _, dev_eui, event = parse_topic(topic)
+    if event != "up":
+        return None
+    if payload[:1] != b"{":
+        raise IngestError(
+            "ingest.chirpstack_not_json",
+            "the event is not JSON: set json=true under [integration.mqtt] in chirpstack.toml",
+        )
+    up = lns_json.decode(payload, _Uplink, _CAUSE)
+    if lns_json.eui(up.device_info.dev_eui, _CAUSE) != dev_eui:
+        raise IngestError(_CAUSE, f"the topic is of {dev_eui}, the event of another device")
+    if bytes(up.join_server_context) not in (b"", b"null", b"{}"):
+        raise IngestError(
+            "ingest.chirpstack_encrypted",
+            f"{dev_eui}: ChirpStack has no AppSKey (external join server) and passes ciphertext on",
+        )
+    if not 0 <= up.f_cnt <= 0xFFFFFFFF or not 0 <= up.f_port <= 255:
+        raise IngestError(_CAUSE, "fCnt or fPort is out of range")
+    if up.f_port == 0 or not up.data:
+        return None
+    tx = _tx_info(up.tx_info)
+    return Uplink(
+        source="chirpstack",
+        dev_eui=dev_eui,
+        f_port=up.f_port,
+        payload=up.data,
+        received_at_ms=lns_json.received_ms(up.time, arrived_ms),
+        f_cnt=up.f_cnt,
+        receptions=lns_json.receptions(up.rx_info, lambda raw: _reception(raw, tx)),
+    )
+
+
+def _tx_info(raw: msgspec.Raw) -> _TxInfo:
+    try:
+        return msgspec.json.decode(raw, type=_TxInfo)
+    except (msgspec.MsgspecError, RecursionError):
+        return _TxInfo()
+
+
+def _reception(raw: msgspec.Raw, tx: _TxInfo) -> Reception:
+    rx = msgspec.json.decode(raw, type=_RxInfo)
+    lora = tx.modulation.lora if tx.modulation else None
+    return Reception(
+        gateway_id=rx.gateway_id,
+        rssi_dbm=lns_json.number(rx.rssi),
+        snr_db=lns_json.number(rx.snr),
+        frequency_hz=tx.frequency or None,
+        data_rate=lns_json.data_rate(lora.spreading_factor, lora.bandwidth) if lora else None,
+    )
