@@ -25,6 +25,7 @@ class Sensor:
         self.state = OK
         self.text = ""
         self.started = False
+        self.ready_ms = 0
 
     def probe(self):
         """Return whether the sensor answers; its state and text say why not."""
@@ -114,20 +115,22 @@ def acquire(sensors, time, due_ms, sleep_until):
 
     sleep_until(uptime_ms): how to wait; the chip may sleep deeper while a sensor settles.
     """
-    now_ms = time.uptime_ms()
-    end_ms = max(due_ms, now_ms + lead_ms(sensors))
-    waiting = [(end_ms - sensor.lead_ms, i) for i, sensor in enumerate(sensors)]
-    waiting.sort()
-    ready_ms = [0] * len(sensors)
-    for start_ms, i in waiting:
-        sleep_until(start_ms)
-        sensors[i].start()
-        ready_ms[i] = time.uptime_ms() + sensors[i].driver.settle_ms
+    end_ms = max(due_ms, time.uptime_ms() + lead_ms(sensors))
+    events = []  # (when, 0 start or 1 fetch, sensor): what takes long to fetch is fetched first
+    for i in range(len(sensors)):
+        events.append((end_ms - sensors[i].lead_ms, 0, i))
+        events.append((end_ms - sensors[i].fetch_ms, 1, i))
+    events.sort()
     readings = []
-    for _start_ms, i in waiting:
+    for when_ms, is_fetch, i in events:
         sensor = sensors[i]
+        if not is_fetch:
+            sleep_until(when_ms)
+            sensor.start()
+            sensor.ready_ms = time.uptime_ms() + sensor.driver.settle_ms
+            continue
         if sensor.started:
-            sleep_until(max(ready_ms[i], end_ms - sensor.fetch_ms))
+            sleep_until(max(when_ms, sensor.ready_ms))
         readings += sensor.fetch()
         sensor.stop()
     sleep_until(end_ms)

@@ -21,7 +21,8 @@ class Schedule:
         A clock that was put back a little just after an acquisition does not make it due again.
         """
         now_ms = self._time.uptime_ms()
-        self.due_ms = now_ms + self._interval_ms - self._time.aligned_ms() % self._interval_ms
+        clock_ms = now_ms + (self._time.offset_ms or 0)  # UTC where it is known, else uptime
+        self.due_ms = now_ms + self._interval_ms - clock_ms % self._interval_ms
         if self._done_ms is not None and self.due_ms - self._done_ms < self._interval_ms // 10:
             self.due_ms += self._interval_ms
 

@@ -81,10 +81,6 @@ class Timekeeper:
             return up_ms // 1000, TIME_NEVER_SET
         return (up_ms + self._offset_ms) // 1000, self.quality()
 
-    def aligned_ms(self):
-        """Return the clock to which intervals are aligned: UTC where known, else uptime."""
-        return self.uptime_ms() + (self._offset_ms or 0)
-
     def snapshot(self, rtc_ms):
         """Return bytes that tell after a reset how UTC lies to the chip's real-time clock; b"" if unknown."""
         if self._offset_ms is None:

@@ -148,6 +148,25 @@ def test_a_session_that_nobody_answers_for_long_is_joined_anew() -> None:
     assert [r.seq for r in world.arrived()] == list(range(world.node.records))
 
 
+def test_a_sensor_that_takes_long_to_fetch_begins_before_the_others_and_all_end_in_time() -> None:
+    world = World()
+    world.sensor.settle_ms = 500
+    world.sensor.fetch_ms = 2100
+    began: list[int] = []
+    fetch = world.sensor.fetch
+
+    def slow() -> list[tuple[int, int, int]]:
+        began.append(world.clock.at_ms % 300_000)
+        world.clock.at_ms += 2400
+        return fetch()
+
+    world.sensor.fetch = slow
+    world.boot()
+    world.live(1800)
+    assert {r.time_s % 300 for r in world.arrived()[1:]} == {0}
+    assert all(300_000 - 2700 < at < 300_000 - 2400 for at in began[2:])
+
+
 def test_a_sensor_that_gives_up_at_once_is_not_asked_again_before_the_next_interval() -> None:
     world = World()
     world.sensor.broken = "raise"
