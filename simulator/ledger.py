@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from simulator.chips.base import Source
+
+_KEEP = 50_000
+_AGAIN_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +21,23 @@ class Seen:
 
 
 class Ledger:
-    """A `Source` that passes on what another says and remembers it, per node."""
+    """A `Source` that passes on what another says and remembers the last 50,000 values.
+
+    The same value within a second is remembered once: a microphone asks for every block of samples.
+    """
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self.seen: list[Seen] = []
+        self._last: dict[str, Seen] = {}
+        self.seen: deque[Seen] = deque(maxlen=_KEEP)
 
     def __call__(self, quantity: str, now_us: int) -> float:
         """Return the source's value; a quantity that it lacks (KeyError) is not remembered."""
         value = self._source(quantity, now_us)
-        self.seen.append(Seen(now_us, quantity, value))
+        last = self._last.get(quantity)
+        if last is None or last.value != value or now_us - last.at_us >= _AGAIN_US:
+            self._last[quantity] = seen = Seen(now_us, quantity, value)
+            self.seen.append(seen)
         return value
 
     def acquisitions(self, quantity: str, gap_s: float = 30.0) -> list[list[Seen]]:
