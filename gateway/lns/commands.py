@@ -69,6 +69,9 @@ def note_signal(session: Session, heard: Heard) -> None:
     best = heard.best_first()[0]
     dr = eu868.data_rate(best.spreading_factor, best.bandwidth_khz)
     if dr != session.uplink_dr:
+        if dr is not None and session.uplink_dr is not None and dr < session.uplink_dr:
+            # The device slowed down by itself: its ADR back-off has gone to full power before that.
+            session.tx_power = 0
         session.uplink_dr = dr
         session.snr_db.clear()
     if best.snr_db is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from gateway.counters import Counters
-from gateway.errors import StoreError
+from gateway.errors import IngestError, StoreError
 from gateway.model import Uplink, UplinkSink
 
 from .store import SessionStore, UplinkKey, delete_undelivered
@@ -63,11 +63,19 @@ class Outbox:
         except StoreError as error:
             self._counters.count("lns.sink_refused", str(error))
             return False
+        except IngestError as error:
+            # It can never be stored: keeping it would hold up nothing but the retries.
+            self._counters.count(error.cause, f"{uplink.dev_eui}: {error}")
+            self._forget(key)
+            return False
         finally:
             self._under_way.discard(key)
+        self._forget(key)
+        return True
+
+    def _forget(self, key: UplinkKey) -> None:
         self._left.pop(key, None)
         self._store.later(delete_undelivered(key))
-        return True
 
     async def _keep_trying(self) -> None:
         pause_s = _FIRST_RETRY_S
@@ -76,7 +84,7 @@ class Outbox:
                 for key, uplink in list(self._left.items()):
                     if key in self._under_way or key not in self._left:
                         continue
-                    if not await self._try(key, uplink):
+                    if not await self._try(key, uplink) and key in self._left:
                         break
                     pause_s = _FIRST_RETRY_S
                 if not self._left:

@@ -7,8 +7,10 @@ import datetime
 import struct
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from gateway.errors import RegistryError
+from gateway.errors import IngestError, RegistryError
 from gateway.lns import LnsSettings
 from tests.gateway.lns.liblora_device import ACK, ADR, ADR_ACK_REQ
 from tests.gateway.lns.street import START_MS, run
@@ -437,3 +439,75 @@ def test_an_old_session_lives_until_the_new_one_is_used(path):
         assert street.server.status()["sessions"] == 1
 
     run(path, play)
+
+
+def test_an_uplink_that_can_never_be_stored_is_counted_and_dropped(path):
+    async def play(street):
+        device = street.device()
+        await street.join(device)
+
+        async def refuse(uplink):
+            raise IngestError("store.uplink_invalid", "no")
+
+        accept, street.sink.accept = street.sink.accept, refuse
+        street.hear(device.uplink(b"never", confirmed=True))
+        await street.silence()
+        street.sink.accept = accept
+        street.hear(device.uplink(b"next", confirmed=True))
+        assert device.take((await street.downlink()).phy).ack
+        assert [u.payload for u in street.sink.uplinks] == [b"next"]
+        assert street.server.status()["undelivered"] == 0
+
+    counters = run(path, play).counters
+    assert counters.get("store.uplink_invalid") == 1 and counters.get("lns.internal_error") == 0
+
+
+def test_a_device_that_slowed_down_by_itself_is_known_to_be_at_full_power(path):
+    async def play(street):
+        device = street.device()
+        await street.join(device)
+        asked = []
+        for n in range(62):
+            before = len(street.gateways.sent)
+            options = b"\x03\x07" if n == 20 else b""
+            slow = n > 30
+            street.hear(
+                device.uplink(flags=ADR, options=options), snr_db=-3.0 if slow else 9.0, sf=9 if slow else 7
+            )
+            await asyncio.sleep(1)
+            asked += [device.take(d.phy).options for d in street.gateways.sent[before:]]
+        # At SF9 there is no margin: -3 - (-12.5) - 10 < 0. Had the server still believed in power
+        # index 2, it would now raise the power; it knows that the device did so itself.
+        assert asked == [["LinkADRReq<TXPow=2 DR=5 ChMask=xFF NbTrans=1 ChMaskCntl=0>"]]
+
+    run(path, play)
+
+
+@given(st.data())
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_bytes_and_any_damage_leave_the_server_working(tmp_path_factory, data):
+    async def play(street):
+        device = street.device()
+        await street.join(device)
+        good = [device.uplink(bytes(range(n)), confirmed=n % 2 == 0) for n in range(1, 4)]
+        for _ in range(data.draw(st.integers(0, 12))):
+            phy = data.draw(st.binary(max_size=60) | st.sampled_from(good))
+            if phy and data.draw(st.booleans()):
+                at = data.draw(st.integers(0, len(phy) - 1))
+                phy = phy[:at] + bytes([data.draw(st.integers(0, 255))]) + phy[at + 1 :]
+            if data.draw(st.booleans()):
+                phy = phy[: data.draw(st.integers(0, len(phy)))]
+            street.hear(
+                phy,
+                sf=data.draw(st.sampled_from([5, 7, 12])),
+                frequency_hz=data.draw(st.sampled_from([868_100_000, 433_000_000])),
+                snr_db=data.draw(st.none() | st.floats(-30, 30)),
+            )
+            await asyncio.sleep(0.3)
+        street.hear(device.uplink(b"still here", confirmed=True))
+        assert (await street.downlink()).frequency_hz == 868_100_000
+        assert street.sink.uplinks[-1].payload == b"still here"
+        assert {u.payload for u in street.sink.uplinks} <= {b"\0", b"\0\1", b"\0\1\2", b"still here"}
+
+    counters = run(tmp_path_factory.mktemp("fuzz") / "lns.sqlite", play).counters
+    assert counters.get("lns.internal_error") == 0
