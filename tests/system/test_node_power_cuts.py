@@ -1,0 +1,71 @@
+"""Nodes whose power is cut at any instant, on a street with everything real: what was recorded arrives once.
+
+A record counts as recorded when its log entry is whole, so the flash of each node is what the store is
+compared with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.app import Gateway
+from node.files import Files
+from node.log import RecordLog
+from node.outbox import KIND_RECORD
+from simulator.street import Street
+from tests.system.house import HOUR_S, run_house
+from wire.codec import decode
+
+START_S = 1_790_000_000
+CUTS = 25
+
+
+def _recorded(flash: Path) -> list[int]:
+    log = RecordLog(Files(str(flash / "log")))
+    return [
+        decode(payload[2:])[0].seq for kind, payload, _ in log.read(log.start, 100_000) if kind == KIND_RECORD
+    ]
+
+
+@pytest.mark.mpy
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_every_record_that_reached_the_flash_arrives_once_whatever_the_power_does(tmp_path: Path) -> None:
+    async def cut(_gateway: Gateway, street: Street) -> None:
+        chance = random.Random(5)
+        nodes = list(street.nodes.values())
+        for _ in range(CUTS):
+            await asyncio.sleep(chance.uniform(20, 220))
+            node = chance.choice(nodes)
+            node.power_off()
+            await asyncio.sleep(chance.uniform(0.1, 30))
+            node.power_on()
+
+    outcome = run_house(
+        tmp_path, nodes=4, virtual_s=2 * HOUR_S, start_s=START_S, interval_s=60, meanwhile=cut
+    )
+    with closing(sqlite3.connect(tmp_path / "gateway" / "store.db")) as db:
+        rows = db.execute("SELECT dev_eui, seq, observed_at_ms, time_quality FROM records").fetchall()
+    boots = 0
+    for node in outcome.street.nodes.values():
+        boots += node.boots
+        dev_eui = node.settings.config["dev_eui"]
+        arrived = {seq: (at_ms, quality) for eui, seq, at_ms, quality in rows if eui == dev_eui}
+        recorded = _recorded(node.flash)
+        assert len(recorded) == len(set(recorded)), f"{node.name}: a seq was used twice"
+        missing = sorted(set(recorded) - set(arrived))
+        # The newest record may still be on its way when the run ends.
+        assert missing in ([], recorded[-1:]), f"{node.name}: lost {missing}"
+        assert len(recorded) > 80
+        times = [arrived[seq][0] for seq in sorted(arrived)]
+        assert min(times) >= START_S * 1000
+        known = [arrived[seq][0] for seq in sorted(arrived) if arrived[seq][1] in ("network", "ntp")]
+        assert known == sorted(known), f"{node.name}: out of order"
+        assert len(known) > 0.9 * len(arrived)
+    assert boots == 4 + CUTS
