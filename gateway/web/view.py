@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -89,11 +90,17 @@ def site_views(
     views.sort(
         key=lambda view: (
             order.index(view.kind) if view.kind in order else len(order),
-            view.name,
+            _natural(view.name),
             view.site_id,
         )
     )
     return views
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Return a key that puts number 5 before number 12."""
+    parts = re.split(r"([0-9]+)", name[:200])
+    return [(int(part), "") if part.isdigit() else (0, part.casefold()) for part in parts]
 
 
 def value_view(row: PublicObservation, worth: Worth, tongue: Tongue, now_ms: int) -> ValueView:

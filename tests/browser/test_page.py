@@ -90,6 +90,7 @@ def test_the_language_switch_keeps_the_chosen_site(
     page = arrive(guest, served.url)
     page.click("#sites a:text('Plein')")
     page.wait_for_selector("#site-title:text('Plein')")
+    page.wait_for_function("document.getElementById('site').getBoundingClientRect().top < innerHeight / 2")
     page.wait_for_function("document.querySelector('.languages a[lang=fr]').search.includes('geluid-1')")
     page.click(".languages a[lang=fr]")
     page.wait_for_selector("h1:text('La rue maintenant')")

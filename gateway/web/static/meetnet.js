@@ -145,7 +145,7 @@ function markChosen() {
 let plot = null;
 let shown = "";
 
-function chartOptions(source, width) {
+function chartOptions(source, width, span) {
   const language = document.documentElement.lang;
   const zone = source.zone;
   const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", timeZone: zone });
@@ -157,7 +157,7 @@ function chartOptions(source, width) {
     width,
     height: 240,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), zone),
-    scales: { y: { range: (u, low, high) => (low == null ? [0, 1] : uPlot.rangeNum(low, high, 0.1, true)) } },
+    scales: { x: { range: () => span }, y: { range: (u, low, high) => (low == null ? [0, 1] : uPlot.rangeNum(low, high, 0.1, true)) } },
     axes: [
       { ...axis, values: (u, ticks) => ticks.map((tick) => clock.format(tick * 1000)) },
       { ...axis, size: 56, values: (u, ticks) => ticks.map((tick) => decimal.format(tick)) },
@@ -187,11 +187,23 @@ async function drawChart() {
     element.hidden = false;
     element.setAttribute("role", "img");
     element.setAttribute("aria-label", `${source.label}. ${source.describe}`);
-    plot = new uPlot(chartOptions(source, width), [data.t, data.v, data.d], element);
+    const to = Date.parse(data.to) / 1000;
+    const span = [Math.max(Date.parse(data.from) / 1000, Math.min(data.t[0] ?? to, to - 3600)), to];
+    plot = new uPlot(chartOptions(source, width, span), [data.t, data.v, data.d], element);
     element.dataset.points = String(data.t.length);
   } catch (error) {
     shown = "";  // the next turn tries again; the table stays
   }
+}
+
+/* On a phone the panel lies below the table: whoever chose a site is taken there. */
+let wasChosen = false;
+
+function showChosen() {
+  const panel = document.getElementById("site");
+  if (!wasChosen || !panel) return;
+  wasChosen = false;
+  if (panel.getBoundingClientRect().top > window.innerHeight * 0.7) panel.scrollIntoView({ block: "start" });
 }
 
 /* ---- start ---- */
@@ -208,10 +220,12 @@ document.addEventListener("DOMContentLoaded", () => {
     requestAnimationFrame(() => {
       waiting = false;
       markChosen();
+      showChosen();
       drawSites();
       drawChart();
     });
   }).observe(main, { subtree: true, childList: true, attributes: true, characterData: true });
+  document.addEventListener("click", (event) => { wasChosen ||= Boolean(event.target.closest?.("#sites a")); });
   window.addEventListener("resize", drawChart);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawChart);
 });

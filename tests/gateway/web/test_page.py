@@ -86,6 +86,16 @@ async def test_the_table_is_a_twin_of_the_map_with_unit_age_and_quality(client: 
     assert rows["Nieuwe"][2] == "nog niets ontvangen"
 
 
+async def test_sites_stand_by_kind_and_house_number() -> None:
+    reader = MemoryReader()
+    for name in ("Kaai 12", "kaai 5", "Kaai 100", "Kaai"):
+        reader.add_site(name, "air")
+    reader.add_site("0 tuin", "garden")
+    async with visitor(create_app(reader, dict, FixedClock())) as client:
+        names = [row[0] for row in (await page(client, "/nl/part/sites")).rows[1:]]
+    assert names == ["Kaai Lucht", "kaai 5 Lucht", "Kaai 12 Lucht", "Kaai 100 Lucht", "0 tuin Tuin"]
+
+
 async def test_numbers_follow_the_language(client: httpx.AsyncClient) -> None:
     for path, number in (("/nl/", "1.234,5"), ("/fr/", "1\u202f234,5"), ("/en/", "1,234.5")):
         assert number in (await client.get(path)).text
