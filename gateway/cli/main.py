@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 
 import click
@@ -68,6 +67,3 @@ def main() -> None:
 
 for _command in (config, device, export, gateway, status):
     main.add_command(_command)
-
-if __name__ == "__main__":
-    sys.exit(main())
