@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from wire.lorawan import eu868, gpstime, maccommands
+from wire.lorawan import eu868, gpstime, maccommands, netcommands
 from wire.lorawan.frames import MAX_FOPTS
 
 from .adr import propose, required_snr_db
@@ -32,12 +32,12 @@ def answers(
     out = b""
     for cid, payload in commands:
         if cid == maccommands.LINK_CHECK:
-            out += maccommands.pack_link_check_ans(link_margin_db(heard), min(len(heard.best_first()), 255))
+            out += netcommands.pack_link_check_ans(link_margin_db(heard), min(len(heard.best_first()), 255))
         elif cid == maccommands.DEVICE_TIME:
             gps_ms = gpstime.gps_ms(heard.received_at_ms)
-            out += maccommands.pack_device_time_ans(gps_ms // 1000, gps_ms % 1000 * 256 // 1000)
+            out += netcommands.pack_device_time_ans(gps_ms // 1000, gps_ms % 1000 * 256 // 1000)
         elif cid == maccommands.LINK_ADR:
-            _link_adr_answer(session, maccommands.unpack_bits(payload), count)
+            _link_adr_answer(session, netcommands.unpack_bits(payload), count)
     return out[:MAX_FOPTS] if len(out) <= MAX_FOPTS else _whole_commands(out)
 
 
@@ -85,7 +85,7 @@ def adr_request(session: Session, settings: LnsSettings) -> bytes:
     better = propose(session.snr_db, session.uplink_dr, session.tx_power, settings.adr_margin_db)
     if better is None:
         return b""
-    return maccommands.pack_link_adr_req(better[0], better[1], session.channel_mask)
+    return netcommands.pack_link_adr_req(better[0], better[1], session.channel_mask)
 
 
 def adr_was_asked(session: Session, request: bytes) -> None:

@@ -7,7 +7,7 @@ sys.path.insert(0, __file__.rsplit("/", 1)[0] if "/" in __file__ else ".")
 from aes_ecb import ecb, inverse
 
 from wire.errors import WireError
-from wire.lorawan import airtime, cflist, eu868, frames, gpstime, join, keys, maccommands
+from wire.lorawan import airtime, cflist, eu868, frames, gpstime, join, keys, maccommands, netcommands
 from wire.lorawan.cmac import cmac
 
 _ZERO = "00" * 16
@@ -88,7 +88,8 @@ def _build_join_accept(app_key, fields, cflist_hex):
 
 def _mac(name, *args):
     args = [bytes.fromhex(a) if isinstance(a, str) else a for a in args]
-    result = getattr(maccommands, name)(*args)
+    module = maccommands if hasattr(maccommands, name) else netcommands
+    result = getattr(module, name)(*args)
     return result.hex() if isinstance(result, bytes) else result
 
 

@@ -1,13 +1,14 @@
-"""MAC commands of 1.0.4, both ways (TS001-1.0.4 section 5): split a sequence, pack and unpack each.
+"""MAC commands of 1.0.4 (TS001-1.0.4 section 5): split a sequence; pack and unpack the device's side.
 
 A command on the air is its identifier and a payload whose length the identifier and the direction
 fix. `pack_…` returns identifier and payload; `unpack_…` takes the payload alone, as `split` gives it.
+The network's side of each is in netcommands.py, which a device need not load.
 """
 
 from .._compat import const
 from ..errors import WireError
-from .cflist import pack_freq, unpack_freq
-from .fields import check, check_length, from_le, uint_le
+from .cflist import unpack_freq
+from .fields import check, check_length, from_le
 
 LINK_CHECK = const(0x02)
 LINK_ADR = const(0x03)
@@ -77,22 +78,10 @@ def pack_link_check_req() -> bytes:
     return bytes([LINK_CHECK])
 
 
-def pack_link_check_ans(margin_db: int, gateways: int) -> bytes:
-    """Answer with the margin above the demodulation floor (0..254) and the number of gateways."""
-    return bytes([LINK_CHECK, check("margin_db", margin_db, 254), check("gateways", gateways, 255)])
-
-
 def unpack_link_check_ans(payload: bytes) -> tuple[int, int]:
     """Return (margin_db, gateways)."""
     check_length("link_check", payload, 2)
     return payload[0], payload[1]
-
-
-def pack_link_adr_req(dr: int, tx_power: int, mask: int, mask_control: int = 0, nb_trans: int = 1) -> bytes:
-    """Set data rate, power (15: keep either), channel mask and number of transmissions (0..15)."""
-    first = check("dr", dr, 15) << 4 | check("tx_power", tx_power, 15)
-    redundancy = check("mask_control", mask_control, 7) << 4 | check("nb_trans", nb_trans, 15)
-    return bytes([LINK_ADR, first]) + uint_le(check("mask", mask, 0xFFFF), 2) + bytes([redundancy])
 
 
 def unpack_link_adr_req(payload: bytes) -> tuple[int, int, int, int, int]:
@@ -106,11 +95,6 @@ def pack_link_adr_ans(bits: int) -> bytes:
     return bytes([LINK_ADR, check("bits", bits, 7)])
 
 
-def pack_duty_cycle_req(max_duty_cycle: int) -> bytes:
-    """Limit the device to 1/2**max_duty_cycle of the time over all bands (0..15)."""
-    return bytes([DUTY_CYCLE, check("max_duty_cycle", max_duty_cycle, 15)])
-
-
 def unpack_duty_cycle_req(payload: bytes) -> int:
     """Return max_duty_cycle."""
     check_length("duty_cycle", payload, 1)
@@ -120,12 +104,6 @@ def unpack_duty_cycle_req(payload: bytes) -> int:
 def pack_duty_cycle_ans() -> bytes:
     """Acknowledge DutyCycleReq."""
     return bytes([DUTY_CYCLE])
-
-
-def pack_rx_param_setup_req(rx1_dr_offset: int, rx2_dr: int, rx2_freq_hz: int) -> bytes:
-    """Set the offset of RX1, data rate and frequency of RX2."""
-    settings = check("rx1_dr_offset", rx1_dr_offset, 7) << 4 | check("rx2_dr", rx2_dr, 15)
-    return bytes([RX_PARAM_SETUP, settings]) + pack_freq(rx2_freq_hz)
 
 
 def unpack_rx_param_setup_req(payload: bytes) -> tuple[int, int, int]:
@@ -139,29 +117,11 @@ def pack_rx_param_setup_ans(bits: int) -> bytes:
     return bytes([RX_PARAM_SETUP, check("bits", bits, 7)])
 
 
-def pack_dev_status_req() -> bytes:
-    """Ask for battery and margin."""
-    return bytes([DEV_STATUS])
-
-
 def pack_dev_status_ans(battery: int, margin_db: int) -> bytes:
     """Answer: battery 0 external, 1..254 level, 255 unknown; margin_db is the SNR of the request, -32..31."""
     if not -32 <= margin_db <= 31:
         raise WireError("margin_db", str(margin_db) + " is outside -32..31")
     return bytes([DEV_STATUS, check("battery", battery, 255), margin_db & 0x3F])
-
-
-def unpack_dev_status_ans(payload: bytes) -> tuple[int, int]:
-    """Return (battery, margin_db)."""
-    check_length("dev_status", payload, 2)
-    margin = payload[1] & 0x3F
-    return payload[0], margin - 64 if margin > 31 else margin
-
-
-def pack_new_channel_req(index: int, freq_hz: int, min_dr: int, max_dr: int) -> bytes:
-    """Define a channel; freq_hz 0 removes it."""
-    dr_range = check("max_dr", max_dr, 15) << 4 | check("min_dr", min_dr, 15)
-    return bytes([NEW_CHANNEL, check("index", index, 255)]) + pack_freq(freq_hz) + bytes([dr_range])
 
 
 def unpack_new_channel_req(payload: bytes) -> tuple[int, int, int, int]:
@@ -175,11 +135,6 @@ def pack_new_channel_ans(bits: int) -> bytes:
     return bytes([NEW_CHANNEL, check("bits", bits, 3)])
 
 
-def pack_rx_timing_setup_req(delay_s: int) -> bytes:
-    """Set the delay of RX1, 1..15 s; RX2 follows one second later."""
-    return bytes([RX_TIMING_SETUP, check("delay_s", delay_s, 15)])
-
-
 def unpack_rx_timing_setup_req(payload: bytes) -> int:
     """Return delay_s; 0 on the air means one second."""
     check_length("rx_timing_setup", payload, 1)
@@ -191,12 +146,6 @@ def pack_rx_timing_setup_ans() -> bytes:
     return bytes([RX_TIMING_SETUP])
 
 
-def pack_tx_param_setup_req(downlink_dwell: bool, uplink_dwell: bool, max_eirp: int) -> bytes:
-    """Set dwell times (bools) and the coded EIRP 0..15; EU868 devices give no answer."""
-    bits = (0x20 if downlink_dwell else 0) | (0x10 if uplink_dwell else 0) | check("max_eirp", max_eirp, 15)
-    return bytes([TX_PARAM_SETUP, bits])
-
-
 def unpack_tx_param_setup_req(payload: bytes) -> tuple[bool, bool, int]:
     """Return (downlink_dwell, uplink_dwell, max_eirp)."""
     check_length("tx_param_setup", payload, 1)
@@ -206,11 +155,6 @@ def unpack_tx_param_setup_req(payload: bytes) -> tuple[bool, bool, int]:
 def pack_tx_param_setup_ans() -> bytes:
     """Acknowledge TxParamSetupReq (regions with a dwell time only)."""
     return bytes([TX_PARAM_SETUP])
-
-
-def pack_dl_channel_req(index: int, freq_hz: int) -> bytes:
-    """Move RX1 of a channel to another frequency."""
-    return bytes([DL_CHANNEL, check("index", index, 255)]) + pack_freq(freq_hz)
 
 
 def unpack_dl_channel_req(payload: bytes) -> tuple[int, int]:
@@ -229,20 +173,7 @@ def pack_device_time_req() -> bytes:
     return bytes([DEVICE_TIME])
 
 
-def pack_device_time_ans(gps_s: int, fraction_256: int) -> bytes:
-    """Answer with GPS seconds (modulo 2**32) and 1/256 s at the end of the uplink."""
-    return (
-        bytes([DEVICE_TIME]) + uint_le(gps_s & 0xFFFFFFFF, 4) + bytes([check("fraction", fraction_256, 255)])
-    )
-
-
 def unpack_device_time_ans(payload: bytes) -> tuple[int, int]:
     """Return (gps_s, fraction_256)."""
     check_length("device_time", payload, 5)
     return from_le(payload[:4]), payload[4]
-
-
-def unpack_bits(payload: bytes) -> int:
-    """Return the answer bits of LinkADRAns, RXParamSetupAns, NewChannelAns and DlChannelAns."""
-    check_length("answer", payload, 1)
-    return payload[0]
