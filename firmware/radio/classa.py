@@ -167,7 +167,11 @@ class ClassA:
         return self.send(None, b"")
 
     def personalize(self, dev_addr, nwk_skey, app_skey):
-        """Activate by personalisation, for the lab; counters of an earlier run with these keys go on."""
+        """Activate by personalisation, for the lab.
+
+        Counters go on where the last session had these very keys; with others they begin at 0, so
+        do not go back to keys that were used before.
+        """
         s = self._session
         if s is not None and (s.dev_addr, s.nwk_skey, s.app_skey) == (dev_addr, nwk_skey, app_skey):
             return
