@@ -19,7 +19,7 @@ from typing import Any
 from simulator.link import Op
 from simulator.loop import VirtualLoop
 
-GOT_IP, NO_AP, WRONG_PASSWORD, IDLE, CONNECTING = 1010, 201, 202, 1000, 1001
+GOT_IP, NO_AP, WRONG_PASSWORD, IDLE = 1010, 201, 202, 1000  # network.STAT_* of ports/esp32
 FOREVER_MS = 0xFFFFFFFF
 NTP_ADDRESS = "10.77.0.123"
 _NTP_PORT = 123
@@ -58,10 +58,8 @@ class NodeNetwork:
     def __init__(self, loop: VirtualLoop, wifi: Wifi) -> None:
         self._loop = loop
         self._wifi = wifi
-        self._status = IDLE
-        self._joined_us = 0
+        self._wanted: tuple[str, str] | None = None  # network and password that the node asked for
         self._sockets: dict[int, _Socket] = {}
-        self._names: dict[str, tuple[str, int | None]] = {}
         self._next = 1
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -104,24 +102,20 @@ class NodeNetwork:
     # -- Wi-Fi -----------------------------------------------------------------------------------
     def _wifi_connect(self, disconnect: int, payload: bytes, answer: Answer) -> None:
         if disconnect:
-            self._status = IDLE
+            self._wanted = None
             answer(0)
             return
         ssid, _, key = payload.decode().partition("\0")
-        if ssid != self._wifi.ssid or not self._wifi.up:
-            self._status = NO_AP
-        elif key != self._wifi.password:
-            self._status = WRONG_PASSWORD
-        else:
-            self._status = GOT_IP
+        self._wanted = (ssid, key)
         answer(0, n=self._wifi.join_us)
 
     def _wifi_status(self) -> int:
-        if self._status == GOT_IP and not self._wifi.up:
-            self._status = NO_AP
-        elif self._status == NO_AP and self._wifi.up:
-            self._status = GOT_IP  # the port reconnects by itself for ever
-        return self._status
+        """Return how it stands now; the port tries again by itself for ever, so an access point may come back."""
+        if self._wanted is None:
+            return IDLE
+        if self._wanted[0] != self._wifi.ssid or not self._wifi.up:
+            return NO_AP
+        return GOT_IP if self._wanted[1] == self._wifi.password else WRONG_PASSWORD
 
     def _online(self) -> bool:
         return self._wifi_status() == GOT_IP

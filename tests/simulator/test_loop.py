@@ -108,9 +108,9 @@ def test_a_pace_is_kept_and_not_overtaken() -> None:
 def test_an_overloaded_pace_falls_behind_and_skips_nothing() -> None:
     async def main() -> tuple[list[int], float]:
         seen: list[int] = []
-        for i in range(5):
+        for _ in range(5):
             await asyncio.sleep(1)
-            time.sleep(0.02)  # twenty virtual seconds of work at this speed
+            time.sleep(0.02)  # noqa: ASYNC251 - twenty virtual seconds of work at this speed
             seen.append(_loop().now_us() // 1_000_000)
         return seen, _loop().lag_s()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from pathlib import Path
@@ -36,7 +37,7 @@ def test_deep_sleep_ends_the_program_and_keeps_rtc_memory(tmp_path: Path) -> Non
     assert lines == ["0 1 0 True", "1 4 4 True", "2 4 4 True", "3 4 4 True"]
     asleep = [t for t, _, kind, _ in events if kind == "deepsleep"]
     # each cycle: 600 s asleep, start-up, one second awake
-    assert all(601.2 < (b - a) / 1e6 < 601.4 for a, b in zip(asleep, asleep[1:], strict=False))
+    assert all(601.2 < (b - a) / 1e6 < 601.4 for a, b in itertools.pairwise(asleep))
 
 
 def test_the_rtc_runs_through_deep_sleep_with_its_own_error(tmp_path: Path) -> None:

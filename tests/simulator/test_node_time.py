@@ -29,7 +29,7 @@ for call, n in ((time.sleep_ms, 1), (time.sleep_ms, 300000), (time.sleep_us, 70)
 
 
 def test_ticks_wrap_at_thirty_bits_as_on_the_chip(tmp_path: Path) -> None:
-    # ports/esp32: MICROPY_PY_TIME_TICKS_PERIOD is 2**30 with 31-bit small ints: ticks_us wraps after 1073.7 s.
+    # ports/esp32: MICROPY_PY_TIME_TICKS_PERIOD is 2**30: ticks_us wraps after 1073.7 s.
     lines = run_script(
         tmp_path,
         """
