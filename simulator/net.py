@@ -110,7 +110,7 @@ class NodeNetwork:
         answer(0, n=self._wifi.join_us)
 
     def _wifi_status(self) -> int:
-        """Return how it stands now; the port tries again by itself for ever, so an access point may come back."""
+        """Return how it stands now. The port tries again for ever, so an access point may come back."""
         if self._wanted is None:
             return IDLE
         if self._wanted[0] != self._wifi.ssid or not self._wifi.up:

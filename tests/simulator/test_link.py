@@ -1,4 +1,4 @@
-"""The wire between a node and the world: both ends agree, and any cut of the stream gives the same requests."""
+"""The wire between a node and the world: both ends agree, wherever the stream is cut."""
 
 from __future__ import annotations
 

@@ -144,16 +144,18 @@ def test_a_crash_stops_the_run_and_shows_the_nodes_traceback(tmp_path: Path) -> 
         run_script(tmp_path, "import time\ntime.sleep(5)\n1 // 0\n")
 
 
-def test_a_process_that_dies_is_a_crash_with_its_code(tmp_path: Path) -> None:
-    pids: list[int] = []
+def children(pid: int) -> list[int]:
+    listing = Path(f"/proc/{pid}/task/{pid}/children")
+    if not listing.exists():
+        pytest.skip("needs /proc to find a node's process")
+    return [int(child) for child in listing.read_text().split()]
 
+
+def test_a_process_that_dies_is_a_crash_with_its_code(tmp_path: Path) -> None:
     async def kill(world: World, node: SimNode) -> None:
         await world.run_for(10)
-        children = Path(f"/proc/{world.spawner.pid}/task/{world.spawner.pid}/children")
-        if not children.exists():
-            pytest.skip("needs /proc to find the process")
-        pids.extend(int(p) for p in children.read_text().split())
-        os.kill(pids[0], 9)
+        assert world.spawner.pid is not None
+        os.kill(children(world.spawner.pid)[0], 9)
 
     with pytest.raises(NodeCrashedError, match="ended with -9"):
         run_script(tmp_path, "import time\nwhile True: time.sleep(1)\n", during=kill, seconds=5)
@@ -190,7 +192,15 @@ print(time.ticks_us())
 def test_the_heap_is_that_of_a_board(tmp_path: Path) -> None:
     lines = run_script(
         tmp_path,
-        "import gc\ngc.collect()\nprint(gc.mem_free())\ntry:\n bytearray(530_000)\nexcept MemoryError:\n print('full')\n",
+        """
+import gc
+gc.collect()
+print(gc.mem_free())
+try:
+    bytearray(530_000)
+except MemoryError:
+    print("full")
+""",
     )
     assert 400_000 < int(lines[0]) < 512 * 1024
     assert lines[1] == "full"

@@ -34,7 +34,8 @@ def test_joining_takes_time_and_says_why_it_fails(tmp_path: Path) -> None:
         + """
 print(w.status() == network.STAT_IDLE)
 a = time.ticks_ms()
-print(join("home", "right") == network.STAT_GOT_IP, time.ticks_diff(time.ticks_ms(), a) // 1000, w.isconnected())
+in_ = join("home", "right") == network.STAT_GOT_IP
+print(in_, time.ticks_diff(time.ticks_ms(), a) // 1000, w.isconnected())
 print(join("home", "wrong") == network.STAT_WRONG_PASSWORD, w.isconnected())
 print(join("away", "right") == network.STAT_NO_AP_FOUND)
 w.disconnect()

@@ -1,4 +1,4 @@
-"""Recordings as the source of chip models: each value from its own time stamp on, and clear words for bad files."""
+"""Recordings as the source of chip models: each value from its time stamp on, clear words for bad files."""
 
 from __future__ import annotations
 
