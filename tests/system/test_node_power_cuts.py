@@ -23,7 +23,7 @@ from tests.system.house import HOUR_S, run_house
 from wire.codec import decode
 
 START_S = 1_790_000_000
-CUTS = 25
+CUTS = 14
 
 
 def _recorded(flash: Path) -> list[int]:
@@ -41,14 +41,14 @@ def test_every_record_that_reached_the_flash_arrives_once_whatever_the_power_doe
         chance = random.Random(5)
         nodes = list(street.nodes.values())
         for _ in range(CUTS):
-            await asyncio.sleep(chance.uniform(20, 220))
+            await asyncio.sleep(chance.uniform(20, 180))
             node = chance.choice(nodes)
             node.power_off()
             await asyncio.sleep(chance.uniform(0.1, 30))
             node.power_on()
 
     outcome = run_house(
-        tmp_path, nodes=4, virtual_s=2 * HOUR_S, start_s=START_S, interval_s=60, meanwhile=cut
+        tmp_path, nodes=4, virtual_s=HOUR_S, start_s=START_S, interval_s=60, meanwhile=cut
     )
     with closing(sqlite3.connect(tmp_path / "gateway" / "store.db")) as db:
         rows = db.execute("SELECT dev_eui, seq, observed_at_ms, time_quality FROM records").fetchall()
@@ -62,10 +62,10 @@ def test_every_record_that_reached_the_flash_arrives_once_whatever_the_power_doe
         missing = sorted(set(recorded) - set(arrived))
         # The newest record may still be on its way when the run ends.
         assert missing in ([], recorded[-1:]), f"{node.name}: lost {missing}"
-        assert len(recorded) > 80
+        assert len(recorded) > 40
         times = [arrived[seq][0] for seq in sorted(arrived)]
         assert min(times) >= START_S * 1000
         known = [arrived[seq][0] for seq in sorted(arrived) if arrived[seq][1] in ("network", "ntp")]
         assert known == sorted(known), f"{node.name}: out of order"
-        assert len(known) > 0.9 * len(arrived)
+        assert len(known) > 0.8 * len(arrived)
     assert boots == 4 + CUTS
