@@ -7,7 +7,7 @@ nor one that never falls silent can hold the node.
 
 from wire.record import CHECKSUM, NO_ANSWER, TIMEOUT
 
-_POLL_MS = 10
+_POLL_MS = 20
 _BYTES_PER_MS = 12  # 115200 baud, the fastest line here
 _FLUSH_READS = 16
 

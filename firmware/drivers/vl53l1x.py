@@ -140,7 +140,7 @@ class VL53L1X:
             self.kcps = kcps if not self.kcps else min(kcps, self.kcps)
 
     def _kept(self):
-        """Return whether the chip still has our settings: after a dip of its supply the polarity is another."""
+        """Return whether the chip still has our settings: after a dip the polarity is another."""
         return self._chip.read(_POLARITY, self._one) == OK and self._one[0] == _DEFAULTS[_POLARITY - _CONFIG]
 
     def _configure(self):

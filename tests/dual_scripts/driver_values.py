@@ -1,6 +1,6 @@
 """Published bytes of the climate, gas and soil sensors through their drivers on both Pythons."""
 
-from drivers import bme280, ds18b20, ina219, scd4x, sen5x, sen66, soil_moisture
+from drivers import angles, bme280, ds18b20, ina219, lis3dh, scd4x, sen5x, sen66, soil_moisture, vl53l1x
 
 
 class Clock:
@@ -87,6 +87,9 @@ def run(data):
         out["soil"].append(soil_moisture.SoilMoisture(Volts(uv), Clock()).fetch())
     for replies in data["bme280"]:
         out["bme280"].append(bme280.BME280(Replies(replies), Clock()).fetch())
+    out["lis3dh"] = [lis3dh.LIS3DH(Replies(replies), Clock()).fetch() for replies in data["lis3dh"]]
+    out["vl53l1x"] = [vl53l1x.VL53L1X(Replies(replies), Clock()).fetch() for replies in data["vl53l1x"]]
+    out["angles"] = [angles.angle_tenths(a, b) for a, b in data["angles"]]
     low, high, adc_t, adc_p, adc_h = data["compensation"]
     calibration = bme280.Calibration(bytes.fromhex(low), bytes.fromhex(high))
     fine = calibration.t_fine(adc_t)

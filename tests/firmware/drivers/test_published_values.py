@@ -9,8 +9,26 @@ from simulator.chips.sensirion import pack
 from tests.dual import run_on_both
 
 PM1, PM2_5, PM4, PM10, T, RH, P, CO2, VOC, NOX = 1, 2, 3, 4, 5, 6, 18, 19, 20, 21
-SOIL_T, SOIL_M, SOLAR, CURRENT = 24, 25, 26, 27
+DISTANCE, SOIL_T, SOIL_M, SOLAR, CURRENT, TILT = 15, 24, 25, 26, 27, 28
 OK, CHECKSUM, NO_ANSWER, OUT_OF_RANGE, NOT_READY = 0, 10, 8, 11, 13
+
+
+# between the axes, a face's diagonal, a cube's diagonal (54.7 degrees), and a vector without length
+UP = (0, 0, 1000)
+ANGLES = [
+    (UP, other)
+    for other in (UP, (0, 0, -1000), (1000, 0, 0), (0, 7, 7), (0, -1000, 1000), (9, 9, 9), (0, 0, 0))
+]
+
+
+def axes(x: int, y: int, z: int) -> str:
+    """Return LIS3DH output registers: 12 bits left-justified, least significant byte first."""
+    return b"".join(((v << 4) & 0xFFFF).to_bytes(2, "little") for v in (x, y, z)).hex()
+
+
+def tof_block(raw: int, code: int) -> str:
+    """Return VL53L1X result registers: status code, raw range at 13, 10 MCPS of light at 15."""
+    return (bytes([code]) + bytes(12) + raw.to_bytes(2, "big") + (1280).to_bytes(2, "big")).hex()
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +45,7 @@ def sen(read_code: str, words: list[int], extra: dict[str, str]) -> dict[str, st
 def test_published_bytes_give_published_values_on_both_pythons(vectors):
     scd_ready = pack([0x8006]).hex()
     particles = pack([51, 73, 80, 99, 300, 400, 410, 415, 420, 600]).hex()
+    vl = vectors["vl53l1x"]
     ds, bmp = vectors["ds18b20"], vectors["bmp280"]
     scratchpads = []
     for raw in ds["raw_to_c"]:
@@ -50,6 +69,12 @@ def test_published_bytes_give_published_values_on_both_pythons(vectors):
             ],
             "ds18b20": [*scratchpads, ds["scratchpad"] + ds["scratchpad_crc"], ds["scratchpad"] + "1d"],
             "ina219": [{"02": "2802", "01": "fb2e"}, {"02": "2803", "01": "04d2"}],
+            "lis3dh": [{"27": "0f", "a8": axes(0, 500, 866)}, {"27": "0f", "a8": axes(-1000, 0, 0)}],
+            "vl53l1x": [
+                {"00e5": "03", "0030": "01", "0031": "03", "0089": tof_block(vl["raw"], code)}
+                for code in (9, 4)
+            ],
+            "angles": ANGLES,
             "soil": [2_790_000, 1_310_000, 2_050_000, 0],
             "bme280": [
                 {"d0": "60", "88": low, "e1": high, "f3": "00", "f7": (b"".join(adc) + b"\x40\x00").hex()}
@@ -80,6 +105,9 @@ def test_published_bytes_give_published_values_on_both_pythons(vectors):
     assert result["ds18b20"][-2:] == [[[SOIL_T, 0, NOT_READY]], [[SOIL_T, 0, CHECKSUM]]]
     assert result["ina219"][0] == [[SOLAR, 5120, OK], [CURRENT, -1234, OK]]
     assert result["soil"] == [[[SOIL_M, v, s]] for v, s in ((0, OK), (1000, OK), (500, OK), (0, NO_ANSWER))]
+    assert result["lis3dh"] == [[[TILT, 300, OK]], [[TILT, 900, OK]]]
+    assert result["vl53l1x"] == [[[DISTANCE, vl["mm"], OK]], [[DISTANCE, 0, OUT_OF_RANGE]]]
+    assert result["angles"] == [0, 1800, 900, 450, 450, 547, 0]
     fine, centi, pa_256, rh_1024 = result["compensation"]
     assert (fine, centi) == (bmp["t_fine"], round(bmp["t_c"] * 100))
     assert pa_256 / 256 == pytest.approx(bmp["p_pa"], abs=0.02)
