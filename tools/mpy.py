@@ -86,7 +86,9 @@ def parse(data: bytes) -> Mpy:
     qstrs: list[str] = []
     for _ in range(n_qstrs):
         length = r.uint()
-        qstrs.append(f"#{length >> 1}" if length & 1 else r.take((length >> 1) + 1)[:-1].decode())
+        qstrs.append(
+            f"#{length >> 1}" if length & 1 else r.take((length >> 1) + 1)[:-1].decode(errors="replace")
+        )
     objects = [_object(r) for _ in range(n_objects)]
     tables = data[tables_from : r.at]
     code = _raw_code(r)

@@ -1,6 +1,6 @@
 """Designs the third-octave bank and writes its integer coefficients.
 
-    python -m tools.octave_design MASK.csv     design against the class limits of IEC 61260-1 (a minute or two)
+    python -m tools.octave_design MASK.csv     design against the limits of IEC 61260-1 (two minutes)
 
 The bank works by octaves. A stage takes samples at 48000 / 2^stage Hz, makes three third-octave bands of the
 octave under its Nyquist frequency, and hands every second sample of a half-band filter to the next stage.
@@ -19,18 +19,14 @@ from __future__ import annotations
 import itertools
 import sys
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.signal import butter, fftconvolve, lfilter
 
+from tools.filters import Complex, Floats, butterworth_poles, convolved, filtered, minimum
 from tools.noise_kernels import KERNELS
-
-Floats = NDArray[np.float64]
-Complex = NDArray[np.complex128]
 
 RATE_HZ = 48000
 STAGES = 11
@@ -65,7 +61,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Mask:
-    """Class 1 limits of relative attenuation, linear in the logarithm of frequency between the break points."""
+    """Class 1 limits of relative attenuation, linear in the logarithm of frequency between break points."""
 
     ratio: Floats
     low: Floats
@@ -78,7 +74,7 @@ class Mask:
         return Mask(*(np.array([float(row[i]) for row in rows]) for i in (1, 2, 3)))
 
     def limits(self, ratio: Floats) -> tuple[Floats, Floats]:
-        """Return the least and greatest attenuation allowed at f / fm; the mask is symmetric in the logarithm."""
+        """Return the least and greatest attenuation allowed at f / fm, the same below fm as above."""
         x = np.abs(np.log(ratio))
         at = np.log(self.ratio)
         edge = at[4]
@@ -91,7 +87,7 @@ class Mask:
 
 def half_band(omega: Floats) -> Complex:
     """Return the response of the half-band at omega radians a sample of its own (higher) rate."""
-    z = np.exp(-1j * omega)
+    z: Complex = np.exp(-1j * omega)
     a, b, c, d = (value / 1024 for value in HALF_BAND)
 
     def all_pass(k: float) -> Complex:
@@ -101,7 +97,7 @@ def half_band(omega: Floats) -> Complex:
 
 
 def before(stage: int, frequency: Floats) -> tuple[Complex, Floats]:
-    """Return the response of the half-bands before a stage, and the frequency as the stage sees it, aliased."""
+    """Return the response of the half-bands before a stage, and the frequency that it sees, aliased."""
     response: Complex = np.ones(frequency.size, np.complex128)
     seen = frequency.copy()
     rate = float(RATE_HZ)
@@ -139,7 +135,7 @@ class Fit:
         frequency = np.append(frequency, self.centre)
         self.low, self.high = mask.limits(frequency / self.centre)
         response, self.omega = before(stage, frequency)
-        z = np.exp(-1j * self.omega)
+        z: Complex = np.exp(-1j * self.omega)
         fixed = response * (1 - z) ** 4 * (1 + z)
         self.fixed_db = 20 * np.log10(np.abs(fixed) + 1e-12)
         across = np.geomspace(1 / 3, 3, 60 * density) * self.centre
@@ -179,23 +175,20 @@ def fit(stage: int, index: int, mask: Mask) -> tuple[NDArray[np.int64], float, f
     """Return integer coefficients (3 x 2, scale 2^Q), their margin and their bandwidth."""
     coarse = Fit(stage, index, mask, 12)
     relative = coarse.centre / (RATE_HZ / 2**stage)
-    _, start, _ = butter(
-        3, [relative * 10**-0.05, min(relative * 10**0.05, 0.497)], btype="bandpass", fs=1.0, output="zpk"
-    )
-    start = start[np.imag(start) > 0]
+    start = butterworth_poles(3, relative * 10**-0.05, min(relative * 10**0.05, 0.497))
     x = np.concatenate([np.log(1 - np.abs(start)), np.angle(start)])
 
     def cost(x: Floats, sharpness: float) -> float:
         if np.any(x[:3] > -0.01) or np.any(x[3:] <= 0) or np.any(x[3:] >= np.pi):
             return 1e6
         m = np.minimum(coarse.margins(_from_angles(x)), 3.0)
-        worst = m.min()
-        soft = worst - np.log(np.mean(np.exp(-sharpness * (m - worst)))) / sharpness
+        worst = float(m.min())
+        soft = worst - float(np.log(np.mean(np.exp(-sharpness * (m - worst))))) / sharpness
         return float(abs(coarse.bandwidth(_from_angles(x))) - min(soft, ENOUGH_DB + 0.05))
 
     for sharpness in (3.0, 10.0, 30.0, 100.0):
         for _ in range(2):
-            x = minimize(cost, x, (sharpness,), "Nelder-Mead", options={"maxiter": 1500, "fatol": 1e-6}).x
+            x = minimum(partial(cost, sharpness=sharpness), x, 1500)
     fine = Fit(stage, index, mask, 30)
     best = _round(_from_angles(x), fine)
     return best, fine.margin(best / 2**Q), fine.bandwidth(best / 2**Q)
@@ -219,7 +212,7 @@ def _round(sections: Floats, fine: Fit) -> NDArray[np.int64]:
 
 @cache
 def chain(stage: int) -> Floats:
-    """Return the impulse response of the half-bands before a stage, at the full rate; it settles by stage 5."""
+    """Return the impulse response of the half-bands before a stage, at the full rate."""
     if stage == 0:
         return np.ones(1)
     impulse = np.zeros(256)
@@ -227,10 +220,10 @@ def chain(stage: int) -> Floats:
     a, b, c, d = (value / 1024 for value in HALF_BAND)
 
     def all_pass(k: float, x: Floats) -> Floats:
-        return lfilter([k, 0, 1], [1, 0, k], x)
+        return filtered([k, 0, 1], [1, 0, k], x)
 
     one: Floats = (all_pass(c, all_pass(a, impulse)) + all_pass(d, all_pass(b, np.roll(impulse, 1)))) / 2
-    return fftconvolve(chain(stage - 1), _spread(one, 2 ** (stage - 1)))
+    return convolved(chain(stage - 1), _spread(one, 2 ** (stage - 1)))
 
 
 def _spread(response: Floats, step: int) -> Floats:
@@ -242,7 +235,7 @@ def _spread(response: Floats, step: int) -> Floats:
 def largest_states(
     stage: int, sections: tuple[tuple[int, int], ...], shifts: tuple[int, ...]
 ) -> tuple[float, float]:
-    """Return the largest magnitude of any 32-bit state or product, and of the output, for any input to the bank.
+    """Return the largest magnitude of any 32-bit state or product, and of the output, for any input.
 
     By the L1 norm of the impulse response from the bank's input to each of them: the bound that some
     +-full-scale input reaches. (Stages beyond 5 are like stage 5.)
@@ -250,14 +243,14 @@ def largest_states(
     stage = min(stage, 5)
     impulse = np.zeros(700)
     impulse[0] = FULL_SCALE
-    y: Floats = lfilter(NUMERATOR, [1], impulse)
+    y: Floats = filtered(NUMERATOR, [1], impulse)
     worst = 0.0
 
     def bound(response: Floats) -> float:
-        return float(np.abs(fftconvolve(chain(stage), _spread(response, 2**stage))).sum())
+        return float(np.abs(convolved(chain(stage), _spread(response, 2**stage))).sum())
 
     for (a1, a2), k in zip(sections, shifts, strict=True):
-        y = lfilter([1], [1, -a1 / 2**Q, -a2 / 2**Q], y / 2**k)
+        y = filtered([1], [1, -a1 / 2**Q, -a2 / 2**Q], y / 2**k)
         second = a2 * np.concatenate([[0], y[:-1]])
         first = a1 * y + second
         worst = max(worst, bound(first), bound(second), bound(a1 * y))
@@ -267,7 +260,7 @@ def largest_states(
 
 
 def arrange(stage: int, index: int, coefficients: NDArray[np.int64], margin: float, bandwidth: float) -> Band:
-    """Order the sections and choose the shifts: no state may overflow, and as little as possible is shifted out."""
+    """Order the sections and choose the shifts: nothing may overflow, and as little as possible is lost."""
     rows = [(int(a), int(b)) for a, b in coefficients]
     for total in range(8):
         fitting: list[tuple[float, Band]] = []
@@ -308,7 +301,7 @@ def module(bands: list[Band]) -> str:
         "STAGES = " + str(STAGES),
         "HALF_BAND = " + str(HALF_BAND),
         "",
-        "# stage, nominal Hz, (a1, a2) of three sections times 2^10, shift before each section, gain at midband in mdB",
+        "# stage, nominal Hz, (a1, a2) of three sections times 2^10, shifts, gain at midband in mdB",
         "BANDS = (",
     ]
     for band in bands:
@@ -316,7 +309,7 @@ def module(bands: list[Band]) -> str:
         n = 11 + band.index - 3 * band.stage
         lines.append(
             f'    ({band.stage}, "{nominal(n)}", ({flat}), {band.shifts}, {gain_mdb(band)}),'
-            f"  # {band.margin_db:.2f} dB inside class 1, bandwidth {band.bandwidth_db:+.2f} dB"
+            f"  # {band.margin_db:.2f} dB inside"
         )
     return "\n".join([*lines, ")", ""])
 
@@ -329,10 +322,8 @@ def main(arguments: list[str]) -> int:
         for index in range(3):
             band = arrange(stage, index, *fit(stage, index, mask))
             bands.append(band)
-            print(
-                f"stage {stage} {band.centre_hz:9.2f} Hz margin {band.margin_db:.3f} bandwidth {band.bandwidth_db:+.3f} dB {band.sections} {band.shifts}",
-                flush=True,
-            )
+            figures = f"margin {band.margin_db:.3f} dB, bandwidth {band.bandwidth_db:+.3f} dB"
+            print(f"stage {stage} {band.centre_hz:9.2f} Hz {figures}", flush=True)
     (KERNELS / "octave_coefficients.py").write_text(module(bands))
     return 0
 

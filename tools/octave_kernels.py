@@ -25,12 +25,14 @@ def unpack(wide: bool) -> str:
     s.add(1, "while groups:")
     for k in range(GROUP):
         s.add(2, f"out[{k}] = {s.term(f'frames[{2 * k}]')} >> 13")
-    s.add(2, f"frames = ptr32(int(frames) + {8 * GROUP})", f"out = ptr32(int(out) + {4 * GROUP})", "groups -= 1")
+    s.add(
+        2, f"frames = ptr32(int(frames) + {8 * GROUP})", f"out = ptr32(int(out) + {4 * GROUP})", "groups -= 1"
+    )
     return s.text()
 
 
 def share(wide: bool) -> str:
-    """Return the kernel of what the three bands of an octave share: numerator, and half-band with decimation.
+    """Return the kernel of what the bands of an octave share: numerator, and half-band with decimation.
 
     (1 - z^-1)^4 (1 + z^-1) is four differences and a sum; written for two samples the "last" values
     change places instead of being copied.
@@ -52,7 +54,8 @@ def share(wide: bool) -> str:
                 f"out[{k + j}] = (d{new} + d{old}) >> {NUMERATOR_SHIFT}",
             )
         # the newer sample goes through the even branch, the older through the odd one
-        for x, past, m, n, first, second in (("x1", "xe", "m0", "n0", a, c), ("x0", "xo", "m1", "n1", b, d)):
+        branches = (("x1", "xe", "m0", "n0", a, c), ("x0", "xo", "m1", "n1", b, d))
+        for x, past, m, n, first, second in branches:
             s.add(
                 2,
                 f"t = ((({x} - {m}) * {first}) >> 10) + {past}",
@@ -82,7 +85,13 @@ def band(wide: bool) -> str:
     s.add(1, *(f"s{i} = {s.signed(f'ctx[{i}]')}" for i in range(6)))
     s.add(1, *(f"k{i} = {s.signed(f'ctx[{6 + i}]')}" for i in range(6)))
     s.add(1, *(f"r{i} = ctx[{12 + i}]" for i in range(3)))
-    s.add(1, "while groups:", f"    n = {GROUPS_A_CARRY}", f"    if groups < {GROUPS_A_CARRY}:", "        n = groups")
+    s.add(
+        1,
+        "while groups:",
+        f"    n = {GROUPS_A_CARRY}",
+        f"    if groups < {GROUPS_A_CARRY}:",
+        "        n = groups",
+    )
     s.add(2, "groups -= n", "lo = 0", "hi = 0", "while n:")
     for k in range(GROUP):
         s.add(3, f"y = {s.signed(f'src[{k}]')}")
@@ -107,9 +116,10 @@ def files() -> dict[Path, str]:
     for wide in (False, True):
         title = f"Third-octave kernels, {'the 64-bit unix port' if wide else '32-bit chips'}."
         text = HEADER.format(title=title) + "\n\n".join([unpack(wide), share(wide), band(wide)])
-        out[KERNELS / f"_octaves{'_x64' if wide else ''}.py"] = text.replace(
-            "tools/noise_kernels.py", "tools/octave_kernels.py"
+        text = text.replace("tools/noise_kernels.py", "tools/octave_kernels.py").replace(
+            ", SIM102, SIM108", ""
         )
+        out[KERNELS / f"_octaves{'_x64' if wide else ''}.py"] = text
     return out
 
 

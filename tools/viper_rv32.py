@@ -197,9 +197,10 @@ class _Function:
             if value > 0 and value & value - 1 == 0:
                 return
             count(abs(value) if value < 0 and getattr(node, "negated", False) else value, weight)
-        elif not isinstance(node.op, ast.LShift | ast.RShift):
-            if not fits(-value if isinstance(node.op, ast.Sub) else value, 12):
-                count(value, 2 * weight)
+            return
+        immediate = -value if isinstance(node.op, ast.Sub) else value
+        if not isinstance(node.op, ast.LShift | ast.RShift) and not fits(immediate, 12):
+            count(value, 2 * weight)
 
     def _allocate(self, uses: dict[str | int, int]) -> None:
         ranked = sorted(uses, key=lambda v: (-uses[v], str(v)))

@@ -116,17 +116,19 @@ class ThirdOctaves:
         self._n[stage] = rest
 
     def levels(self):
-        """Return [(nominal Hz as text, level in mdb or None)], from the highest octave down, three bands each."""
+        """Return [(nominal Hz, level in mdb or None)] from the highest octave down, three bands each."""
         result = []
         for i in range(len(self._bands)):
             stage, name, _, _, gain_mdb = self._bands[i]
             energy, samples = self._energy(i), self._samples[stage]
-            level = level_mdb(energy) - level_mdb(samples) + self._offset - gain_mdb if energy and samples else None
+            level = None
+            if energy and samples:
+                level = level_mdb(energy) - level_mdb(samples) + self._offset - gain_mdb
             result.append((name, level))
         return result
 
     def octaves(self):
-        """Return [(nominal Hz as text, level in mdb or None)]: energy sums of the third octaves of each octave."""
+        """Return [(nominal Hz, level in mdb or None)]: energy sums of the third octaves of each octave."""
         thirds = self.levels()
         result = []
         # 16000 Hz = 12500 + 16000 + 20000: the stages are the octaves

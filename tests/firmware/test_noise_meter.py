@@ -46,10 +46,8 @@ def test_a_level_of_the_model_arrives_within_half_a_tenth(tmp_path: Path, level:
     assert got[m.LAFMIN][0] <= got[m.LA90][0] <= got[m.LA50][0] <= got[m.LA10][0] <= got[m.LAFMAX][0]
 
 
-def test_the_calibrator_recording_reads_94(
-    shared: Callable[[str], Path], tmp_path: Path
-) -> None:
-    """94 dB, 1 kHz, -38.09 dBFS: its own offset is 132.09 dB for an RMS of 1.0, 129.08 for a full-scale sine."""
+def test_the_calibrator_recording_reads_94(shared: Callable[[str], Path], tmp_path: Path) -> None:
+    """94 dB, 1 kHz, -38.09 dBFS: offset 132.09 dB for an RMS of 1.0, so a full-scale sine is 129.08 dB."""
     raw = shared("data/noise_golden/ref94dB_48000Hz_32bitsPCM.raw").read_bytes()
     (tmp_path / "f").write_bytes(raw)
     got, status = measure(

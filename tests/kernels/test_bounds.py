@@ -1,4 +1,4 @@
-"""No state of any filter can leave 32 bits, for any input: L1 norms of the impulse responses, all inputs +-2^31."""
+"""No state of any filter can leave 32 bits, for any input: by L1 norms of the impulse responses."""
 
 from __future__ import annotations
 

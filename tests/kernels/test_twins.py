@@ -1,4 +1,4 @@
-"""Every kernel against its plain twin, bit for bit: on the 64-bit unix port, and as machine code of 32-bit chips."""
+"""Every kernel against its plain twin, bit for bit: on the unix port, and as code of 32-bit chips."""
 
 from __future__ import annotations
 
