@@ -250,6 +250,8 @@ def test_kills(tmp_path, seed):
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("seed", range(100, 200))
-def test_many_kills(tmp_path, seed):
-    play(tmp_path / "lns.sqlite", seed, 50)
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("ten", range(10))
+def test_many_kills(tmp_path, ten):
+    for seed in range(100 + 10 * ten, 110 + 10 * ten):
+        play(tmp_path / f"{seed}.sqlite", seed, 50)
