@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.quality.table import HOUR_MS, RANGE, STUCK, Check
+from gateway.quality.table import HOUR_MS, STUCK, Check
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ def flags_of(series: Series, checks: tuple[Check, ...], value: float, at_ms: int
                     in_order
                     and series.run_records > p["records"]
                     and at_ms - series.run_from_ms >= p["window_ms"]
-                    and not _at_an_end(checks, value)
+                    and p["rest_below"] < value < p["rest_above"]
                 )
             case _:
                 raised = False
@@ -74,11 +74,3 @@ def _steps(parameters: Mapping[str, float], before: float, value: float, dt_ms: 
     change = value - before
     rate = parameters["up_per_h"] if change > 0 else parameters["down_per_h"]
     return abs(change) > max(parameters["allowance"], rate * dt_ms / HOUR_MS)
-
-
-def _at_an_end(checks: tuple[Check, ...], value: float) -> bool:
-    """A series may rest at an end of its scale: 100 % in fog, 0 ug/m3 in clean air."""
-    return any(
-        check.name == RANGE and value in (check.parameters["low"], check.parameters["high"])
-        for check in checks
-    )
