@@ -85,7 +85,7 @@ class Channels:
                 found.append(i)
         return found
 
-    def pack(self):
+    def dump(self):
         """Return mask and channels as bytes."""
         out = self.mask.to_bytes(2, "big") + self.defined_mask().to_bytes(2, "big")
         for slot in self.slots:
@@ -95,7 +95,7 @@ class Channels:
                 )
         return out
 
-    def unpack(self, data, start):
+    def restore(self, data, start):
         """Restore from bytes at start; return where they end."""
         self.mask = int.from_bytes(data[start : start + 2], "big")
         defined = int.from_bytes(data[start + 2 : start + 4], "big")

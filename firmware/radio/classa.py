@@ -106,7 +106,7 @@ class ClassA:
         if ledger is None:
             self._duty.assume_half_spent(self._uptime.ms())
         else:
-            self._duty.unpack(ledger, self._uptime.ms(), slept_ms)
+            self._duty.restore(ledger, self._uptime.ms(), slept_ms)
 
     # -- what the node asks ------------------------------------------------------------------
 
@@ -385,7 +385,7 @@ class ClassA:
 
     def _retain(self):
         if self._session is not None:
-            self._memory.retain(self._session, self._duty.pack(self._uptime.ms()))
+            self._memory.retain(self._session, self._duty.dump(self._uptime.ms()))
 
     # -- downlink ----------------------------------------------------------------------------
 

@@ -76,7 +76,7 @@ class DutyLedger:
             if missing > 0:
                 self._ms[band * _BINS + self._bin % _BINS] += missing
 
-    def pack(self, now_ms):
+    def dump(self, now_ms):
         """Return the booked bins with their ages."""
         self._advance(now_ms)
         out = b""
@@ -87,8 +87,8 @@ class DutyLedger:
                     out += bytes([band << 5 | age]) + ms.to_bytes(3, "big")
         return out
 
-    def unpack(self, data, now_ms, passed_ms):
-        """Book what pack() returned `passed_ms` ago; ages are rounded down."""
+    def restore(self, data, now_ms, passed_ms):
+        """Book what dump() returned `passed_ms` ago; ages are rounded down."""
         self._advance(now_ms)
         for i in range(0, len(data) - _ENTRY + 1, _ENTRY):
             band = data[i] >> 5

@@ -14,7 +14,7 @@ Wear: a JoinRequest writes one record, every COUNTER_BLOCK-th uplink two, each d
 
 from wire._compat import const
 
-from .session import unpack
+from .session import restore
 from .slots import Slots, seal, unseal
 
 COUNTER_BLOCK = const(32)
@@ -63,7 +63,7 @@ class Memory:
         return session, ledger
 
     def _unpack(self, blob):
-        return None if blob is None else unpack(blob, self._eui[:8], self._eui[8:])
+        return None if blob is None else restore(blob, self._eui[:8], self._eui[8:])
 
     def _from_retained(self):
         if self._retained is None:
@@ -94,11 +94,11 @@ class Memory:
         exact = session.fcnt_up
         if session.tag == self._reserved_tag:
             session.fcnt_up = max(exact, self._reserved)
-        record = session.pack()
+        record = session.dump()
         session.fcnt_up = exact
         self._session.save(record)
 
     def retain(self, session, ledger):
         """Write session and ledger to the memory that survives deep sleep."""
         if self._retained is not None:
-            self._retained.save(_RETAINED, seal(session.pack() + ledger))
+            self._retained.save(_RETAINED, seal(session.dump() + ledger))

@@ -39,7 +39,7 @@ class Session:
         self.answers = b""
         self.sticky = b""
 
-    def pack(self):
+    def dump(self):
         """Return the record; its integrity is the business of who stores it (see slots.py)."""
         return (
             bytes([_VERSION])
@@ -58,13 +58,13 @@ class Session:
             + self.rx2_freq_hz.to_bytes(4, "big")
             + bytes([self.rx1_delay_s, self.max_duty_cycle, 1 if self.ack_due else 0])
             + bytes([len(self.answers), len(self.sticky)])
-            + self.channels.pack()
+            + self.channels.dump()
             + self.answers
             + self.sticky
         )
 
 
-def unpack(data, dev_eui, join_eui):
+def restore(data, dev_eui, join_eui):
     """Return (Session, bytes that follow it), or None for a record that is not this device's."""
     if len(data) < _FIXED or data[0] != _VERSION or data[1:9] != dev_eui or data[9:17] != join_eui:
         return None
@@ -78,7 +78,7 @@ def unpack(data, dev_eui, join_eui):
     s.rx2_freq_hz = _uint(data, 74, 4)
     s.rx1_delay_s, s.max_duty_cycle, s.ack_due = data[78], data[79], bool(data[80])
     answers, sticky = data[81], data[82]
-    start = s.channels.unpack(data, _FIXED)
+    start = s.channels.restore(data, _FIXED)
     s.answers = data[start : start + answers]
     s.sticky = data[start + answers : start + answers + sticky]
     return s, data[start + answers + sticky :]

@@ -123,4 +123,4 @@ def run(data):
             events.append([result.sent, result.acked, [[p, d.hex()] for p, d in result.downlinks]])
             if mac.network_time is not None:
                 times.append(mac.network_time[0])
-    return {"events": events, "utc_ms": times, "session": mac.session.pack().hex()}
+    return {"events": events, "utc_ms": times, "session": mac.session.dump().hex()}

@@ -12,7 +12,7 @@ from radio.channels import Channels
 from radio.dutycycle import NEVER_MS, DutyLedger
 from radio.joinbackoff import JoinBackOff
 from radio.memory import Memory
-from radio.session import Session, unpack
+from radio.session import Session, restore
 from radio.slots import Slots, seal, unseal
 from radio.uptime import Uptime
 from radio.windows import window
@@ -114,10 +114,10 @@ def test_a_full_ledger_survives_packing_and_ages_while_the_node_sleeps():
         ledger.book(868_100_000, 3_000_000, i * 60_000)
     now = 12 * 60_000
     assert ledger.wait_ms(868_100_000, 1_000_000, now) > 0
-    packed = ledger.pack(now)
+    packed = ledger.dump(now)
     for slept_ms, spent in ((0, 36_000), (30 * 60_000, 36_000), (61 * 60_000, range(36_000)), (7_200_000, 0)):
         restored = DutyLedger()
-        restored.unpack(packed, 0, slept_ms)
+        restored.restore(packed, 0, slept_ms)
         got = restored.spent_ms(868_100_000, 0)
         assert got == spent if isinstance(spent, int) else got in spent
 
@@ -132,7 +132,7 @@ def test_after_power_on_half_of_each_band_counts_as_spent():
 
 @given(st.binary(max_size=400))
 def test_unpacking_any_ledger_is_total(data: bytes):
-    DutyLedger().unpack(data, 0, 0)
+    DutyLedger().restore(data, 0, 0)
 
 
 # -- join back-off --
@@ -209,7 +209,7 @@ def full_session() -> Session:
 
 def test_a_session_comes_back_from_its_record_whole():
     s = full_session()
-    back, rest = unpack(s.pack() + b"rest", DEV_EUI, JOIN_EUI)
+    back, rest = restore(s.dump() + b"rest", DEV_EUI, JOIN_EUI)
     assert rest == b"rest"
     assert back.adr_ack_count == 0xFFFF
     s.adr_ack_count = 0xFFFF
@@ -219,13 +219,13 @@ def test_a_session_comes_back_from_its_record_whole():
 
 def test_the_largest_session_with_ledger_fits_rtc_memory():
     """2048 bytes of RTC memory are shared with others; 16 channels, two bands with every bin in use."""
-    assert len(seal(full_session().pack() + bytes(4 * 31 * 3))) < 800
+    assert len(seal(full_session().dump() + bytes(4 * 31 * 3))) < 800
 
 
 def test_a_record_of_another_device_is_not_used():
-    record = full_session().pack()
-    assert unpack(record, bytes(8), JOIN_EUI) is None
-    assert unpack(record, DEV_EUI, bytes(8)) is None
+    record = full_session().dump()
+    assert restore(record, bytes(8), JOIN_EUI) is None
+    assert restore(record, DEV_EUI, bytes(8)) is None
 
 
 def test_dev_nonce_goes_on_under_a_new_join_eui():
@@ -303,9 +303,9 @@ def test_a_cflist_outside_the_band_or_of_another_type_changes_nothing():
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_in_a_window_leave_the_session_as_it_was(noise: bytes):
     bench = _FUZZ
-    before = bench.mac.session.pack()
+    before = bench.mac.session.dump()
     assert not bench.mac._take_downlink(noise, 0)
-    assert bench.mac.session.pack() == before
+    assert bench.mac.session.dump() == before
 
 
 _FUZZ = Bench(duty_cycle=False)
