@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -54,14 +54,18 @@ def pages(
         start_ms = last_ms
 
 
-def csv_header() -> str:
-    """Return the header line."""
-    return _csv_text([CSV_COLUMNS])
+def csv_header(comma: bool = False) -> str:
+    """Return the header line; comma: for a spreadsheet that reads a decimal comma."""
+    return ("\ufeff" if comma else "") + _csv_text([CSV_COLUMNS], comma)
 
 
-def csv_lines(rows: Sequence[PublicObservation], sites: dict[str, PublicSite]) -> str:
-    """Return the rows as CSV text (RFC 4180: CRLF, quotes where needed)."""
-    return _csv_text(_csv_row(row, sites[row.site_id]) for row in rows if row.site_id in sites)
+def csv_lines(rows: Sequence[PublicObservation], sites: dict[str, PublicSite], comma: bool = False) -> str:
+    """Return the rows as CSV text (RFC 4180: CRLF, quotes where needed).
+
+    comma: the form that a Dutch, Belgian or French spreadsheet opens by double click: decimal comma,
+    fields parted by semicolons, a byte order mark before the header. Programs take the other one.
+    """
+    return _csv_text((_csv_row(row, sites[row.site_id]) for row in rows if row.site_id in sites), comma)
 
 
 def write_csv(
@@ -124,7 +128,7 @@ def _csv_row(row: PublicObservation, site: PublicSite) -> tuple[object, ...]:
     return (
         row.site_id, _inert(site.name), site.kind, site.longitude, site.latitude, site.precision_m,
         row.quantity, row.unit, unit(row.unit).ucum, iso_utc(row.observed_at_ms), iso_utc(row.received_at_ms),
-        _number(row.value), _number(row.raw_value), row.state, " ".join(row.flags),
+        row.value, row.raw_value, row.state, " ".join(row.flags),
         row.method, row.method_version, site.licence,
     )  # fmt: skip
 
@@ -134,14 +138,16 @@ def _inert(text: str) -> str:
     return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else repr(value)
-
-
-def _csv_text(rows: Any) -> str:
+def _csv_text(rows: Iterable[Sequence[object]], comma: bool = False) -> str:
     text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
+    if comma:
+        rows = ([_with_comma(cell) for cell in row] for row in rows)
+    csv.writer(text, delimiter=";" if comma else ",").writerows(rows)
     return text.getvalue()
+
+
+def _with_comma(cell: object) -> object:
+    return repr(cell).replace(".", ",") if isinstance(cell, float) else cell
 
 
 def _collection(features: Iterator[dict[str, Any]]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
     /api/sites.geojson            public sites
     /api/latest.json              newest observation of each site and quantity
     /api/latest.geojson           the same, as features
-    /api/observations.csv         ?from= &to= &site=      everything in that time, streamed
+    /api/observations.csv         ?from= &to= &site=      everything in that time, streamed;
+                                  &decimal=comma for spreadsheets that read a decimal comma
     /api/observations.geojson     ?from= &to= &site=      at most 10,000 observations
     /api/series.json              ?site= &quantity= &from= &to= &points=   one series, thinned for a chart
     /api/status                   how the gateway is doing
@@ -27,7 +28,7 @@ from gateway.model import PublicObservation, PublicSite
 from gateway.units import unit
 from gateway.web.context import Context
 from gateway.web.languages import N_
-from gateway.web.query import QueryError, known, refuse_unknown, span, whole
+from gateway.web.query import QueryError, choice, known, refuse_unknown, span, whole
 from gateway.web.thin import gap_ms, thin
 from gateway.web.view import is_doubtful
 
@@ -91,10 +92,11 @@ class Api:
 
     async def observations_csv(self, request: Request) -> Response:
         """Answer all observations of a time, as a stream."""
-        start, end, site_id, sites = await self._filters(request)
+        start, end, site_id, sites = await self._filters(request, {"decimal"})
+        comma = choice(request.query_params, "decimal", ("point", "comma")) == "comma"
         name = f"meetnet-{exports.iso_utc(start)[:10]}-{exports.iso_utc(end - 1)[:10]}.csv"
         return StreamingResponse(
-            self._csv(start, end, site_id, sites),
+            self._csv(start, end, site_id, sites, comma),
             media_type="text/csv; charset=utf-8; header=present",
             headers={**OPEN, "content-disposition": f'attachment; filename="{name}"'},
         )
@@ -142,20 +144,22 @@ class Api:
             return PlainTextResponse("store does not answer\n", 503)
         return PlainTextResponse("ok\n")
 
-    async def _filters(self, request: Request) -> tuple[int, int, str | None, dict[str, PublicSite]]:
+    async def _filters(
+        self, request: Request, others: set[str] | None = None
+    ) -> tuple[int, int, str | None, dict[str, PublicSite]]:
         query = request.query_params
-        refuse_unknown(query, {"from", "to", "site", "lang"})
+        refuse_unknown(query, {"from", "to", "site", "lang"} | (others or set()))
         start, end = span(query, self._context.clock.now_ms())
         sites = {site.site_id: site for site in await self._context.read(self._context.reader.sites)}
         return start, end, known(query, "site", set(sites)), sites
 
     async def _csv(
-        self, start: int, end: int, site_id: str | None, sites: dict[str, PublicSite]
+        self, start: int, end: int, site_id: str | None, sites: dict[str, PublicSite], comma: bool
     ) -> AsyncIterator[str]:
-        yield exports.csv_header()
+        yield exports.csv_header(comma)
         pages: Iterator[Any] = exports.pages(self._context.reader, start, end, site_id, 5_000)
         while True:
-            text = await self._context.read(lambda: _next_lines(pages, sites))
+            text = await self._context.read(lambda: _next_lines(pages, sites, comma))
             if text is None:
                 return
             yield text
@@ -197,9 +201,9 @@ def series_json(
     }
 
 
-def _next_lines(pages: Iterator[Any], sites: dict[str, PublicSite]) -> str | None:
+def _next_lines(pages: Iterator[Any], sites: dict[str, PublicSite], comma: bool) -> str | None:
     rows = next(pages, None)
-    return None if rows is None else exports.csv_lines(rows, sites)
+    return None if rows is None else exports.csv_lines(rows, sites, comma)
 
 
 def _needed(query: Any, field: str, allowed: set[str]) -> str:

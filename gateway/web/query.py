@@ -14,7 +14,7 @@ LONGEST_MS = 366 * DAY_MS
 class QueryError(Exception):
     """A value that cannot be used: `field`, and a message id with %(field)s and %(value)s."""
 
-    def __init__(self, field: str, value: str, message: str, **places: int) -> None:
+    def __init__(self, field: str, value: str, message: str, **places: int | str) -> None:
         self.field = field
         self.message = message
         self.places: dict[str, str | int] = {"field": field, "value": value[:60], **places}
@@ -71,6 +71,19 @@ def whole(query: Mapping[str, str], field: str, default: int, least: int, most: 
         )
         raise QueryError(field, text, message, least=least, most=most)
     return int(text)
+
+
+def choice(query: Mapping[str, str], field: str, choices: tuple[str, ...]) -> str:
+    """Return one of a few words; the first when absent."""
+    text = query.get(field, "").strip() or choices[0]
+    if text not in choices:
+        raise QueryError(
+            field,
+            text,
+            N_("%(field)s: “%(value)s” is not one of the words that fit: %(words)s."),
+            words=", ".join(choices),
+        )
+    return text
 
 
 def known(query: Mapping[str, str], field: str, allowed: set[str]) -> str | None:

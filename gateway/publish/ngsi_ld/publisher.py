@@ -216,6 +216,8 @@ class NgsiLdPublisher:
             return await self._connection().post(path, content=content, headers=headers)
         except httpx.TimeoutException:
             return f"no answer within {settings.timeout_s:g} s"
+        except httpx.ConnectError as error:
+            return f"cannot be reached at {settings.url}: {error}"
         except httpx.HTTPError as error:
             return f"{type(error).__name__}: {error}"
 

@@ -12,7 +12,16 @@ from datetime import datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.publish.files import CSV_COLUMNS, iso_utc, latest_geojson, pages, sites_geojson, write_csv
+from gateway.publish.files import (
+    CSV_COLUMNS,
+    csv_header,
+    csv_lines,
+    iso_utc,
+    latest_geojson,
+    pages,
+    sites_geojson,
+    write_csv,
+)
 from tests.gateway.memory_reader import NOW_MS, MemoryReader, street
 
 
@@ -50,6 +59,24 @@ def test_absent_is_empty_and_zero_is_zero() -> None:
     assert by_key["tuin-1", "temperature"]["value"] == ""
     assert by_key["tuin-1", "temperature"]["state"] == "no_answer"
     assert by_key["lucht-1", "relative_humidity"]["value"] == "0.0"
+
+
+def test_the_form_for_spreadsheets_has_decimal_commas_and_nothing_else_changes() -> None:
+    reader = street()
+    sites = {site.site_id: site for site in reader.sites()}
+    text = csv_header(comma=True) + csv_lines(reader.rows, sites, comma=True)
+    assert text.startswith("\ufeffsite_id;site_name;")
+    lines = list(csv.DictReader(io.StringIO(text[1:], newline=""), delimiter=";"))
+    plain = csv_header() + csv_lines(reader.rows, sites)
+    for line, other in zip(lines, csv.DictReader(io.StringIO(plain, newline="")), strict=True):
+        numbers = ("value", "raw_value", "longitude", "latitude")
+        assert {name: line[name].replace(",", ".") for name in numbers} == {
+            name: other[name] for name in numbers
+        }
+        assert {k: v for k, v in line.items() if k not in numbers} == {
+            k: v for k, v in other.items() if k not in numbers
+        }
+    assert {line["value"] for line in lines if line["quantity"] == "temperature"} == {"-1,25", ""}
 
 
 def test_a_name_is_no_formula_in_a_spreadsheet() -> None:

@@ -47,6 +47,7 @@ async def test_the_last_day_is_the_default(client: httpx.AsyncClient, reader: Me
         ("from=2025-11-23&to=2025-11-22", "from", "moet vóór"),
         ("from=2020-01-01&to=2025-11-22", "from", "hoogstens 366 dagen"),
         ("site=nergens", "site", "is hier niet bekend"),
+        ("decimal=dot", "decimal", "is geen van de woorden die passen: point, comma"),
         ("sites=bak-1", "sites", "dit adres kent dat veld niet"),
     ],
 )

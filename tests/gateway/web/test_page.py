@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from html.parser import HTMLParser
@@ -9,13 +10,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.errors import ConfigError
 from gateway.web import WebSettings, create_app
 from gateway.web.static_files import StaticFiles
-from tests.gateway.memory_reader import NOW_MS, FixedClock, MemoryReader
+from tests.gateway.memory_reader import NOW_MS, FixedClock, MemoryReader, street
 from tests.gateway.web.conftest import visitor
 
+APP = create_app(street(), dict, FixedClock())
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
@@ -199,6 +203,28 @@ async def test_a_wrong_value_is_named_in_the_language_of_the_page(
     assert "<script>" not in answer.text.replace("<script ", "")
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    place=st.sampled_from(
+        ["/nl/", "/fr/part/site", "/en/part/sites", "/", "/api/series.json", "/api/observations.csv"]
+    ),
+    query=st.dictionaries(
+        st.sampled_from(["site", "quantity", "lang", "from", "to", "points", "decimal"])
+        | st.text(max_size=5),
+        st.sampled_from(["lucht-1", "pm2_5", "nl", "2025-11-23"]) | st.text(max_size=20),
+        max_size=4,
+    ),
+)
+def test_any_address_is_answered_or_refused(place: str, query: dict[str, str]) -> None:
+    async def ask() -> httpx.Response:
+        async with visitor(APP) as client:
+            return await client.get(place, params=query)
+
+    answer = asyncio.run(ask())
+    assert answer.status_code in (200, 307, 400)
+    assert answer.headers["content-security-policy"]
+
+
 async def test_unknown_pages_and_methods_answer_with_a_way_on(client: httpx.AsyncClient) -> None:
     answer = await client.get("/nl/weg")
     assert (answer.status_code, "Begin bij de kaart" in answer.text) == (404, True)
@@ -240,8 +266,10 @@ async def test_nothing_is_inline_and_nothing_comes_from_elsewhere(client: httpx.
 
 
 async def test_tiles_open_the_policy_for_one_host_only(reader: MemoryReader) -> None:
-    settings = WebSettings(tiles_url="https://tegels.example:8443/{z}/{x}/{y}.png", tiles_attribution="© wij")
-    async with visitor(create_app(reader, dict, FixedClock(), settings)) as client:
+    with_tiles = WebSettings(
+        tiles_url="https://tegels.example:8443/{z}/{x}/{y}.png", tiles_attribution="© wij"
+    )
+    async with visitor(create_app(reader, dict, FixedClock(), with_tiles)) as client:
         answer = await client.get("/nl/")
     assert "img-src 'self' data: https://tegels.example:8443;" in answer.headers["content-security-policy"]
     assert 'data-tiles="https://tegels.example:8443/{z}/{x}/{y}.png"' in answer.text
