@@ -1,101 +1,21 @@
-"""Start the node: configuration, board, sensors, way out, then the state machine for ever.
+"""Start the node; whatever happens, start again. Everything else is in node/start.py."""
 
-Whatever is broken, something runs: wrong keys take their defaults, a sensor that cannot be built is
-left out, no way out means that records are kept. Only the state machine itself ending restarts the chip.
-"""
-
-import gc
-import os
+import sys
 import time
 
-from node import build, config, recovery
-from node.core import Node
-from node.files import Files
-from node.hal import Hal
-from node.log import RecordLog
-from node.no_link import NoLink
-from node.outbox import Outbox
-from node.status import Health
-from node.store import NvsStore
-from node.timekeeping import Timekeeper
-
-SEGMENT_BYTES = 8192
-
-
-def _read_config(health):
-    try:
-        with open("config.json") as f:
-            text = f.read()
-    except OSError:
-        text = ""
-    settings, health.config_errors = config.load(text)
-    try:
-        os.remove("mended")  # boot.py left it
-        health.mended = True
-    except OSError:
-        pass
-    return settings
-
-
-def _link(settings, board, buses, store, retained, health):
-    try:
-        if settings["radio"] == "lorawan":
-            return build.lora_link(board, buses, settings, store, retained)
-        if settings["radio"] == "mqtt":
-            return build.wifi_link(settings)
-    except Exception as error:  # a broken radio must not stop the measuring
-        build.print_error(error)
-        health.config_errors.append("radio: " + repr(error))
-    return NoLink()
-
-
-def _board(settings, health):
-    try:
-        return build.board_module(settings["board"])
-    except Exception as error:  # whatever is wrong with the file, the node runs without it
-        health.config_errors.append("board: " + repr(error) + ": name a file in boards/")
-        return None
-
-
-def make(hal, store, lives, cause):
-    """Return the Node that config.json and the board describe."""
-    health = Health(cause, lives.boots, lives.short, lives.safe_mode)
-    settings = _read_config(health)
-    hal.sleep_mode(settings["sleep"])
-    board = _board(settings, health)
-    clock = Timekeeper(time, settings["drift_ok_s"])
-    clock.restore(hal.kept(), hal.rtc_ms())
-    log = RecordLog(Files("log"), SEGMENT_BYTES, settings["log_kib"] * 1024 // SEGMENT_BYTES)
-    outbox = Outbox(log, store, lives.boots)
-    buses = build.Buses(board)
-    sensors = []
-    if board is not None and not lives.safe_mode:
-        sensors = build.sensors(board, buses, settings, health, outbox.last_value)
-    link = _link(settings, board, buses, store, hal.retained, health)
-    gc.collect()
-    gc.threshold(gc.mem_free() // 4 + gc.mem_alloc())  # collect early: large free pieces stay large
-    return Node(hal, settings, sensors, link, log, outbox, clock, health, lives, print)
+import machine
 
 
 def main():
-    """Run until the power goes. An exception that gets this far is kept and the chip starts anew."""
-    hal = Hal()
-    lives = None
+    """Run the node. It only comes back with an exception that it could not deal with itself."""
     try:
-        store = NvsStore()
-        cause = hal.reset_cause()
-        lives = recovery.Lives(store, cause)
-        node = make(hal, store, lives, cause)
-        hal.watch()
-        node.run()
-    except Exception as error:
-        build.print_error(error)
-        pause_s = 60
-        if lives is not None:
-            lives.crashed(repr(error))
-            pause_s = 1 << min(lives.short, 6)  # a crash loop must not wear out the flash
-        time.sleep_ms(pause_s * 1000)
-        hal.reset()
+        from node import start
+
+        start.run()
+    except Exception as error:  # a file that does not import, memory that does not suffice
+        sys.print_exception(error)
+    time.sleep_ms(60000)  # time for Ctrl-C and a repair at the console
+    machine.reset()
 
 
 if __name__ in ("__main__", "main"):

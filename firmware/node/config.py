@@ -29,7 +29,7 @@ KEYS = (
     ("mqtt.password", "secret", "", 0, 64, "as given at registration"),
     ("mqtt.tls", "choice", False, (False, True), None, "true when the gateway listens with TLS"),
     ("ntp", "text", "pool.ntp.org", 0, 253, "the name or address of a time server"),
-    ("sleep", "choice", "light", ("light", "deep", "none"), None, "none keeps the console awake"),
+    ("sleep", "choice", "light", ("light", "none"), None, "none keeps the console awake"),
     ("battery_low_mv", "int", 0, 0, 20000, "below it the radio stays off; 0 on mains"),
     ("confirm_every", "int", 16, 1, 255, "ask for a confirmation every so many uplinks"),
     ("status_s", "int", 86400, 600, 604800, "seconds from status to status"),
@@ -121,7 +121,8 @@ def load(text):
 
 
 def _need(values, errors):
-    """What the chosen radio cannot do without."""
+    """What the chosen radio cannot do without; where it is missing, the node keeps its records."""
+    before = len(errors)
     needs = {"lorawan": ("app_key",), "mqtt": ("wifi.ssid", "mqtt.host", "mqtt.password")}
     for key in needs.get(values["radio"], ()):
         if not values[key]:
@@ -129,5 +130,7 @@ def _need(values, errors):
             errors.append(key + " is missing: " + remedy)
     if values["radio"] != "none" and values["dev_eui"] == "0" * 16:
         errors.append("dev_eui is missing: copy the 16 hex digits of the label")
+    if len(errors) > before:
+        values["radio"] = "none"
     if not values["mqtt.user"]:
         values["mqtt.user"] = values["dev_eui"]

@@ -22,7 +22,7 @@ class Hal:
         self.retained = Retained(machine.RTC().memory)
 
     def sleep_mode(self, mode):
-        """Choose how to sleep: "light", "deep" or "none", as in config.json."""
+        """Choose how to sleep: "light" or "none", as in config.json."""
         self._sleep = mode
 
     def watch(self):
@@ -44,10 +44,6 @@ class Hal:
             time.sleep_ms(ms)
         else:
             machine.lightsleep(ms)
-
-    def deepsleep(self, ms):
-        """Sleep until a new start."""
-        machine.deepsleep(ms)
 
     def reset(self):
         """Start anew."""

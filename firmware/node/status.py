@@ -25,7 +25,7 @@ class Health:
         self.safe_mode = safe_mode
         self.mended = mended
         self.config_errors = []
-        self.missing = []  # sensors that could not even be built: texts
+        self.missing = []  # (name, state, text) of sensors that could not even be built
 
 
 def _flags(health, outbox, log, power):
@@ -61,6 +61,8 @@ def gather(node):
             node.link.last_failure,
             node.health.crashes,
             255 if age_s is None else min(255, age_s // 3600),
-            [sensor.state for sensor in node.sensors][:MAX_SENSORS],
+            ([sensor.state for sensor in node.sensors] + [row[1] for row in node.health.missing])[
+                :MAX_SENSORS
+            ],
         )
     )

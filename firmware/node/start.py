@@ -1,0 +1,96 @@
+"""Starting up: configuration, board, sensors, way out, then the state machine for ever.
+
+Whatever is broken, something runs: wrong keys take their defaults, a sensor that cannot be built is
+left out, no way out means that records are kept. Only the state machine itself ending restarts the chip.
+"""
+
+import gc
+import os
+import time
+
+from wire._compat import const
+
+from . import build, config, recovery
+from .core import Node
+from .files import Files
+from .hal import Hal
+from .log import RecordLog
+from .no_link import NoLink
+from .outbox import Outbox
+from .status import Health
+from .store import NvsStore
+from .timekeeping import Timekeeper
+
+_SEGMENT_BYTES = const(8192)
+
+
+def _read_config(health):
+    try:
+        with open("config.json") as f:
+            text = f.read()
+    except OSError:
+        text = ""
+    settings, health.config_errors = config.load(text)
+    try:
+        os.remove("mended")  # boot.py left it
+        health.mended = True
+    except OSError:
+        pass
+    return settings
+
+
+def _link(settings, board, buses, store, retained, health):
+    try:
+        if settings["radio"] == "lorawan":
+            return build.lora_link(board, buses, settings, store, retained)
+        if settings["radio"] == "mqtt":
+            return build.wifi_link(settings)
+    except Exception as error:  # a broken radio must not stop the measuring
+        build.print_error(error)
+        health.config_errors.append("radio: " + repr(error))
+    return NoLink()
+
+
+def _board(settings, health):
+    try:
+        return build.board_module(settings["board"])
+    except Exception as error:  # whatever is wrong with the file, the node runs without it
+        health.config_errors.append("board: " + repr(error) + ": name a file in boards/")
+        return None
+
+
+def make(hal, store, lives, cause):
+    """Return the Node that config.json and the board describe."""
+    health = Health(cause, lives.boots, lives.short, lives.safe_mode)
+    settings = _read_config(health)
+    hal.sleep_mode(settings["sleep"])
+    board = _board(settings, health)
+    clock = Timekeeper(time, settings["drift_ok_s"])
+    clock.restore(hal.kept(), hal.rtc_ms())
+    log = RecordLog(Files("log"), _SEGMENT_BYTES, settings["log_kib"] * 1024 // _SEGMENT_BYTES)
+    outbox = Outbox(log, store, lives.boots)
+    buses = build.Buses(board)
+    sensors = []
+    if board is not None and not lives.safe_mode:
+        sensors = build.sensors(board, buses, settings, health, outbox.last_value)
+    link = _link(settings, board, buses, store, hal.retained, health)
+    gc.collect()
+    gc.threshold(gc.mem_free() // 4 + gc.mem_alloc())  # collect early: large free pieces stay large
+    return Node(hal, settings, sensors, link, log, outbox, clock, health, lives, print)
+
+
+def run():
+    """Run until the power goes. An exception that gets this far is kept, and the chip starts anew."""
+    hal = Hal()
+    store = NvsStore()
+    lives = recovery.Lives(store, hal.reset_cause())
+    try:
+        node = make(hal, store, lives, hal.reset_cause())
+        hal.watch()
+        node.run()
+    except Exception as error:
+        gc.collect()
+        build.print_error(error)
+        lives.crashed(repr(error))
+        time.sleep_ms(1000 << min(lives.short, 6))  # a crash loop must not wear out the flash
+        hal.reset()
