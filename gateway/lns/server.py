@@ -229,7 +229,9 @@ class NetworkServer:
             verdict, fcnt = session.judge(frame)
             if verdict == FOREIGN:
                 continue
-            if verdict == NEW:
+            if self._keys.device_keys(dev_eui) is None:
+                self._count("lns.device_removed", f"{dev_eui} still speaks but is no longer registered")
+            elif verdict == NEW:
                 await self._new_uplink(heard, frame, session, fcnt)
             elif verdict == COPY:
                 await self._copy(heard, frame, session, fcnt)

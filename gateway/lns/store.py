@@ -68,6 +68,10 @@ Statement = tuple[str, tuple[Any, ...]]
 UplinkKey = tuple[str, int, int]  # DevEUI, JoinNonce of the session, counter
 
 
+# "OR REPLACE": after a COMMIT whose outcome the disk left open, the same row may come again, and one
+# refused statement would refuse everybody's in the same transaction.
+
+
 def save_device(dev_eui: str, state: JoinState) -> Statement:
     """Save the nonces of a device."""
     return (
@@ -80,7 +84,7 @@ def save_device(dev_eui: str, state: JoinState) -> Statement:
 def insert_session(session: Session) -> Statement:
     """Save a session that was just made."""
     return (
-        "INSERT INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             session.dev_eui,
             session.join_nonce,
@@ -120,7 +124,7 @@ def insert_undelivered(key: UplinkKey, uplink: Uplink) -> Statement:
     """Save an uplink until the sink has it."""
     receptions = json.dumps([asdict(reception) for reception in uplink.receptions])
     return (
-        "INSERT INTO undelivered VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO undelivered VALUES (?, ?, ?, ?, ?, ?, ?)",
         (*key, uplink.f_port, uplink.payload, uplink.received_at_ms, receptions),
     )
 
@@ -133,7 +137,7 @@ def delete_undelivered(key: UplinkKey) -> Statement:
 def insert_downlink(item: QueuedDownlink) -> Statement:
     """Save a queued downlink."""
     return (
-        "INSERT INTO downlink VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO downlink VALUES (?, ?, ?, ?, ?)",
         (item.id, item.dev_eui, item.f_port, item.payload, item.confirmed),
     )
 

@@ -47,7 +47,7 @@ class _Sink:
 
 class _Keys:
     def device_keys(self, dev_eui: str) -> DeviceKeys | None:
-        return None
+        return DeviceKeys(dev_eui, "0" * 16, bytes(16))
 
 
 class _Air:

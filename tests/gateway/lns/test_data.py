@@ -462,6 +462,21 @@ def test_an_uplink_that_can_never_be_stored_is_counted_and_dropped(path):
     assert counters.get("store.uplink_invalid") == 1 and counters.get("lns.internal_error") == 0
 
 
+def test_a_device_that_was_removed_is_no_longer_heard(path):
+    async def play(street):
+        device = street.device()
+        await street.join(device)
+        keys = street.keys.devices.pop(device.dev_eui)
+        street.hear(device.uplink(confirmed=True))
+        await street.silence()
+        assert not street.sink.uplinks
+        street.keys.devices[device.dev_eui] = keys  # registered again: its session goes on
+        street.hear(device.uplink(confirmed=True))
+        assert device.take((await street.downlink()).phy).ack
+
+    assert run(path, play).counters.get("lns.device_removed") == 1
+
+
 def test_a_device_that_slowed_down_by_itself_is_known_to_be_at_full_power(path):
     async def play(street):
         device = street.device()
