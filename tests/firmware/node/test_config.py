@@ -72,7 +72,8 @@ def test_each_key_is_checked_and_the_error_names_it_with_its_remedy_and_not_its_
 )
 def test_what_the_radio_needs_is_asked_for(radio: str, missing: list[str]) -> None:
     data = {k: v for k, v in GOOD.items() if k != "app_key"} | {"radio": radio}
-    _config, errors = load(json.dumps(data))
+    config, errors = load(json.dumps(data))
+    assert config["radio"] == "none"  # nothing is sent with keys that are not there
     assert [error.split(" ")[0] for error in errors] == missing
 
 
