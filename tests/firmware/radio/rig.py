@@ -123,12 +123,11 @@ class Downlink:
         self.payload, self.delay_us, self.freq_hz, self.sf, self.more = payload, delay_us, freq_hz, sf, more
 
     def frame(self, uplink: Frame) -> Frame:
-        keywords = {"inverted": True, "crc": False, "sender": "network"} | self.more
+        keywords = {"inverted": True, "crc": False, "sender": "network", "bw_khz": uplink.bw_khz} | self.more
         return Frame(
             start_us=uplink.end_us + self.delay_us,
             freq_hz=self.freq_hz or uplink.freq_hz,
             sf=self.sf or uplink.sf,
-            bw_khz=uplink.bw_khz,
             payload=self.payload,
             **keywords,
         )
