@@ -61,6 +61,7 @@ class NgsiLdPublisher:
         self._counters = counters
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
+        self._has_taken = False
 
     @property
     def name(self) -> str:
@@ -75,8 +76,8 @@ class NgsiLdPublisher:
         late = [row for row in sendable if _is_late(row, newest.get((row.site_id, row.quantity)))]
         late_positions = {row.position for row in late}
         current = [row for row in sendable if row.position not in late_positions]
-        batches = [Batch((item,), is_late=True) for item in self._items(late, sites)]
-        batches += _batches(self._items(current, sites), self._settings.max_entities)
+        batches = _batches(self._items(current, sites), self._settings.max_entities)
+        batches += [Batch((item,), is_late=True) for item in self._items(late, sites)]
         return Packed([_parcel(batch) for batch in batches], rejections)
 
     async def send(self, parcel: Parcel, attempt: int) -> Outcome:
@@ -133,6 +134,7 @@ class NgsiLdPublisher:
             return _again(items, answer)
         verdict = judge(answer)
         if verdict is Verdict.TAKEN:
+            self._has_taken = True
             return Outcome()
         if verdict is Verdict.MIXED:
             return await self._settle(items, answer, attempt)
@@ -190,9 +192,10 @@ class NgsiLdPublisher:
         verdict = judge(answer)
         if verdict is Verdict.TAKEN:
             return Outcome()
-        has_interface = answer.status_code not in (404, 405, 501)
-        is_worn_out = answer.status_code == 500 and attempt >= PATIENCE
-        if verdict is Verdict.RETRY and has_interface and not is_worn_out:
+        # 404 may also mean a wrong address or tenant: believed of a broker that took something before.
+        absent = {405, 501} | ({404} if self._has_taken else set[int]())
+        is_worn_out = answer.status_code in (404, 500) and attempt >= PATIENCE
+        if verdict is Verdict.RETRY and answer.status_code not in absent and not is_worn_out:
             return _again(batch.items, reason(answer), retry_after_s(answer), is_late=True)
         # Most often: no temporal interface. What came late stays on the side list and in the open files.
         return Outcome(_rejections(batch.items, f"came late, as history: {reason(answer)}"))

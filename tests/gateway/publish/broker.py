@@ -23,6 +23,7 @@ class Broker:
         self.script: list[Any] = []
         self.refused_ids: dict[str, int] = {}  # entity id -> status of its error in a 207 (or of the answer)
         self.has_temporal = True
+        self.without_temporal = 501
         self.port = 0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -104,7 +105,7 @@ class Broker:
             return 400, {}, problem("BadRequestData", "content type and @context contradict one another")
         if path == "/ngsi-ld/v1/temporal/entities":
             if not self.has_temporal:
-                return 501, {}, problem("OperationNotSupported", "no temporal interface")
+                return self.without_temporal, {}, problem("OperationNotSupported", "no temporal interface")
             self._keep(body, self.late)
             return 204, {}, None
         if path != "/ngsi-ld/v1/entityOperations/upsert?options=update":

@@ -254,10 +254,11 @@ async def test_what_comes_late_goes_to_history_and_leaves_the_newest_value_alone
     assert len(broker.history) == 1
 
 
+@pytest.mark.parametrize("status", [404, 405, 501])
 async def test_without_a_temporal_interface_late_values_wait_on_the_side_list(
-    broker: Broker, positions: MemoryPositions, tmp_path: Path
+    broker: Broker, positions: MemoryPositions, tmp_path: Path, status: int
 ) -> None:
-    broker.has_temporal = False
+    broker.has_temporal, broker.without_temporal = False, status
     reader = MemoryReader()
     reader.add_site("lucht-0", "air")
     reader.add("lucht-0", "pm2_5", "ug/m3", 20.0, NOW_MS)
@@ -267,6 +268,20 @@ async def test_without_a_temporal_interface_late_values_wait_on_the_side_list(
     assert kept.row.value == 3.0
     assert "came late" in kept.reason
     assert broker.entities[AIR + "lucht-0"]["pm25"]["value"] == 20.0
+
+
+async def test_a_wrong_tenant_does_not_look_like_a_missing_temporal_interface(
+    broker: Broker, positions: MemoryPositions, tmp_path: Path
+) -> None:
+    reader = MemoryReader()
+    reader.add_site("lucht-0", "air")
+    reader.add("lucht-0", "pm2_5", "ug/m3", 20.0, NOW_MS)
+    reader.add("lucht-0", "pm2_5", "ug/m3", 3.0, NOW_MS - MINUTE_MS)
+    positions.saved["ngsi_ld"] = 1  # only the late one is left
+    broker.script = [(404, {}, problem("NonexistentTenant", "gent"))] * 4
+    await drain(follower(broker, reader, positions, tmp_path))
+    assert [value for *_, value in broker.late] == [3.0]
+    assert not list(FileSideList(tmp_path).read("ngsi_ld"))
 
 
 async def test_a_withdrawn_consent_stops_what_was_waiting_for_the_broker(
