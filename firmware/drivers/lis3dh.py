@@ -6,7 +6,7 @@ bytes are latched (block data update), and the length of what should be gravity 
 
 from wire._compat import const
 from wire.measurements import TILT
-from wire.record import DEGRADED, FAULT, NO_ANSWER, OK, TIMEOUT
+from wire.record import DEGRADED, FAULT, NO_ANSWER, OK, TIMEOUT, WARMUP
 
 from .angles import angle_tenths
 from .errors import DriverError
@@ -51,6 +51,8 @@ class LIS3DH:
         self._upright = tuple(upright)
         self._one = bytearray(1)
         self._out = bytearray(6)
+        self._started = 0
+        self._settled = False
         self.mg = (0, 0, 0)
 
     def probe(self):
@@ -68,6 +70,8 @@ class LIS3DH:
         """Switch on; a silent chip shows in fetch()."""
         self._chip.write(_CTRL4, _HIGH_RES_2G)
         self._chip.write(_CTRL1, _ON_10_HZ)
+        self._started = self._clock.ticks_ms()
+        self._settled = False
 
     def stop(self):
         """Switch off."""
@@ -82,8 +86,10 @@ class LIS3DH:
         length2 = x * x + y * y + z * z
         if length2 == 0:
             return failed(self.MEASURES, FAULT)
-        still = _REST_LOW_MG2 <= length2 <= _REST_HIGH_MG2
-        return [reading(TILT, angle_tenths(self.mg, self._upright), OK if still else DEGRADED)]
+        state = self._settling()
+        if state == OK and not _REST_LOW_MG2 <= length2 <= _REST_HIGH_MG2:
+            state = DEGRADED
+        return [reading(TILT, angle_tenths(self.mg, self._upright), state)]
 
     def at(self):
         """Return the acceleration (x, y, z) in mg to be kept as `upright`, or None."""
@@ -106,6 +112,14 @@ class LIS3DH:
     def why(self):
         """Return the interrupt source register and clear it; None without answer."""
         return self._one[0] if self._chip.read(_INT1_SRC, self._one) == OK else None
+
+    def _settling(self):
+        if not self._settled:
+            age = self._clock.ticks_diff(self._clock.ticks_ms(), self._started)
+            if 0 <= age < self.settle_ms:
+                return WARMUP
+            self._settled = True
+        return OK
 
     def _acceleration(self):
         clock = self._clock

@@ -5,6 +5,7 @@ the six bytes before, AB. The laser lives about 8000 h: stop() lets it sleep.
 """
 
 from wire.measurements import PM2_5, PM10
+from wire.record import DEGRADED, OK
 
 from .readings import reading
 from .talker import TalkingSensor
@@ -36,7 +37,9 @@ class SDS011(TalkingSensor):
 
     def _readings(self, frame, state):
         self.device = bytes(frame[6:8])
-        return [
-            reading(PM2_5, frame[3] << 8 | frame[2], state),
-            reading(PM10, frame[5] << 8 | frame[4], state),
-        ]
+        pm2_5 = frame[3] << 8 | frame[2]
+        pm10 = frame[5] << 8 | frame[4]
+        # Outdoor air always scatters some light: two zeros are a dead laser or a blocked inlet.
+        if state == OK and not pm2_5 | pm10:
+            state = DEGRADED
+        return [reading(PM2_5, pm2_5, state), reading(PM10, pm10, state)]

@@ -1,6 +1,6 @@
 """Sensors that send fixed frames by themselves on a UART and need some time after their start."""
 
-from wire.record import NOT_READY, OK, WARMUP
+from wire.record import NO_ANSWER, NOT_READY, OK, WARMUP
 
 from .errors import DriverError
 from .frames import FrameReader, silence
@@ -18,6 +18,7 @@ class TalkingSensor:
         self._reader = FrameReader(uart, clock, self.LENGTH, self._fits)
         self._started = None
         self._settled = False
+        self._silent = False  # the last fetch heard nothing: it may have lost its supply
         self.fetch_ms = self.PERIOD_MS
 
     def probe(self):
@@ -37,6 +38,7 @@ class TalkingSensor:
         self._send(self.START)
         self._started = self._clock.ticks_ms()
         self._settled = False
+        self._silent = False
 
     def stop(self):
         """Send the sensor to sleep."""
@@ -48,8 +50,14 @@ class TalkingSensor:
         if self._started is None:
             return failed(self.MEASURES, NOT_READY)
         if self._reader.begin() and self._reader.next(2 * self.PERIOD_MS):
+            if self._silent:
+                self.start()  # it warms up anew, and may be in another mode
             return self._readings(self._reader.frame, self._age_state())
-        return failed(self.MEASURES, silence(self._reader)[0])
+        state = silence(self._reader)[0]
+        if state == NO_ANSWER:
+            self._silent = True
+            self._send(self.START)
+        return failed(self.MEASURES, state)
 
     def _age_state(self):
         if not self._settled:

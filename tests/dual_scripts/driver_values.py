@@ -87,7 +87,13 @@ def run(data):
         out["soil"].append(soil_moisture.SoilMoisture(Volts(uv), Clock()).fetch())
     for replies in data["bme280"]:
         out["bme280"].append(bme280.BME280(Replies(replies), Clock()).fetch())
-    out["lis3dh"] = [lis3dh.LIS3DH(Replies(replies), Clock()).fetch() for replies in data["lis3dh"]]
+    out["lis3dh"] = []
+    for replies in data["lis3dh"]:
+        clock = Clock()
+        driver = lis3dh.LIS3DH(Replies(replies), clock)
+        driver.start()
+        clock.sleep_ms(driver.settle_ms)
+        out["lis3dh"].append(driver.fetch())
     out["vl53l1x"] = [vl53l1x.VL53L1X(Replies(replies), Clock()).fetch() for replies in data["vl53l1x"]]
     out["angles"] = [angles.angle_tenths(a, b) for a, b in data["angles"]]
     low, high, adc_t, adc_p, adc_h = data["compensation"]

@@ -12,7 +12,7 @@ from drivers.lis3dh import LIS3DH
 from simulator.chips import lis3dh as chips
 from simulator.chips.base import Constants
 from tests.firmware.drivers.bus import FakeClock, ModelI2C, NoisyI2C
-from wire.record import DEGRADED, NO_ANSWER, OK, STATE_NAMES, TIMEOUT
+from wire.record import DEGRADED, NO_ANSWER, OK, STATE_NAMES, TIMEOUT, WARMUP
 
 TILT = 28
 AXIS = st.integers(-2048, 2047)
@@ -89,7 +89,7 @@ def test_before_it_has_settled_it_is_marked():
     driver = LIS3DH(ModelI2C(clock, chips.LIS3DH()), clock)
     driver.start()
     clock.sleep_ms(250)
-    assert driver.fetch()[0][2] == DEGRADED
+    assert driver.fetch()[0][2] == WARMUP
 
 
 def test_after_a_dip_of_the_supply_it_is_switched_on_again():
