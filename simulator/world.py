@@ -9,10 +9,12 @@ itself byte by byte, whatever the operating system does with the processes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 from collections.abc import Callable
 from pathlib import Path
 
+from simulator.affinity import one_core
 from simulator.loop import VirtualLoop
 from simulator.node import NodeSettings, SimNode
 from simulator.nodeproc import SimulatorError, Spawner
@@ -33,6 +35,7 @@ class World:
         self.folder = folder
         self.spawner = Spawner()
         self.nodes: list[SimNode] = []
+        self._core = contextlib.ExitStack()
         self._on_event = on_event
         self._queue: list[tuple[int, int, int, Callable[[], None]]] = []
         self._queue_seq = 0
@@ -42,6 +45,8 @@ class World:
 
     async def __aenter__(self) -> World:
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.loop.speed is None or self.loop.speed > 1:
+            self._core.enter_context(one_core())
         self.spawner.start()
         return self
 
@@ -51,6 +56,7 @@ class World:
         if self._timer is not None:
             self._timer.cancel()
         await self.spawner.stop()
+        self._core.close()
         if self._crash.done():
             self._crash.exception()  # it was raised by run_until, or the caller did not want to know
 
