@@ -19,6 +19,7 @@ from amqtt.session import Session
 GREETING_S = 10.0
 MAX_PACKET = 64 * 1024
 SHUTDOWN_S = 5.0
+TIDY_S = 60.0
 
 
 class BoundedBroker(Broker):
@@ -62,6 +63,15 @@ class BoundedBroker(Broker):
             self._writers.discard(writer)
             self._connections.discard(task)
             writer.close()
+
+    async def _session_monitor(self) -> None:
+        """Forget sessions that ended and need no keeping; amqtt looks every second, a simulation feels that."""
+        while True:
+            await asyncio.sleep(TIDY_S)
+            for client_id, (session, _) in list(self._sessions.items()):
+                state: Any = session.transitions.state
+                if state == "disconnected" and (session.is_anonymous or session.clean_session):
+                    await self._cleanup_session(client_id)
 
     async def shutdown(self) -> None:
         """Stop; connections that do not end by themselves are cut."""

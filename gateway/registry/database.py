@@ -6,16 +6,19 @@ here is thrown away as soon as another connection has written.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
+from collections.abc import Generator
 from dataclasses import astuple
 from pathlib import Path
 
 from gateway.errors import RegistryError, StoreError, StoreVersionError
 from gateway.model import DeviceKeys
 from gateway.registry import rules
+from gateway.registry.atomic import atomic
 from gateway.registry.model import PUBLIC, Deployment, Device, Site
-from gateway.registry.secrets import Secrets
+from gateway.registry.secrets import Secrets, matches
 
 SCHEMA_VERSION = 1
 _TABLES = """
@@ -156,13 +159,26 @@ class Registry:
     def check_password(self, dev_eui: str, password: str) -> bool:
         """Tell whether a device may log in at the broker. Takes some 10 ms on purpose."""
         with self._lock:
-            return self._secrets.check_password(dev_eui, password) and self.device(dev_eui) is not None
+            known = self._secrets.password_of(dev_eui)
+            registered = self.device(dev_eui) is not None
+        return matches(password, known) and registered  # hashing holds up nobody else
 
     # -- writing
 
+    @contextlib.contextmanager
+    def atomic(self) -> Generator[None]:
+        """Keep what a block writes, or nothing of it when it raises. One flush for many rows."""
+        with self._lock:
+            try:
+                with atomic(self._db), self._secrets.atomic():
+                    yield
+            except BaseException:
+                self._forget_cache()
+                raise
+
     def put_organisation(self, organisation_id: str, name: str) -> None:
         """Add or rename an organisation (a tenant)."""
-        with self._lock, self._db:
+        with self._lock:
             self._db.execute(
                 "INSERT INTO organisations VALUES (?, ?) ON CONFLICT(id) DO UPDATE SET name = excluded.name",
                 (organisation_id, name),
@@ -209,7 +225,9 @@ class Registry:
             if app_key is not None and self._secrets.app_key(device.dev_eui) != app_key:
                 self._secrets.put_app_key(device.dev_eui, app_key)
                 changed = True
-            if mqtt_password is not None and not self._secrets.check_password(device.dev_eui, mqtt_password):
+            if mqtt_password is not None and not matches(
+                mqtt_password, self._secrets.password_of(device.dev_eui)
+            ):
                 self._secrets.put_password(device.dev_eui, mqtt_password)
                 changed = True
             self._forget_cache()
@@ -232,8 +250,7 @@ class Registry:
                     f"{dev_eui} is at site {newest.site_id} since {newest.from_ms}: give a later time from "
                     "which it is elsewhere"
                 )
-            with self._db:
-                self._db.execute("BEGIN IMMEDIATE")
+            with atomic(self._db):
                 if newest is not None:
                     self._db.execute(
                         "UPDATE deployments SET to_ms = ? WHERE dev_eui = ? AND to_ms IS NULL",

@@ -9,9 +9,11 @@ import hashlib
 import hmac
 import os
 import sqlite3
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from gateway.errors import StoreError
+from gateway.registry.atomic import atomic
 
 _SCRYPT_N = 1 << 12  # 4 MiB, about 10 ms: provisioned passwords are random, not chosen by people
 _TABLES = """
@@ -52,11 +54,14 @@ class Secrets:
             "INSERT OR REPLACE INTO passwords VALUES (?, ?, ?)", (dev_eui, salt, _hash(password, salt))
         )
 
-    def check_password(self, dev_eui: str, password: str) -> bool:
-        """Tell whether a password is right; takes as long for an unknown device."""
+    def password_of(self, dev_eui: str) -> tuple[bytes, bytes]:
+        """Return (salt, hash) for `matches`; of an unknown device a pair that nothing matches."""
         row = self._db.execute("SELECT salt, hash FROM passwords WHERE dev_eui = ?", (dev_eui,)).fetchone()
-        salt, expected = (bytes(16), b"") if row is None else row
-        return hmac.compare_digest(_hash(password, salt), expected)
+        return (bytes(16), b"") if row is None else row
+
+    def atomic(self) -> AbstractContextManager[None]:
+        """Keep what a block writes, or nothing of it when it raises."""
+        return atomic(self._db)
 
     def forget(self, dev_eui: str) -> None:
         """Delete the secrets of a device."""
@@ -66,6 +71,11 @@ class Secrets:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def matches(password: str, known: tuple[bytes, bytes]) -> bool:
+    """Tell whether a password is right; takes as long for an unknown device."""
+    return hmac.compare_digest(_hash(password, known[0]), known[1])
 
 
 def _hash(password: str, salt: bytes) -> bytes:

@@ -28,7 +28,8 @@ def import_devices(registry: Registry, path: Path) -> list[RowReport]:
     rows: Any = cast("dict[str, Any]", content).get("devices") if isinstance(content, dict) else None
     if not isinstance(rows, list):
         raise RegistryError(f'{path}: no list "devices"; a provisioning file is {{"devices": [{{...}}]}}')
-    return [_import_row(registry, number, row) for number, row in enumerate(cast("list[Any]", rows), 1)]
+    with registry.atomic():
+        return [_import_row(registry, number, row) for number, row in enumerate(cast("list[Any]", rows), 1)]
 
 
 def _import_row(registry: Registry, number: int, row: Any) -> RowReport:
@@ -75,12 +76,13 @@ def put_row(
     site = _site(_get(fields, "site"), device.kind)
     rules.check_site(site)
     rules.check_pseudonym(site.id, dev_eui)
-    changed = registry.put_site(site)
-    changed |= registry.put_device(device, app_key, password)
-    changed |= registry.deploy(dev_eui, site.id, from_ms)
-    if cast("dict[str, Any]", fields["site"]).get("public", True):
-        changed |= registry.consent(site.id)
-    return changed
+    with registry.atomic():
+        changed = registry.put_site(site)
+        changed |= registry.put_device(device, app_key, password)
+        changed |= registry.deploy(dev_eui, site.id, from_ms)
+        if cast("dict[str, Any]", fields["site"]).get("public", True):
+            changed |= registry.consent(site.id)
+        return changed
 
 
 def _site(found: Any, kind: str) -> Site:

@@ -59,7 +59,8 @@ def import_csv(registry: Registry, path: Path) -> list[RowReport]:
     missing = {"dev_eui", "kind", "transport", "site_id", "longitude", "latitude"} - names
     if missing:
         raise RegistryError(f"{path}: column {', '.join(sorted(missing))} is missing")
-    return [_row(registry, number, dict(row)) for number, row in enumerate(reader, 1)]
+    with registry.atomic():
+        return [_row(registry, number, dict(row)) for number, row in enumerate(reader, 1)]
 
 
 def _row(registry: Registry, number: int, row: dict[Any, Any]) -> RowReport:

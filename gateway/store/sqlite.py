@@ -117,6 +117,8 @@ class SqliteStore:
                 try:
                     for outcome in outcomes:
                         self._put_outcome(db, outcome)
+                    for heard in _by_device(outcomes).values():
+                        _put_seen(db, heard)
                     if outcomes:
                         _put_position(db, PIPELINE, outcomes[-1].sequence)
                     db.execute("COMMIT")
@@ -139,7 +141,6 @@ class SqliteStore:
                 (outcome.sequence, item, uplink.received_at_ms, uplink.source, uplink.dev_eui, uplink.f_port,
                  dead.cause, dead.detail, uplink.payload),
             )  # fmt: skip
-        _put_seen(db, uplink, outcome.status)
 
     def _put_record(
         self, db: sqlite3.Connection, sequence: int, decoded: Decoded, observations: list[Observation]
@@ -375,21 +376,32 @@ def _put_position(db: sqlite3.Connection, name: str, position: int) -> None:
     )
 
 
-def _put_seen(db: sqlite3.Connection, uplink: Uplink, status: dict[str, int | str] | None) -> None:
+def _by_device(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    found: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        found.setdefault(outcome.uplink.dev_eui, []).append(outcome)
+    return found
+
+
+def _put_seen(db: sqlite3.Connection, heard: list[Outcome]) -> None:
+    """Note when and how one device was heard."""
+    uplink = heard[-1].uplink
     best = max(uplink.receptions, key=lambda r: -1000.0 if r.rssi_dbm is None else r.rssi_dbm, default=None)
+    status = next((outcome.status for outcome in reversed(heard) if outcome.status is not None), None)
     row = db.execute("SELECT f_cnt, missed FROM devices_seen WHERE dev_eui = ?", (uplink.dev_eui,)).fetchone()
-    missed = 0
-    if row is not None:
-        missed = row[1]
-        if row[0] is not None and uplink.f_cnt is not None and uplink.f_cnt > row[0]:
-            missed += uplink.f_cnt - row[0] - 1  # a counter that falls is a new session, not a gap
+    f_cnt, missed = (None, 0) if row is None else row
+    for outcome in heard:
+        counter = outcome.uplink.f_cnt
+        if f_cnt is not None and counter is not None and counter > f_cnt:
+            missed += counter - f_cnt - 1  # a counter that falls is a new session, not a gap
+        f_cnt = counter
     db.execute(
-        "INSERT INTO devices_seen VALUES (?,?,1,?,?,?,?,?,?) ON CONFLICT(dev_eui) DO UPDATE SET "
-        "source=excluded.source, uplinks=uplinks+1, "
+        "INSERT INTO devices_seen VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT(dev_eui) DO UPDATE SET "
+        "source=excluded.source, uplinks=uplinks+excluded.uplinks, "
         "received_at_ms=MAX(received_at_ms, excluded.received_at_ms), "
         "f_cnt=excluded.f_cnt, missed=excluded.missed, rssi_dbm=excluded.rssi_dbm, snr_db=excluded.snr_db, "
         "status=COALESCE(excluded.status, status)",
-        (uplink.dev_eui, uplink.source, uplink.received_at_ms, uplink.f_cnt, missed,
+        (uplink.dev_eui, uplink.source, len(heard), uplink.received_at_ms, f_cnt, missed,
          best.rssi_dbm if best else None, best.snr_db if best else None,
          None if status is None else json.dumps(status)),
     )  # fmt: skip

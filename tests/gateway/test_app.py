@@ -19,7 +19,18 @@ from gateway.errors import ConfigError, GatewayError, StoreError, StoreVersionEr
 from gateway.model import Uplink
 from gateway.registry import Device
 
-from .house import AIR, BIN, T0_MS, SetClock, a_record, an_uplink, fill_registry
+from .house import (
+    AIR,
+    BIN,
+    T0_MS,
+    SetClock,
+    a_directory_for_all,
+    a_record,
+    an_uplink,
+    fill_registry,
+    full_disk,
+    read_only_directory,
+)
 from .mqtt_client import Client
 
 FREE_PORTS = {"web.port": 0, "broker.port": 0, "semtech_udp.port": 0}
@@ -267,3 +278,27 @@ def test_it_runs_in_a_simulated_worlds_time(tmp_path: Path) -> None:
 def test_every_refusal_of_ours_is_of_one_family() -> None:
     assert issubclass(ConfigError, GatewayError)
     assert issubclass(StoreVersionError, StoreError)
+
+
+async def test_a_full_disk_is_shown_in_the_status_and_disturbs_nothing_else(tmp_path: Path) -> None:
+    async with running(tmp_path) as gateway:
+        fill_registry(gateway.registry)
+        await gateway.log.accept(an_uplink(a_record(1, temperature=20.0)))
+        await gateway.drained()
+        with full_disk(256):
+            with pytest.raises(StoreError):
+                await gateway.log.accept(an_uplink(a_record(2, T0_MS + 1000, temperature=21.0)))
+            assert (await get(gateway, "/api/latest.json")).status_code == 200
+            assert (await operator_status(gateway))["counters"]["store.log_write_failed"]["count"] == 1
+        await gateway.log.accept(an_uplink(a_record(2, T0_MS + 1000, temperature=21.0)))
+        await gateway.drained()
+        assert [row.value for row in gateway.reader.series("plein-1", "temperature", 0, 2**60)] == [
+            20.0,
+            21.0,
+        ]
+
+
+async def test_a_data_directory_that_cannot_be_written_is_one_sentence_with_the_remedy() -> None:
+    remedy = "correct its mode or owner"
+    with a_directory_for_all() as path, read_only_directory(path), pytest.raises(StoreError, match=remedy):
+        await Gateway(a_config(path)).start()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -236,3 +237,22 @@ def test_a_corrupt_or_read_only_registry_is_a_store_error(tmp_path: Path) -> Non
         pytest.raises(StoreError, match="owner, mode"),
     ):
         Registry(path)
+
+
+def test_a_row_that_fails_late_leaves_nothing_of_itself(registry: Registry, tmp_path: Path) -> None:
+    imported(registry, tmp_path, lorawan())
+    moved = lorawan(app_key="00" * 16, site={"id": "elders", "longitude": 5.0, "latitude": 52.0})
+    ((outcome, message),) = imported(registry, tmp_path, moved)  # it is still deployed at plein-1
+    assert (outcome, "give a later time" in message) == ("refused", True)
+    assert registry.site("elders") is None
+    assert registry.device_keys(AIR).app_key == bytes.fromhex(KEY)
+
+
+def test_two_thousand_devices_are_added_in_seconds(registry: Registry, tmp_path: Path) -> None:
+    rows = [
+        lorawan(dev_eui=f"{n:016x}", site={"id": f"s{n}", "longitude": 4.9, "latitude": 52.0})
+        for n in range(2000)
+    ]
+    start = time.perf_counter()
+    assert {outcome for outcome, _ in imported(registry, tmp_path, *rows)} == {"added"}
+    assert time.perf_counter() - start < 10
