@@ -35,7 +35,7 @@ def _sync_word(bus):
 
 def _spi(bus):
     """A register must keep what is written; the wires' idle level reads as all zeros or all ones."""
-    for value in (0x5AA5, 0xA55A):
+    for value in (0x54A4, 0xA454):  # the low nibbles are reserved: leave them at 4
         bus.command(0x0D, 0x07, 0x40, value >> 8, value & 0xFF)
         got = _sync_word(bus)
         if got in (0, 0xFFFF):
@@ -46,7 +46,7 @@ def _spi(bus):
 
 def _reset(bus):
     """A changed sync word comes back to 0x1424 (datasheet table 12-1)."""
-    bus.command(0x0D, 0x07, 0x40, 0x5A, 0xA5)
+    bus.command(0x0D, 0x07, 0x40, 0x54, 0xA4)
     bus.reset()
     bus.clock.sleep_ms(_BOOT_MS)
     if _sync_word(bus) != 0x1424:
