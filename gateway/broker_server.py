@@ -65,7 +65,7 @@ class BoundedBroker(Broker):
             writer.close()
 
     async def _session_monitor(self) -> None:
-        """Forget sessions that ended and need no keeping; amqtt looks every second, a simulation feels that."""
+        """Forget sessions that ended and need no keeping (amqtt looks every second: too often)."""
         while True:
             await asyncio.sleep(TIDY_S)
             for client_id, (session, _) in list(self._sessions.items()):
