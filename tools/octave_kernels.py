@@ -117,7 +117,7 @@ def files() -> dict[Path, str]:
         title = f"Third-octave kernels, {'the 64-bit unix port' if wide else '32-bit chips'}."
         text = HEADER.format(title=title) + "\n\n".join([unpack(wide), share(wide), band(wide)])
         text = text.replace("tools/noise_kernels.py", "tools/octave_kernels.py").replace(
-            ", SIM102, SIM108", ""
+            ", SIM102, SIM108, SIM114", ""
         )
         out[KERNELS / f"_octaves{'_x64' if wide else ''}.py"] = text
     return out

@@ -49,8 +49,9 @@ class I2SMicrophone:
         block_us = self.block_ms * 1000
         result = Capture()
         begun = None  # time of the first read that waited, and the frames counted there
-        lag = first_lag = 0
+        lag = 0
         elapsed = 0
+        waits = steps = jumped = 0
         last = 0
         try:
             for index in range(n_blocks):
@@ -74,17 +75,22 @@ class I2SMicrophone:
                     last = now
                     if clock.ticks_diff(now, asked) > _WAITED_US:
                         new_lag = elapsed - (result.frames - begun) * 1000000 // self.rate_hz
+                        waits += 1
                         step = new_lag - lag
                         if step > _STEP_US:
                             result.gaps += 1
                             result.lost_us += step
-                            first_lag += step
+                            steps += 1
+                            jumped += step
                         elif step < -_STEP_US:
-                            first_lag += step  # the first read was late itself
+                            steps += 1
+                            jumped += step  # the first read was late itself
                         lag = new_lag
                 consume(frames, index)
             if elapsed > 4 * block_us:
-                result.drift_ppm = (lag - first_lag) * 1000000 // elapsed
+                if steps * 2 > waits:  # no loss is that regular: the rate is not what it should be
+                    result.gaps = result.lost_us = jumped = 0
+                result.drift_ppm = (lag - jumped) * 1000000 // elapsed
         finally:
             self.wipe()
         return result

@@ -72,6 +72,7 @@ class SoundLevels:
     def restart(self):
         """Begin a new interval; filters and time weightings go on."""
         self.ms = 0
+        self._lap = self._lap_ms = 0
         self._a = self._c = self._z = 0
         self.laf.clear()
         self._weigh[6] = 0
@@ -101,9 +102,19 @@ class SoundLevels:
         if level is not None:
             self.laf.add(level)
 
+    def lap(self):
+        """Return LAeq since the last lap (or the beginning) in mdb; None without energy. Leqs of a second."""
+        energy, ms = self._a - self._lap, self.ms - self._lap_ms
+        self._lap, self._lap_ms = self._a, self.ms
+        return self._level(self._without_noise(energy << _DETECTOR_BITS, ms), ms, self._offset_a)
+
     def extremes(self):
         """Return the lowest and highest raw sample of the interval."""
         return self._survey[1], self._survey[2]
+
+    def forget(self):
+        """Overwrite the extremes, the only words here that ever were samples."""
+        self._survey[1] = self._survey[2] = 0
 
     def laeq(self):
         """Return LAeq in mdb, corrected for self-noise; None without energy."""

@@ -3,6 +3,7 @@
     weigh(frames, slot, n_ms, energies, ctx, with_c)    A (and C) weighting, energy, C peak
     survey(frames, slot, n_ms, ctx)                     unweighted energy, extremes
     detect(energies, ctx, n_ms, shifts)                 exponential time weighting
+    inspect(frames, slot, n, ctx)                       the first n words of a slot as bits
 
 frames: a buffer of stereo frames, two signed 32-bit little-endian words each; slot 0 left, 1 right.
 energies and ctx: array('i') or array('I') of words as in noise_ref.py, allocated once by the caller.
@@ -53,6 +54,9 @@ class _Viper:
     def detect(self, energies, ctx, n_ms, shifts):
         self._k.detect(0, 0, energies, ctx, n_ms, shifts[0], shifts[1], shifts[2])
 
+    def inspect(self, frames, slot, n, ctx):
+        self._k.inspect(0, 0, self._address(frames) + 4 * slot, ctx, min(n, len(frames) // 8))
+
     def _start(self, frames, slot, n_ms):
         if n_ms * self._bytes_per_ms > len(frames):  # a kernel does not check
             raise ValueError("n_ms: longer than the buffer")
@@ -82,6 +86,11 @@ class _Plain:
         noise_ref.detect_ref(list(energies), state, n_ms, shifts[0], shifts[1], shifts[2])
         ctx[0 : len(state)] = _array(ctx, state)
 
+    def inspect(self, frames, slot, n, ctx):
+        state = [v & 0xFFFFFFFF for v in ctx]
+        noise_ref.inspect_ref(self._words(frames, slot)[:n], state)
+        ctx[0 : len(state)] = _array(ctx, state)
+
     def _words(self, frames, slot):
         from array import array
 
@@ -98,6 +107,6 @@ def _array(like, values):
 
 
 def kernels(rate_hz):
-    """Return the kernels for a sampling rate: an object with weigh, survey and detect."""
+    """Return the kernels for a sampling rate: an object with weigh, survey, detect and inspect."""
     coefficients(rate_hz)
     return _Viper(rate_hz) if IS_VIPER else _Plain(rate_hz)

@@ -82,6 +82,25 @@ def survey_ref(c, frames, ctx, n_ms):
         _carry(ctx, 4, energy)
 
 
+def inspect_ref(frames, ctx):
+    """Look at the words of a slot as a line of bits.
+
+    ctx: 0 bits that were ever one, 1 bits that were always one, 2 last word, 3 changes of the word,
+    4 words at the ends (bits 30-28 equal, bit 31 not), 5 words between: loud, but not at an end.
+    """
+    for raw in frames:
+        word = raw & 0xFFFFFFFF
+        ctx[0] |= word
+        ctx[1] &= word
+        ctx[3] += word != ctx[2]
+        ctx[2] = word
+        top = word >> 28
+        if top in (7, 8):
+            ctx[4] += 1
+        elif top not in (0, 15):
+            ctx[5] += 1
+
+
 def detect_ref(energies, ctx, n_ms, r1, r2, r3):
     """Exponential time weighting of the milliseconds' energies; keeps its highest and lowest value.
 

@@ -1,17 +1,45 @@
 """The noise meter of a node: microphone, levels and the words for what is wrong with them.
 
-measure() gives readings in tenths of a decibel. A level that cannot be defended is never given: a fault of
-the microphone is a state without a number, and `status` names it.
+measure() gives readings in tenths of a decibel. A level that cannot be defended is never given: a fault is a
+state without a number, and `status` names it; what only limits a level (overload, a gap, the microphone's own
+noise) is a state beside the number.
 """
 
+from array import array
+from binascii import crc32
+
+from drivers.errors import DriverError
+from drivers.i2s_line import FAULTS, LineCheck
 from drivers.i2s_mic import I2SMicrophone
 from drivers.readings import failed, reading
 from kernels.levels import SoundLevels
+from kernels.noise import kernels
 from wire._compat import const
 from wire.measurements import LA10, LA50, LA90, LAEQ, LAFMAX, LAFMIN, LCEQ, LCPEAK
-from wire.record import BELOW_FLOOR, GAP, NO_ANSWER, OK, OVERLOAD, TIMEOUT
+from wire.record import BELOW_FLOOR, DEGRADED, FAULT, GAP, OK, OVERLOAD, TIMEOUT
 
 _OVERLOAD_RAW = const(0x7F000000)  # within 0.07 dB of full scale, where the acoustic overload point lies
+_DRIFT_PPM = const(2000)  # beyond it the rate is not what the filters were made for; crystals keep 100
+_WRONG_RATE_PPM = const(15000)
+_SAME_BLOCKS = const(4)  # half a second of the very same samples is not sound
+_CHECKED_BYTES = const(384)
+_HUM_C_MINUS_A = const(24000)  # 50 Hz: 28.9 dB, 60 Hz: 25.4 dB
+_SINE_CREST = const(4500)  # a sine's peak is 3.0 dB over its level, the sound of a street 10 or more
+_WIND_Z_MINUS_C = const(6000)  # rumble under 20 Hz that no traffic makes
+_MINUTES = const(15)
+
+# What can stand in `status` beside drivers.i2s_line.FAULTS.
+NOTES = {
+    "no_data": "the I2S bus gives no frames",
+    "wrong_rate": "frames come more than 1.5 % too fast or too slow: the filters would not fit",
+    "clock_drift": "the sampling rate is off by more than 0.2 %",
+    "repeating_data": "the same block comes again and again: the DMA buffer is not being filled",
+    "hum": "a pure tone of the mains drowns the sound: supply or ground of the microphone",
+    "gap": "frames were lost: the reader came too late",
+    "overload": "the sound reached the top of the microphone's range",
+    "below_floor": "less than the microphone's own noise",
+    "wind": "strong rumble below 20 Hz: wind on the microphone",
+}
 
 
 class NoiseMeter:
@@ -36,44 +64,116 @@ class NoiseMeter:
         warmup_ms=500,
         block_ms=125,
     ):
+        engine = kernels(rate_hz)
         self._microphone = I2SMicrophone(i2s, clock, rate_hz, block_ms)
         full_scale_mdb = 94000 - sensitivity_mdbfs + calibration_mdb
-        self._levels = SoundLevels(rate_hz, full_scale_mdb, self_noise_mdb, block_ms)
+        self._levels = SoundLevels(rate_hz, full_scale_mdb, self_noise_mdb, block_ms, engine)
+        self._line = LineCheck(engine, slot)
         self._slot = slot
         self._block_ms = block_ms
         self._warmup = (warmup_ms + block_ms - 1) // block_ms
+        self._second = 1000 // block_ms
+        self._seconds = array("H", bytes(2 * 60 * _MINUTES))  # LAeq of seconds, 0.1 dB; 0: none
+        self._n_seconds = 0
+        self._last = self._same = 0
         self.status = []
+        self.captured = None
 
     def measure(self, duration_ms):
         """Listen for duration_ms (rounded up to blocks) after the warm-up; return the readings."""
-        levels = self._levels
         blocks = (duration_ms + self._block_ms - 1) // self._block_ms
-        captured = self._microphone.capture(self._warmup + blocks, self._take)
+        try:
+            self.captured = self._microphone.capture(self._warmup + blocks, self._take)
+            return self._judged()
+        finally:
+            self._levels.forget()
+            self._line.restart()
+
+    def _judged(self):
+        levels = self._levels
         self.status = []
-        if captured.timeouts:
-            self.status.append("no_data")
-            return failed(self.MEASURES, TIMEOUT)
+        fault = self._fault()
+        if fault is not None:
+            self.status.append(fault)
+            state = FAULTS[fault][0] if fault in FAULTS else TIMEOUT if fault == "no_data" else FAULT
+            return failed(self.MEASURES, state)
         low, high = levels.extremes()
-        if low == high:
-            self.status.append("constant_line")
-            return failed(self.MEASURES, NO_ANSWER)
         state = OK
-        if captured.gaps:
-            self.status.append("gap")
-            state = GAP
-        if levels.is_below_floor():
-            self.status.append("below_floor")
-            state = BELOW_FLOOR
-        if high >= _OVERLOAD_RAW or low <= -_OVERLOAD_RAW:
-            self.status.append("overload")
-            state = OVERLOAD
+        for note, is_so, its_state in (
+            ("wind", levels.lzeq() - levels.lceq() > _WIND_Z_MINUS_C, OK),
+            ("clock_drift", abs(self.captured.drift_ppm) > _DRIFT_PPM, DEGRADED),
+            ("gap", self.captured.gaps, GAP),
+            ("below_floor", levels.is_below_floor(), BELOW_FLOOR),
+            ("overload", high >= _OVERLOAD_RAW or low <= -_OVERLOAD_RAW, OVERLOAD),
+        ):
+            if is_so:
+                self.status.append(note)
+                state = its_state or state
         return self._readings(state)
+
+    def seconds(self):
+        """Return LAeq of the last seconds measured, oldest first, in tenths of a decibel; at most 15 minutes."""
+        ring, n = self._seconds, self._n_seconds
+        return [ring[i % len(ring)] for i in range(max(0, n - len(ring)), n)]
+
+    def calibrate(self, reference_mdb=94000, duration_ms=5000):
+        """Listen to a calibrator at 1 kHz; return what to add to calibration_mdb, in thousandths of a decibel.
+
+        Raises DriverError, naming why, when what it hears is not a steady tone near the reference.
+        """
+        first = self._n_seconds
+        self.measure(duration_ms)
+        levels = self._levels
+        if [note for note in self.status if note != "wind"]:
+            raise DriverError(FAULT, "calibrator: " + ", ".join(self.status))
+        a, c, peak = levels.laeq(), levels.lceq(), levels.lcpeak()
+        # At 1 kHz A and C are equal by definition, and a sine's crest is 3.01 dB.
+        if abs(a - c) > 300 or abs(peak - c - 3010) > 300:
+            raise DriverError(FAULT, "calibrator: not a pure tone of 1 kHz; seat the coupler and try again")
+        heard = self.seconds()[first - self._n_seconds :]
+        if max(heard) - min(heard) > 2:
+            raise DriverError(FAULT, "calibrator: the level is not steady; wait until it has settled")
+        if abs(reference_mdb - c) > 6000:
+            raise DriverError(FAULT, "calibrator: more than 6 dB off; check the part's sensitivity first")
+        return reference_mdb - c
+
+    def _fault(self):
+        captured, levels = self.captured, self._levels
+        if captured.timeouts:
+            return "no_data"
+        fault = self._line.fault()
+        if fault is not None:
+            return fault
+        if abs(captured.drift_ppm) > _WRONG_RATE_PPM:
+            return "wrong_rate"
+        if self._same >= _SAME_BLOCKS:
+            return "repeating_data"
+        a, c, peak = levels.laeq(), levels.lceq(), levels.lcpeak()
+        if a is None or c is None:
+            return "line_constant"
+        if c - a > _HUM_C_MINUS_A and peak - c < _SINE_CREST:
+            return "hum"
+        return None
 
     def _take(self, frames, index):
         """Give one block to the levels; the interval begins after the warm-up."""
+        levels = self._levels
         if index == self._warmup:
-            self._levels.restart()
-        self._levels.block(frames, self._slot, self._block_ms)
+            levels.restart()
+            self._line.restart()
+            self._last = self._same = 0
+        levels.block(frames, self._slot, self._block_ms)
+        self._line.block(frames)
+        if index < self._warmup:
+            return
+        check = crc32(memoryview(frames)[:_CHECKED_BYTES])
+        self._same = self._same + 1 if check == self._last else 0
+        self._last = check
+        if (index - self._warmup + 1) % self._second == 0:
+            level = levels.lap()
+            ring = self._seconds
+            ring[self._n_seconds % len(ring)] = 0 if level is None else min(1500, max(0, (level + 50) // 100))
+            self._n_seconds += 1
 
     def _readings(self, state):
         levels = self._levels

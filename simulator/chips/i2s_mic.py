@@ -37,6 +37,8 @@ INMP441 = Part("INMP441", 120.0, 33.0, 85)
 
 _DC_TRANSIENT = 2e-4  # of full scale, decays within a second as in recordings of real parts
 _DC_TAU_S = 0.3
+_SETTLED_MS = 4000  # the transient is below the last bit
+_CLOCK_STOPPED_US = 1_500_000  # longer than any reader is late
 _TOP = 2**23 - 1
 
 
@@ -79,10 +81,23 @@ class I2sMicrophone:
     """Model of a microphone; `source("sound_level", now_us)` is the sound around it in dB(A).
 
     slot: 0 left, 1 right, by the part's select pin. dc: offset as a part of full scale.
+    tones: [(Hz, dB)] sounding besides, as a calibrator does, unweighted levels.
     fault: None, or one of FAULTS: what the wiring or the part does wrong.
+
+    The part sleeps when its clock stops and starts again with it.
     """
 
-    FAULTS = ("no_power", "line_high", "floating", "wrong_slot", "late_bit", "stuck_bit", "hum")
+    FAULTS = (
+        "no_power",
+        "line_high",
+        "floating",
+        "wrong_slot",
+        "late_bit",
+        "stuck_bit",
+        "hum",
+        "repeat",
+        "wind",
+    )
 
     def __init__(
         self,
@@ -105,7 +120,9 @@ class I2sMicrophone:
             part.self_noise_dba
         )
         self._random = np.random.default_rng(seed + 2)
+        self.tones: list[tuple[float, float]] = []
         self._recording: NDArray[np.int32] | None = None
+        self._next_us = 0
         self._position = 0
         self._powered_us: int | None = None
         self._loop_level: float | None = None
@@ -118,12 +135,16 @@ class I2sMicrophone:
 
     def frames(self, n: int, now_us: int) -> bytes:
         """Return n stereo frames of 8 bytes from world time now_us on."""
-        if self._powered_us is None:
+        if self._powered_us is None or now_us - self._next_us > _CLOCK_STOPPED_US:
             self._powered_us = now_us
+        self._next_us = now_us + n * 1_000_000 // self.rate_hz
         age_ms = (now_us - self._powered_us) // 1000
-        if self._recording is None and self.fault is None and age_ms > 4000:
+        if self._recording is None and self.fault is None and not self.tones and age_ms > _SETTLED_MS:
             return self._settled(n, float(self._source("sound_level", now_us)))
-        return _stereo(self._raw(n, now_us, age_ms), self._driven_slot())
+        words = self._raw(n, now_us, age_ms)
+        if self.fault == "floating":  # nobody drives the line: crosstalk in both slots
+            return np.stack([words, self._random_words(n)], axis=1).astype("<i4").tobytes()
+        return _stereo(words, self._driven_slot())
 
     def _driven_slot(self) -> int:
         return 1 - self.slot if self.fault == "wrong_slot" else self.slot
@@ -154,13 +175,16 @@ class I2sMicrophone:
         if self.fault == "line_high":
             return np.full(n, -1, np.int32)
         if self.fault == "floating":
-            return self._random.integers(-(2**31), 2**31, n).astype(np.int32)
+            return self._random_words(n)
+        if self.fault == "repeat":  # the DMA buffer is not filled any more
+            index = index % (self.rate_hz // 8)
+            age_ms = _SETTLED_MS
         at = index % self.rate_hz
         sound = self._sound[at] * self._rms(float(self._source("sound_level", now_us))) + self._own[at]
         age_s = age_ms / 1000 + np.arange(n) / self.rate_hz - self.part.startup_ms / 1000
         sound += self.dc + _DC_TRANSIENT * np.exp(-np.maximum(age_s, 0) / _DC_TAU_S)
-        if self.fault == "hum":
-            sound += 0.02 * np.sin(2 * np.pi * 50 * index / self.rate_hz)
+        for frequency, level in self._extra_tones():
+            sound += np.sqrt(2) * self._rms(level) * np.sin(2 * np.pi * frequency * index / self.rate_hz)
         sound[age_s < 0] = 0
         words = _quantise(sound)
         if self.fault == "stuck_bit":
@@ -169,6 +193,13 @@ class I2sMicrophone:
             words = (words.view(np.uint32) >> 1).astype(np.uint32).view(np.int32)
             words |= self._random.integers(0, 2, n).astype(np.int32) << 31
         return words
+
+    def _extra_tones(self) -> list[tuple[float, float]]:
+        extra = {"hum": [(50.0, 90.0)], "wind": [(4.3, 92.0), (6.7, 90.0)]}
+        return self.tones + extra.get(self.fault or "", [])
+
+    def _random_words(self, n: int) -> NDArray[np.int32]:
+        return self._random.integers(-(2**31), 2**31, n).astype(np.int32)
 
     def _rms(self, level_db: float) -> float:
         """Return the root mean square, full scale = 1, of a level."""

@@ -171,7 +171,7 @@ def report() -> dict[str, Any]:
             "code_bytes": {
                 module: dict(zip(names, sizes(kernel_file(module, "rv32imc", True)), strict=True))
                 for module, names in (
-                    ("_noise48", ("weigh_a", "weigh_ac", "survey", "detect")),
+                    ("_noise48", ("weigh_a", "weigh_ac", "survey", "inspect", "detect")),
                     ("_octaves", ("unpack", "share", "band")),
                 )
             },

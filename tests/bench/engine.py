@@ -20,7 +20,7 @@ def kernel_file(module: str, architecture: str, is_ours: bool) -> bytes:
 
 
 class Engine:
-    """weigh, survey and detect as in kernels.noise, executed as machine code of another chip.
+    """weigh, survey, detect and inspect as in kernels.noise, executed as machine code of another chip.
 
     executed: instructions by kernel, since the engine was made, when counting.
     """
@@ -30,7 +30,8 @@ class Engine:
     ) -> None:
         file = kernel_file(f"_noise{rate_hz // 1000}", architecture, is_ours)
         self._cores = {
-            name: viper_core(file, name, architecture) for name in ("weigh_a", "weigh_ac", "survey", "detect")
+            name: viper_core(file, name, architecture)
+            for name in ("weigh_a", "weigh_ac", "survey", "inspect", "detect")
         }
         self._memory = {
             name: (core.put(bytes(192_000)), core.put(bytes(4096)), core.put(bytes(256)))
@@ -57,6 +58,14 @@ class Engine:
         core.write(source, bytes(frames))
         core.write(state, ctx)
         self._run(core, "survey", 0, 0, source + 4 * slot, state, n_ms)
+        ctx[:] = array("i", core.words(state, len(ctx)))
+
+    def inspect(self, frames: bytes, slot: int, n: int, ctx: array[int]) -> None:
+        """Look at words as bits."""
+        core, (source, _, state) = self._cores["inspect"], self._memory["inspect"]
+        core.write(source, bytes(frames))
+        core.write(state, ctx)
+        self._run(core, "inspect", 0, 0, source + 4 * slot, state, n)
         ctx[:] = array("i", core.words(state, len(ctx)))
 
     def detect(self, energies: array[int], ctx: array[int], n_ms: int, shifts: tuple[int, int, int]) -> None:

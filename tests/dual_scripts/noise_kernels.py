@@ -16,12 +16,14 @@ def run(data):
     state = array("i", bytes(48))
     plain_state = array("i", bytes(48))
     survey = array("i", bytes(32))
+    inspect = array("i", [0, -1, 0, 0, 0, 0])
     fast = array("i", [0, 0, 0, 0, 0x3FFFFFFF, 30, 0, 0, 0, 0])
     slow = array("i", [0, 0, 0, 0, 0x3FFFFFFF, 30, 0, 0, 0, 0])
     for _ in range(2):  # the second turn begins from a state
         k.weigh(frames, 1, n_ms, energies, plain_state, False)
         k.weigh(frames, 1, n_ms, energies, state, True)
         k.survey(frames, 0, n_ms, survey)
+        k.inspect(frames, 0, 100, inspect)
         k.detect(energies, fast, n_ms, FAST)
         k.detect(energies, slow, n_ms, SLOW)
     result = {
@@ -29,6 +31,7 @@ def run(data):
         "weigh": list(state),
         "weigh_a": list(plain_state),
         "survey": list(survey),
+        "inspect": list(inspect),
         "fast": list(fast),
         "slow": list(slow),
     }

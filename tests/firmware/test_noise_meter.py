@@ -13,7 +13,7 @@ from simulator.chips.base import Constants
 from simulator.chips.i2s_mic import I2sMicrophone
 from tests.dual import run_on_micropython
 from wire import measurements as m
-from wire.record import BELOW_FLOOR, GAP, NO_ANSWER, OK, OVERLOAD
+from wire.record import BELOW_FLOOR, DEGRADED, FAULT, GAP, NO_ANSWER, OK, OVERLOAD, TIMEOUT
 
 pytestmark = pytest.mark.mpy
 
@@ -78,18 +78,127 @@ def test_lost_blocks_are_a_gap(tmp_path: Path) -> None:
     assert got[m.LAEQ] == (600, GAP)
 
 
-@pytest.mark.parametrize("fault", ["no_power", "line_high"])
-def test_a_dead_line_gives_no_level(tmp_path: Path, fault: str) -> None:
-    microphone = I2sMicrophone(Constants(sound_level=60.0))
+@pytest.mark.parametrize(
+    ("fault", "name", "state"),
+    [
+        ("no_power", "line_low", NO_ANSWER),
+        ("line_high", "line_high", NO_ANSWER),
+        ("wrong_slot", "wrong_slot", FAULT),
+        ("floating", "floating_line", FAULT),
+        ("late_bit", "late_bit", FAULT),
+        ("stuck_bit", "stuck_bits", FAULT),
+        ("repeat", "repeating_data", FAULT),
+        ("hum", "hum", FAULT),
+    ],
+)
+@pytest.mark.parametrize("level", [45.0, 75.0])
+def test_a_broken_microphone_is_named_and_gives_no_level(
+    tmp_path: Path, fault: str, name: str, state: int, level: float
+) -> None:
+    microphone = I2sMicrophone(Constants(sound_level=level if fault != "hum" else 45.0))
     microphone.fault = fault
-    got, status = measure(record(tmp_path / "f", microphone, 2), 1000)
-    assert status
-    assert set(got.values()) == {(0, NO_ANSWER)}
+    got, status = measure(record(tmp_path / "f", microphone, 3), 2000)
+    assert status == [name]
+    assert set(got.values()) == {(0, state)}
+
+
+@pytest.mark.parametrize("level", [30.0, 94.0, 112.0, 128.0])
+def test_a_sound_microphone_is_never_called_broken(tmp_path: Path, level: float) -> None:
+    """Down to its own noise and far into clipping."""
+    got, status = measure(record(tmp_path / "f", I2sMicrophone(Constants(sound_level=level)), 3), 2000)
+    assert set(status) <= {"overload"}
+    assert got[m.LAEQ][1] in (OK, OVERLOAD)
+
+
+def test_wind_is_noted_and_the_level_stands(tmp_path: Path) -> None:
+    microphone = I2sMicrophone(Constants(sound_level=60.0))
+    microphone.fault = "wind"
+    got, status = measure(record(tmp_path / "f", microphone, 4), 3000)
+    assert status == ["wind"]
+    assert abs(got[m.LAEQ][0] - 600) <= 1
+
+
+@pytest.mark.parametrize(
+    ("ppm", "notes", "states"),
+    [(300, [], {OK}), (5000, ["clock_drift"], {DEGRADED}), (-40_000, ["wrong_rate"], {FAULT})],
+)
+def test_a_clock_that_drifts_is_told_from_lost_frames(
+    tmp_path: Path, ppm: int, notes: list[str], states: set[int]
+) -> None:
+    path = record(tmp_path / "f", I2sMicrophone(Constants(sound_level=60.0)), 4)
+    got, status = measure(path, 3000, ppm=ppm)
+    assert status == notes
+    assert {state for _, state in got.values()} == states
+
+
+def test_no_frames_at_all_is_a_timeout(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"")
+    got, status = measure(str(tmp_path / "f"), 1000)
+    assert status == ["no_data"]
+    assert set(got.values()) == {(0, TIMEOUT)}
+
+
+def test_a_late_reader_that_lost_nothing_is_no_gap(tmp_path: Path) -> None:
+    """The bus was slow for a while and caught up from its buffer: elapsed time and frames agree again."""
+    path = record(tmp_path / "f", I2sMicrophone(Constants(sound_level=60.0)), 4)
+    got, status = measure(path, 2000, late={"8": 90})
+    assert status == []
+    assert got[m.LAEQ] == (600, OK)
+
+
+def test_seconds_are_kept_for_later(tmp_path: Path) -> None:
+    """The ring of one-second levels: a second of 80 dB among seconds of 50 dB."""
+    microphone = I2sMicrophone(lambda _, now_us: 80.0 if 6_500_000 <= now_us < 7_500_000 else 50.0)
+    data = {"path": record(tmp_path / "f", microphone, 9), "duration_ms": 8000}
+    seconds = run_on_micropython("noise_meter", data, heap="1m")["seconds"]
+    assert len(seconds) == 8
+    assert abs(seconds[6] - 800) <= 1
+    assert all(abs(level - 500) <= 2 for level in seconds[:6])
+    # the filter's tail after the jump of 30 dB is in the last second
+    assert abs(seconds[7] - 500) <= 30
+
+
+def test_calibration_finds_the_offset(tmp_path: Path) -> None:
+    """A part of -27.2 dBFS under a calibrator of 94 dB needs 1.2 dB."""
+    microphone = I2sMicrophone(Constants(sound_level=30.0))
+    microphone.tones = [(1000.0, 94.0 - 1.2)]
+    data = {"path": record(tmp_path / "f", microphone, 6), "duration_ms": 1000, "calibrate": True}
+    assert abs(run_on_micropython("noise_meter", data, heap="1m")["calibration"] - 1200) <= 20
+
+
+@pytest.mark.parametrize(
+    ("tones", "reason"),
+    [
+        ([], "not a pure tone"),
+        ([(250.0, 94.0)], "not a pure tone"),
+        ([(1000.0, 80.0)], "more than 6 dB"),
+        ([(1000.0, 121.0)], "overload"),
+    ],
+)
+def test_calibration_refuses_what_is_no_calibrator(
+    tmp_path: Path, tones: list[tuple[float, float]], reason: str
+) -> None:
+    microphone = I2sMicrophone(Constants(sound_level=30.0))
+    microphone.tones = tones
+    data = {"path": record(tmp_path / "f", microphone, 6), "duration_ms": 1000, "calibrate": True}
+    assert reason in run_on_micropython("noise_meter", data, heap="1m")["calibration"]
+
+
+def test_no_sample_can_be_reached_after_a_measurement(tmp_path: Path) -> None:
+    """A marker as sound; every buffer that hangs on the meter is searched, also after a cut in the middle."""
+    word = bytes.fromhex("00cdab13")
+    (tmp_path / "f").write_bytes((word + word) * 6000 * 16)
+    data = {"path": str(tmp_path / "f"), "duration_ms": 1000, "marker": word.hex()}
+    for n_buffers, size, hits in run_on_micropython("noise_privacy", data, heap="1m"):
+        assert n_buffers > 5
+        assert size > 48_000  # the capture buffer was among them
+        assert hits == 0
 
 
 def test_the_model_repeats_its_sound_after_a_second() -> None:
     microphone = I2sMicrophone(Constants(sound_level=60.0))
-    microphone.frames(1, 0)
+    for block in range(40):
+        microphone.frames(BLOCK, block * 125_000)
     first = np.frombuffer(microphone.frames(48000, 5_000_000), "<i4").reshape(-1, 2)
     again = np.frombuffer(microphone.frames(48000, 6_000_000), "<i4").reshape(-1, 2)
     assert (first == again).all()

@@ -53,6 +53,11 @@ def test_machine_code_of_the_meter_equals_the_twin(core: tuple[str, bool]) -> No
         engine.survey(frames, 0, MS, survey)
         noise_ref.survey_ref(c, samples.tolist(), expected_survey, MS)
         assert list(survey) == expected_survey, case
+        inspect = words([0, -1, 5, 0, 0, 0])
+        expected_inspect = [0, 0xFFFFFFFF, 5, 0, 0, 0]
+        engine.inspect(frames, 0, 500, inspect)
+        noise_ref.inspect_ref(samples.tolist()[:500], expected_inspect)
+        assert [v & 0xFFFFFFFF for v in inspect] == expected_inspect, case
         for shifts in (FAST, SLOW):
             ctx = words([0, 0, 0, 0, 2**30 - 1, 30, 0, 0, 0, 0])
             expected_ctx = list(ctx)
