@@ -12,11 +12,23 @@ from simulator.channel.frame import Channel
 from simulator.chips.a02yyuw import A02YYUW
 from simulator.chips.base import AdcChip, I2cChip, Microphone, PulseChip, Source, UartChip
 from simulator.chips.battery import Battery
+from simulator.chips.bme280 import BME280
 from simulator.chips.i2s_mic import I2sMicrophone
+from simulator.chips.ina219 import INA219
+from simulator.chips.lis3dh import LIS3DH
+from simulator.chips.mb7389 import MB7389
+from simulator.chips.pms5003 import PMS5003
 from simulator.chips.rain_gauge import RainGauge
+from simulator.chips.scd4x import SCD4x
+from simulator.chips.sds011 import SDS011
+from simulator.chips.sen5x import SEN5x
+from simulator.chips.sen66 import SEN66
 from simulator.chips.sht4x import SHT4x
+from simulator.chips.soil_moisture import SoilMoisture
 from simulator.chips.sps30 import SPS30
+from simulator.chips.sps30_uart import SPS30Uart
 from simulator.chips.sx1262 import Sx1262
+from simulator.chips.vl53l1x import VL53L1X
 from simulator.nodeproc import SimulatorError
 
 DESCRIPTIONS = Path(__file__).resolve().parent.parent / "hardware" / "boards"
@@ -36,9 +48,26 @@ def i2c_chip(driver: str, options: dict[str, Any], source: Source) -> I2cChip | 
     makers: dict[str, Callable[[], I2cChip]] = {
         "sht4x": lambda: SHT4x(source, address=options.get("address", 0x44)),
         "sps30": lambda: SPS30(source),
+        "sen5x": lambda: SEN5x(source),
+        "sen66": lambda: SEN66(source),
+        "scd4x": lambda: SCD4x(source),
+        "bme280": lambda: BME280(source, address=options.get("address", 0x76)),
+        "vl53l1x": lambda: VL53L1X(source),
+        "lis3dh": lambda: LIS3DH(source, address=options.get("address", 0x18)),
+        "ina219": lambda: INA219(source, address=options.get("address", 0x40)),
     }
     make = makers.get(driver)
     return make() if make else None
+
+
+# Sensors that talk on a serial line.
+UART_CHIPS: dict[str, Callable[[Source], UartChip]] = {
+    "a02yyuw": A02YYUW,
+    "mb7389": MB7389,
+    "pms5003": PMS5003,
+    "sds011": SDS011,
+    "sps30_uart": SPS30Uart,
+}
 
 
 def build(
@@ -60,8 +89,10 @@ def build(
         chip: Any = i2c_chip(driver, options, source)
         if chip is not None:
             i2c.setdefault(bus, []).append(chip)
-        elif driver == "a02yyuw":
-            chip = uart[bus] = A02YYUW(source)
+        elif driver in UART_CHIPS:
+            chip = uart[bus] = UART_CHIPS[driver](source)
+        elif driver == "soil_moisture":
+            chip = adc[options["pin"]] = SoilMoisture(source)
         elif driver == "battery":
             chip = adc[options["pin"]] = Battery(source, tuple(options.get("ratio", (2, 1))))
         elif driver == "rain_gauge":

@@ -147,44 +147,70 @@ class _Noise:
         self._i2s = None
 
 
+# Sensors that need a bus and the clock: driver -> (class, kind of bus, what a plain value in the row means)
+_ON_BUS = {
+    "sht4x": ("SHT4x", "i2c", "address"),
+    "bme280": ("BME280", "i2c", "address"),
+    "sps30": ("SPS30", "i2c", "address"),
+    "scd4x": ("SCD4x", "i2c", "address"),
+    "sen5x": ("SEN5x", "i2c", "measures"),
+    "sen66": ("SEN66", "i2c", "measures"),
+    "ina219": ("INA219", "i2c", "address"),
+    "sps30_uart": ("SPS30Uart", "uart", None),
+    "pms5003": ("PMS5003", "uart", "atmospheric"),
+    "sds011": ("SDS011", "uart", None),
+    "a02yyuw": ("A02YYUW", "uart", "samples"),
+    "mb7389": ("MB7389", "uart", "samples"),
+}
+
+
 def _options(where, default_key):
     return where if isinstance(where, dict) else {} if where is None else {default_key: where}
 
 
+def _rain_gauge(options, last_value):
+    from drivers.rain_gauge import RainGauge
+
+    counter = machine.Counter(0, _pin(options["pin"], machine.Pin.IN, machine.Pin.PULL_UP))
+    # Go on where the last record stopped: the gateway takes differences, and a power cut is no rain.
+    return RainGauge(counter, time, total=last_value(RAIN_TIPS) or 0)
+
+
+def _adc(options):
+    return machine.ADC(_pin(options["pin"]), atten=machine.ADC.ATTN_11DB)
+
+
+def _switch(options, key):
+    return _pin(options[key], machine.Pin.OUT) if key in options else None
+
+
 def _driver(name, bus, where, buses, config, last_value):
     """Return the driver of a row of SENSORS."""
-    if name == "sht4x":
-        from drivers.sht4x import SHT4x
-
-        return SHT4x(buses.i2c(bus), time, **_options(where, "address"))
-    if name == "sps30":
-        from drivers.sps30 import SPS30
-
-        return SPS30(buses.i2c(bus), time, **_options(where, "address"))
-    if name == "a02yyuw":
-        from drivers.a02yyuw import A02YYUW
-
-        return A02YYUW(buses.uart(bus), time, **_options(where, "samples"))
+    if name in _ON_BUS:
+        class_name, kind, plain = _ON_BUS[name]
+        module = __import__("drivers." + name, None, None, (class_name,))
+        wire = buses.i2c(bus) if kind == "i2c" else buses.uart(bus)
+        return getattr(module, class_name)(wire, time, **_options(where, plain))
+    if name == "i2s_mic":
+        return _Noise(bus, buses.i2s_row(bus), _options(where, "slot").get("slot", 0), config)
+    options = _options(where, "pin")
     if name == "rain_gauge":
-        from drivers.rain_gauge import RainGauge
-
-        pin = _options(where, "pin")["pin"]
-        counter = machine.Counter(0, _pin(pin, machine.Pin.IN, machine.Pin.PULL_UP))
-        # Go on where the last record stopped: the gateway takes differences, and a power cut is no rain.
-        return RainGauge(counter, time, total=last_value(RAIN_TIPS) or 0)
+        return _rain_gauge(options, last_value)
     if name == "battery":
         from drivers.battery import Battery
 
-        options = _options(where, "pin")
-        switch = options.get("switch")
-        return Battery(
-            machine.ADC(_pin(options["pin"]), atten=machine.ADC.ATTN_11DB),
-            time,
-            options.get("ratio", (2, 1)),
-            switch=None if switch is None else _pin(switch, machine.Pin.OUT),
-        )
-    if name == "i2s_mic":
-        return _Noise(bus, buses.i2s_row(bus), _options(where, "slot").get("slot", 0), config)
+        return Battery(_adc(options), time, options.get("ratio", (2, 1)), switch=_switch(options, "switch"))
+    if name == "soil_moisture":
+        from drivers.soil_moisture import SoilMoisture
+
+        points = {key: options[key] for key in ("dry_uv", "wet_uv") if key in options}
+        return SoilMoisture(_adc(options), time, power=_switch(options, "power"), **points)
+    if name == "ds18b20":
+        from onewire import OneWire
+
+        from drivers.ds18b20 import DS18B20
+
+        return DS18B20(OneWire(_pin(options["pin"])), time)
     raise ValueError("boards: no driver named " + name)
 
 

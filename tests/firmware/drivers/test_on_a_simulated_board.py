@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from simulator import boards
 from simulator.buses import Board
 from simulator.chips.a02yyuw import A02YYUW
 from simulator.chips.base import Constants
@@ -144,3 +145,53 @@ def test_every_driver_reads_its_model(tmp_path, timeout_ms):
         for (_, raw, _), (_, wanted, _) in zip(got, expected, strict=True):
             assert abs(raw - wanted) <= 1, name  # some chips' own steps are coarser than ours
     assert out["free"][-1] >= out["free"][1] - 64, "fetching leaks memory"
+
+
+BUILD = """
+import json
+from node import build
+
+class Described:
+    I2C = {0: {"scl": 18, "sda": 17, "freq": 100000}, 1: {"scl": 8, "sda": 9, "freq": 100000}}
+    UART = {n: {"tx": 30 + n, "rx": 40 + n, "baudrate": 115200 if n == 5 else 9600} for n in range(1, 6)}
+
+buses = build.Buses(Described)
+rows = json.loads('ROWS')
+out = {}
+for name, bus, where in rows:
+    out[name] = bool(build._driver(name, bus, where, buses, {}, None).probe())
+out["plain"] = sorted(build._PLAIN)
+print(json.dumps(out))
+"""
+
+
+def test_a_board_row_makes_each_driver_and_the_simulator_its_model(tmp_path):
+    uart = {"a02yyuw": 1, "mb7389": 2, "pms5003": 3, "sds011": 4, "sps30_uart": 5}
+    i2c = {
+        "sps30": 0,
+        "sen66": 0,
+        "scd4x": 0,
+        "bme280": 0,
+        "ina219": 0,
+        "lis3dh": 0,
+        "vl53l1x": 0,
+        "sen5x": 1,
+    }
+    rows = [(name, bus, None) for name, bus in (uart | i2c).items()]
+    rows += [
+        ("sht4x", 0, 0x44),
+        ("battery", None, 1),
+        ("soil_moisture", None, {"pin": 2, "dry_uv": 2_800_000}),
+    ]
+    chips = {name: boards.i2c_chip(name, {}, AIR) for name in (*i2c, "sht4x")}
+    board = Board(
+        i2c={
+            0: [chip for name, chip in chips.items() if chip is not None and name != "sen5x"],
+            1: [chip for name, chip in chips.items() if chip is not None and name == "sen5x"],
+        },
+        uart={bus: boards.UART_CHIPS[name](AIR) for name, bus in uart.items()},
+        adc={1: Battery(AIR), 2: SoilMoisture(AIR)},
+    )
+    out = json.loads(run_script(tmp_path, BUILD.replace("ROWS", json.dumps(rows)), board)[-1])
+    assert set(out.pop("plain")) <= set(uart) | set(i2c)
+    assert out == {name: True for name, _, _ in rows}
