@@ -127,6 +127,8 @@ class SPS30(ContinuousSensor):
 
     def probe(self):
         """Return the firmware version as (major, minor); raise DriverError that names the wiring fault."""
+        self._link.wake()  # it may sleep since before a reset of the node
+        self._clock.sleep_ms(_WAKE_MS)
         state = self._read_version()
         if state != OK:
             raise self._link.probe_error(state)

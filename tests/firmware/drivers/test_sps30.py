@@ -214,6 +214,12 @@ def test_probe_returns_the_firmware_version():
     assert wired()[0].probe() == (2, 2)
 
 
+def test_probe_wakes_a_sleeping_chip():
+    driver, model, _ = wired()
+    model.state = "asleep"
+    assert driver.probe() == (2, 2)
+
+
 def test_probe_names_the_select_pin():
     clock = FakeClock()
     with pytest.raises(DriverError, match=r"0x69.*5 V.*SEL") as caught:
