@@ -5,15 +5,16 @@ Its fdatasync is the point of acknowledgement.
 A segment is `<first sequence, 20 digits>.seg`, written full of zeros and fsynced once, so that a later
 fdatasync has no metadata to flush (that makes it 0.1 ms instead of 0.4 to 4 ms). Little-endian:
 
-    segment header, 32 bytes:  8 bytes "MEETNSEG" | u16 format (1) | u16 header length | u32 0
+    segment header, 32 bytes:  8 bytes "MEETNSEG" | u16 format (1) | u16 header length | 4 bytes salt
                                u64 first sequence | u32 CRC-32 of the 24 bytes before | u32 0
-    record:  4 bytes A5 "MR" 01 | u32 body length | u32 CRC-32 of (length, sequence, body)
-             u64 sequence | body
+    record:  marker: 4 bytes A5 "MR" 01, 4 bytes salt | u32 body length
+             u32 CRC-32 of (length, sequence, body) | u64 sequence | body
 
 Sequences only rise; a number may be skipped (after a failed write) but is never given twice. A record
 counts when marker, length, CRC and order are right: everything else is damage, which is skipped by
 looking for the next record, so a rotten sector costs the records it hit and no others. At opening only
-the last segment is read; whatever follows its last good record is a torn write and is zeroed.
+the last segment is read; whatever follows its last good record is a torn write and is zeroed. The salt is
+random and in no answer to anybody, so that a payload cannot carry a record of its own into a damaged log.
 
 All methods are blocking and belong to one thread at a time (see store.durable for the asyncio side).
 """
@@ -32,10 +33,11 @@ from gateway.errors import StoreError, StoreVersionError
 MAGIC = b"MEETNSEG"
 FORMAT = 1
 MARKER = b"\xa5MR\x01"
+_MARKER_BYTES = 8
 MAX_BODY = 1 << 20
-_HEADER = struct.Struct("<8sHHIQ")
+_HEADER = struct.Struct("<8sHH4sQ")
 _HEADER_BYTES = 32
-_RECORD = struct.Struct("<4sIIQ")
+_RECORD = struct.Struct("<8sIIQ")
 _CRC_PREFIX = struct.Struct("<IQ")
 _INDEX_EVERY = 256
 _ZEROS = bytes(1 << 20)
@@ -47,6 +49,7 @@ class _Segment:
 
     path: Path
     first: int
+    marker: bytes = b""
     end: int = _HEADER_BYTES
     last: int = 0
     scanned: bool = False
@@ -105,7 +108,7 @@ class SegmentLog:
                 self._start_segment(_HEADER_BYTES + record_size)
             sequence = self._next
             self._next += 1
-            pending.append(_record(sequence, body))
+            pending.append(_record(self._segments[-1].marker, sequence, body))
             size += record_size
             sequences.append(sequence)
         self._write(pending, sequences)
@@ -205,7 +208,8 @@ class SegmentLog:
 
     def _start_segment(self, at_least: int) -> None:
         path = self._directory / f"{self._next:020d}.seg"
-        header = _HEADER.pack(MAGIC, FORMAT, _HEADER_BYTES, 0, self._next)
+        salt = os.urandom(_MARKER_BYTES - len(MARKER))
+        header = _HEADER.pack(MAGIC, FORMAT, _HEADER_BYTES, salt, self._next)
         header += struct.pack("<II", zlib.crc32(header), 0)
         if self._segments and self._segments[-1].path == path:
             del self._segments[-1]  # a start that failed half-way: no record can be in it
@@ -224,7 +228,7 @@ class SegmentLog:
                 partial.unlink(missing_ok=True)
             raise StoreError(f"segment log {self._directory}: {error}; nothing was acknowledged") from error
         self._fd = fd
-        self._segments.append(_Segment(path, self._next, last=self._next - 1, scanned=True))
+        self._segments.append(_Segment(path, self._next, MARKER + salt, last=self._next - 1, scanned=True))
 
     # -- recovery and reading
 
@@ -274,13 +278,15 @@ class SegmentLog:
         """Yield (sequence, body, offset) of the good records in [start, end), skipping damage."""
         try:
             with segment.path.open("rb") as file:
+                if not segment.marker:
+                    segment.marker = _marker(file.read(_HEADER_BYTES + _MARKER_BYTES))
                 file.seek(start)
                 data = file.read(end - start)
         except OSError as error:
             raise StoreError(f"segment log: cannot read {segment.path.name}: {error}") from error
         at, newest = 0, segment.first - 1
         while True:
-            found = data.find(MARKER, at)
+            found = data.find(segment.marker, at)
             if found != at and count_damage and data[at : found if found >= 0 else None].strip(b"\0"):
                 self.damaged += 1
             if found < 0:
@@ -297,9 +303,19 @@ class SegmentLog:
             at = found + _RECORD.size + len(content)
 
 
-def _record(sequence: int, body: bytes) -> bytes:
+def _marker(start_of_file: bytes) -> bytes:
+    """Return the marker of a segment: from its header, or from its first record if the header is damaged."""
+    header = start_of_file[:_HEADER_BYTES]
+    salt = header[12:16]
+    if len(header) == _HEADER_BYTES and zlib.crc32(header[:24]) == int.from_bytes(header[24:28], "little"):
+        return MARKER + salt
+    first = start_of_file[_HEADER_BYTES:]
+    return first if first.startswith(MARKER) and len(first) == _MARKER_BYTES else MARKER + salt
+
+
+def _record(marker: bytes, sequence: int, body: bytes) -> bytes:
     crc = zlib.crc32(body, zlib.crc32(_CRC_PREFIX.pack(len(body), sequence)))
-    return _RECORD.pack(MARKER, len(body), crc, sequence) + body
+    return _RECORD.pack(marker, len(body), crc, sequence) + body
 
 
 def _body_at(data: bytes, at: int, newest: int) -> tuple[int, bytes] | None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import random
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from gateway.store.segments import MARKER, SegmentLog
 from ..house import a_directory_for_all, full_disk, read_only_directory
 
 SEGMENT = 4096
-RECORD_HEAD = 20
+RECORD_HEAD = 24
 
 
 def bodies(count: int, seed: int = 1) -> list[bytes]:
@@ -98,6 +100,43 @@ def test_a_tail_cut_or_garbled_at_any_byte_costs_nothing_that_was_before_it(tmp_
             again = SegmentLog(torn, SEGMENT)
             assert read_all(again) == [*content[:intact], b"after the crash"], (kind, cut)
             again.close()
+
+
+def test_a_payload_that_looks_like_a_record_never_becomes_one(tmp_path: Path) -> None:
+    """Whoever sends a frame knows the layout, and may be lucky with a power cut: the salt is not guessed."""
+    for cut in range(0, 90, 3):
+        path = tmp_path / str(cut)
+        forged = struct.pack("<IQ", 4, 9) + b"EVIL"
+        forged = MARKER + bytes(4) + struct.pack("<IIQ", 4, zlib.crc32(forged), 9) + b"EVIL"
+        log = filled(path, [b"good", bytes(20) + forged + bytes(30)])
+        log.close()
+        (segment,) = path.glob("*.seg")
+        whole = segment.read_bytes()
+        start = 32 + RECORD_HEAD + 4
+        for torn in (
+            whole[: start + cut] + bytes(SEGMENT),
+            whole[:start] + bytes(cut) + whole[start + cut :],
+        ):
+            segment.write_bytes(torn[:SEGMENT])
+            log = SegmentLog(path, SEGMENT)
+            log.append([b"x"])
+            log.close()
+            log = SegmentLog(path, SEGMENT)
+            assert b"EVIL" not in read_all(log)
+            assert read_all(log)[0] == b"good"
+            log.close()
+
+
+def test_a_damaged_segment_header_costs_no_record(tmp_path: Path) -> None:
+    content = bodies(10)
+    filled(tmp_path, content).close()
+    (path,) = tmp_path.glob("*.seg")
+    path.write_bytes(bytes(32) + path.read_bytes()[32:])
+    log = SegmentLog(tmp_path, SEGMENT)
+    assert read_all(log) == content
+    assert log.append([b"next"]) == [11]
+    assert read_all(log) == [*content, b"next"]
+    log.close()
 
 
 def test_rot_in_the_middle_costs_the_records_that_it_hit_and_no_others(tmp_path: Path) -> None:
