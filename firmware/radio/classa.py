@@ -29,6 +29,7 @@ _CHECKPOINT_UPLINKS = const(32)
 _JOIN_LENGTH = const(23)
 _WORTH_WAITING_MS = const(10000)  # a repetition that the duty cycle holds up longer is left out
 _ABP_TAG = const(0xFFFF)
+_STORE_FAILS = "store: a counter cannot be saved, so it is not used"
 
 
 class Result:
@@ -157,6 +158,11 @@ class ClassA:
             self._requests += command
 
     @property
+    def storage_failures(self):
+        """How often a record could not be saved."""
+        return self._memory.failures
+
+    @property
     def wants_uplink(self):
         """True when the network waits for something: more downlinks, an ACK, or MAC answers."""
         s = self._session
@@ -196,7 +202,11 @@ class ClassA:
             return False
         dr = self._join_dr()
         freq = eu868.JOIN_CHANNELS_HZ[self._below(len(eu868.JOIN_CHANNELS_HZ))]
-        nonce = self._memory.take_dev_nonce()
+        try:
+            nonce = self._memory.take_dev_nonce()
+        except OSError:
+            self.reason = _STORE_FAILS
+            return False
         request = join.build_join_request(self._app, self._join_eui, self._dev_eui, nonce)
         self._back_off.book(air_us(dr, len(request)), self._uptime.ms())
 
@@ -294,7 +304,10 @@ class ClassA:
         frame = frames.build_data(
             self._nwk, self._app_s, mtype, s.dev_addr, s.fcnt_up, flags, fopts, port, payload
         )
-        self._memory.reserve(s)
+        try:
+            self._memory.reserve(s)
+        except OSError:
+            return Result(False, _STORE_FAILS)
         s.fcnt_up += 1
         self._sent_commands(len(payload) if port == 0 else len(fopts))
         self._retain()

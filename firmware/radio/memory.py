@@ -34,6 +34,7 @@ class Memory:
         self.join_nonce = -1
         self._reserved = 0
         self._reserved_tag = -1
+        self.failures = 0
 
     def load(self):
         """Return (session or None, packed duty ledger or None); the ledger only from retained memory."""
@@ -72,7 +73,7 @@ class Memory:
         return None if found is None else found[0]
 
     def take_dev_nonce(self):
-        """Return the DevNonce for one JoinRequest; the next one is durable before it is used."""
+        """Return the DevNonce for one JoinRequest; the next one is durable by then, else OSError."""
         nonce = self.dev_nonce
         self.dev_nonce = nonce + 1
         self._join.save(
@@ -81,13 +82,12 @@ class Memory:
         return nonce
 
     def reserve(self, session):
-        """Make sure that a power cut after the coming uplink continues above its counter."""
+        """Make sure that a power cut after the coming uplink continues above its counter, else OSError."""
         if session.tag != self._reserved_tag or session.fcnt_up >= self._reserved:
+            reserved = min(session.fcnt_up + COUNTER_BLOCK, 0xFFFFFFFF)
+            self._counter.save(session.tag.to_bytes(2, "big") + reserved.to_bytes(4, "big"))
             self._reserved_tag = session.tag
-            self._reserved = session.fcnt_up + COUNTER_BLOCK
-            self._counter.save(session.tag.to_bytes(2, "big") + self._reserved.to_bytes(4, "big"))
-            return True
-        return False
+            self._reserved = reserved
 
     def checkpoint(self, session):
         """Write the session to flash; its counter is the reserved one if that is higher."""
@@ -96,9 +96,15 @@ class Memory:
             session.fcnt_up = max(exact, self._reserved)
         record = session.dump()
         session.fcnt_up = exact
-        self._session.save(record)
+        try:
+            self._session.save(record)
+        except OSError:
+            self.failures += 1  # the older record stands; counters are safe without it
 
     def retain(self, session, ledger):
         """Write session and ledger to the memory that survives deep sleep."""
         if self._retained is not None:
-            self._retained.save(_RETAINED, seal(session.dump() + ledger))
+            try:
+                self._retained.save(_RETAINED, seal(session.dump() + ledger))
+            except OSError:
+                self.failures += 1
