@@ -10,12 +10,27 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from simulator.chips.base import AdcChip, I2cChip, Microphone, Nak, PulseChip, SpiChip, UartChip
 
 FAR_US = 1 << 62
+
+
+@runtime_checkable
+class AirChip(Protocol):
+    """What a radio says beside its bus: when other nodes have a part in what it does."""
+
+    @property
+    def deaf_us(self) -> int:
+        """How long a frame that nobody has begun yet cannot change the pins."""
+        ...
+
+    def on_air(self, mosi: bytes = b"") -> bool:
+        """Tell whether the channel has a part in this transaction, or (without one) in the pins."""
+        ...
 
 
 @dataclass
@@ -83,6 +98,9 @@ class Board:
         self._counters = dict(counters or {})
         self._microphones = dict(i2s or {})
         self._streams: dict[int, _Stream] = {}
+        self._radios: dict[int, AirChip] = {
+            id(mount.chip): mount.chip for mount in self.spi.values() if isinstance(mount.chip, AirChip)
+        }
         self.watched = [
             (mount.chip, wire, pin) for mount in self.spi.values() for wire, pin in mount.inputs.items()
         ]
@@ -138,12 +156,12 @@ class Board:
     def shared(self, bus: int, nss: int, mosi: bytes) -> bool:
         """Tell whether a transaction is one that other nodes have a part in."""
         mount = self.spi.get((bus, nss))
-        on_air = getattr(mount.chip, "on_air", None) if mount is not None else None
-        return on_air is not None and on_air(mosi)
+        radio = None if mount is None else self._radios.get(id(mount.chip))
+        return radio is not None and radio.on_air(mosi)
 
     def pins_shared(self) -> bool:
         """Tell whether other nodes may have a part in the watched pins' levels."""
-        return any(chip.on_air() for chip, _, _ in self.watched if hasattr(chip, "on_air"))
+        return any(radio.on_air() for radio in self._radios.values())
 
     def drive(self, pin: int, level: int, t_us: int) -> None:
         """Set a pin that leads to a chip."""
@@ -159,7 +177,8 @@ class Board:
             change = chip.next_change_us(wire, t_us)
             if change is not None:
                 until = min(until, max(change, t_us + 1))
-            until = min(until, t_us + getattr(chip, "deaf_us", FAR_US))
+        for radio in self._radios.values():
+            until = min(until, t_us + radio.deaf_us)
         return bits, until
 
     def uart_init(self, bus: int, baudrate: int, rxbuf: int, t_us: int) -> BusAnswer:

@@ -8,6 +8,7 @@ import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -258,12 +259,20 @@ class _Life:
                     return  # the exit report says why
                 for request in self._frames.feed(data):
                     self._node.transactions += 1
-                    self._handle(*request)
+                    self._guarded(partial(self._handle, *request))
                     if self._ended:
                         return
                 wait = True
         finally:
             self._serving = False
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        """A fault in a chip model or its source ends the run: the node would wait for ever."""
+        try:
+            action()
+        except Exception as error:  # whatever it is, nobody else would see it
+            self._world.broken(self._node, error)
+            self.end()
 
     def _reply(self, answer: BusAnswer, t_us: int, value: int = 0) -> None:
         if self._ended:
@@ -286,7 +295,7 @@ class _Life:
 
         def run() -> None:
             if not self._ended:
-                action()
+                self._guarded(action)
                 self._serve(wait=True)
 
         self._set_busy(False)

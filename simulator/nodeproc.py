@@ -44,7 +44,9 @@ def micropython_folder() -> Path:
 class Spawner:
     """Starts and kills node processes through the zygote. One a street; `start()` before use."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_fault: Callable[[Exception], None]) -> None:
+        """on_fault: told when the zygote dies."""
+        self._on_fault = on_fault
         self._control: socket.socket | None = None
         self._zygote: subprocess.Popen[bytes] | None = None
         self._next = 0
@@ -89,7 +91,8 @@ class Spawner:
     def kill(self, ident: int) -> None:
         """End a process at once, as a power cut does; nothing happens when it has ended."""
         if ident in self._on_exit:
-            self._order({"kill": ident}, None)
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the zygote went before
+                self._order({"kill": ident}, None)
 
     async def stop(self) -> None:
         """Kill what still runs and end the zygote."""
@@ -124,7 +127,8 @@ class Spawner:
         data = self._control.recv(65536)
         if not data:
             asyncio.get_running_loop().remove_reader(self._control.fileno())
-            raise SimulatorError("the parent of the node processes died")
+            self._on_fault(SimulatorError("the parent process of the nodes died"))
+            return
         inbox = self._inbox
         inbox += data
         while len(inbox) >= 4:

@@ -33,7 +33,7 @@ class World:
             raise SimulatorError("the world needs a VirtualLoop: run it with simulator.loop.run()")
         self.loop = loop
         self.folder = folder
-        self.spawner = Spawner()
+        self.spawner = Spawner(lambda error: self.broken(None, error))
         self.nodes: list[SimNode] = []
         self._core = contextlib.ExitStack()
         self._on_event = on_event
@@ -88,6 +88,13 @@ class World:
             self._crash.set_exception(
                 NodeCrashedError(f"node {node.name} crashed; its log is {node.log}\n{text.strip()}")
             )
+
+    def broken(self, node: SimNode | None, error: Exception) -> None:
+        """Report a fault of the simulation itself: a run that waits raises it."""
+        if not self._crash.done():
+            if node is not None:
+                error.add_note(f"while simulating node {node.name}")
+            self._crash.set_exception(error)
 
     def event(self, node: SimNode, kind: str, text: str = "", at_us: int | None = None) -> None:
         """Tell the observer what happened: (time, node name, kind, text)."""

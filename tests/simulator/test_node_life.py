@@ -12,6 +12,7 @@ import pytest
 from simulator.buses import Board
 from simulator.loop import run
 from simulator.node import NodeSettings, SimNode
+from simulator.nodeproc import SimulatorError
 from simulator.world import NodeCrashedError, World
 from tests.simulator.bench import START_US, run_script
 
@@ -159,6 +160,34 @@ def test_a_process_that_dies_is_a_crash_with_its_code(tmp_path: Path) -> None:
 
     with pytest.raises(NodeCrashedError, match="ended with -9"):
         run_script(tmp_path, "import time\nwhile True: time.sleep(1)\n", during=kill, seconds=5)
+
+
+class _Broken:
+    address = 0x44
+
+    def write(self, data: bytes, now_us: int) -> None:
+        raise LookupError("no such quantity")
+
+    def read(self, n: int, now_us: int) -> bytes:
+        return bytes(n)
+
+
+def test_a_fault_of_a_chip_model_ends_the_run_and_names_the_node(tmp_path: Path) -> None:
+    with pytest.raises(LookupError, match="no such quantity") as caught:
+        run_script(
+            tmp_path, "import machine\nmachine.I2C(0).writeto(0x44, b'x')\n", Board(i2c={0: [_Broken()]})
+        )
+    assert caught.value.__notes__ == ["while simulating node n"]
+
+
+def test_the_death_of_the_zygote_ends_the_run(tmp_path: Path) -> None:
+    async def kill(world: World, node: SimNode) -> None:
+        await world.run_for(10)
+        assert world.spawner.pid is not None
+        os.kill(world.spawner.pid, 9)
+
+    with pytest.raises(SimulatorError, match="parent process of the nodes died"):
+        run_script(tmp_path, "import time\nwhile True: time.sleep(1)\n", during=kill, seconds=1000)
 
 
 def test_nothing_is_left_running_after_the_world(tmp_path: Path) -> None:
