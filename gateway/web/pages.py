@@ -57,13 +57,13 @@ class Pages:
 
     async def sites_part(self, request: Request) -> Response:
         """Answer the table of sites alone."""
-        return await self._answer(request, "sites.html")
+        return await self._answer(request, "sites.html", may_be_gone=True)
 
     async def site_part(self, request: Request) -> Response:
-        """Answer the panel of one site alone."""
-        return await self._answer(request, "site.html")
+        """Answer the panel of one site alone; of a site that is no longer public, the panel of none."""
+        return await self._answer(request, "site.html", may_be_gone=True)
 
-    async def _answer(self, request: Request, template: str) -> Response:
+    async def _answer(self, request: Request, template: str, may_be_gone: bool = False) -> Response:
         context = self._context
         tongue = context.tongue(request)
         query = request.query_params
@@ -72,7 +72,8 @@ class Pages:
         sites = await context.read(context.reader.sites)
         latest = await context.read(context.reader.latest)
         views = site_views(sites, latest, tongue, context.settings, now_ms)
-        chosen = _chosen(views, query)
+        is_gone = may_be_gone and query.get("site", "") not in {"", *(view.site_id for view in views)}
+        chosen = None if is_gone else _chosen(views, query)
         values: dict[str, Any] = {
             "sites": views,
             "site": chosen,

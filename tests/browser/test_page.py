@@ -211,17 +211,38 @@ def test_a_refusal_is_a_page_too(serve: Callable[..., Served], visit: Callable[.
     guest.page.wait_for_selector(VALUE)
 
 
-def test_the_page_outlives_a_gateway_that_is_away(
-    serve: Callable[..., Served], visit: Callable[..., Visit]
+@pytest.mark.parametrize("fault", ["away", "broken"])
+def test_the_page_outlives_a_gateway_in_trouble_and_says_so(
+    serve: Callable[..., Served], visit: Callable[..., Visit], fault: str
 ) -> None:
+    def trouble(route: Any) -> None:
+        if fault == "away":
+            route.abort()
+        else:
+            route.fulfill(status=500, body="<h1>broken</h1>", content_type="text/html")
+
     served, guest = serve(), visit()
     page = arrive(guest, served.url)
-    page.route("**/part/**", lambda route: route.abort())
-    page.wait_for_timeout(2500)
+    assert not page.is_visible("#away")
+    page.route("**/part/**", trouble)
+    page.wait_for_selector("#away:text('Geen verbinding')")
     assert page.inner_text("tr[data-site=lucht-1] [data-value]") == "8,0"
+    assert page.inner_text("#site-title") == "Schoolpoort"
     page.unroute("**/part/**")
     served.reader.add("lucht-1", "pm2_5", "ug/m3", 41.0, NOW_MS)
     page.wait_for_selector("tr[data-site=lucht-1] [data-value]:text('41,0')")
+    assert not page.is_visible("#away")
+
+
+def test_a_site_that_is_withdrawn_leaves_an_open_page(
+    serve: Callable[..., Served], visit: Callable[..., Visit]
+) -> None:
+    served, guest = serve(), visit()
+    page = arrive(guest, served.url + "/nl/?site=geluid-1")
+    del served.reader.places["geluid-1"]
+    page.wait_for_selector("#site:has-text('Kies een meetpunt')")
+    assert "Plein" not in page.inner_text("main")
+    assert page.locator(f"{MARK}[data-site=geluid-1]").count() == 0
 
 
 def test_tiles_are_asked_of_the_configured_host_only(

@@ -206,11 +206,32 @@ function showChosen() {
   if (panel.getBoundingClientRect().top > window.innerHeight * 0.7) panel.scrollIntoView({ block: "start" });
 }
 
+/* ---- connection ---- */
+
+/* Ages that no longer move would look like facts: say so when renewing fails for three turns. */
+function watchConnection() {
+  const notice = document.getElementById("away");
+  if (!notice || !window.htmx) return;
+  const patience = Math.max(3 * Number(notice.dataset.refresh), 5) * 1000;
+  let renewed = performance.now();
+  const tell = (text) => { if (notice.textContent !== text) notice.textContent = text; };
+  document.addEventListener("htmx:after:swap", (event) => {
+    if (!event.detail.ctx?.response?.raw?.ok) return;
+    renewed = performance.now();
+    tell("");
+  });
+  setInterval(() => {
+    if (document.hidden) renewed = performance.now();  // a browser lets hidden pages rest
+    else if (performance.now() - renewed > patience) tell(notice.dataset.text);
+  }, 1000);
+}
+
 /* ---- start ---- */
 
 document.addEventListener("DOMContentLoaded", () => {
   startMap();
   drawChart();
+  watchConnection();
   const main = document.getElementById("main");
   let waiting = false;
   new MutationObserver((changes) => {

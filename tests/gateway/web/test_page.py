@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gateway.errors import ConfigError
 from gateway.web import WebSettings, create_app
 from gateway.web.static_files import StaticFiles
+from simulator.loop import LoopClock, VirtualLoop, run
 from tests.gateway.memory_reader import NOW_MS, FixedClock, MemoryReader, street
 from tests.gateway.web.conftest import visitor
 
@@ -298,6 +299,34 @@ async def test_the_parts_equal_what_the_whole_page_holds(client: httpx.AsyncClie
     whole = (await client.get("/nl/?site=bak-1")).text
     assert (await client.get("/nl/part/sites?site=bak-1")).text.strip() in whole
     assert (await client.get("/nl/part/site?site=bak-1")).text.strip() in whole
+
+
+async def test_a_part_of_a_withdrawn_site_is_the_part_of_none(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/nl/part/site?site=weg")
+    assert (answer.status_code, "Kies een meetpunt" in answer.text) == (200, True)
+    assert (await client.get("/nl/part/sites?site=weg")).status_code == 200
+
+
+def test_ages_follow_the_clock_of_a_simulated_world() -> None:
+    """Pages and streams on a loop whose time jumps: nothing waits, nothing is a thread's own business."""
+
+    async def look() -> tuple[str, str, float]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        async with visitor(create_app(street(), dict, LoopClock(loop))) as client:
+            before = (await client.get("/nl/part/sites")).text
+            lines = (await client.get("/api/observations.csv")).text
+            took_s = loop.time()
+            await asyncio.sleep(3600)
+            after = (await client.get("/nl/part/sites")).text
+        assert lines.count("\r\n") > 800
+        return before, after, took_s
+
+    before, after, took_s = run(look(), start_us=NOW_MS * 1000)
+    assert "30 seconden geleden" in before
+    assert "1 uur geleden" in after
+    assert after.count('data-grade="stale"') == 3
+    assert took_s == 0.0
 
 
 async def test_static_files_are_kept_for_ever_under_their_hash(client: httpx.AsyncClient) -> None:
