@@ -161,6 +161,8 @@ _ON_BUS = {
     "sds011": ("SDS011", "uart", None),
     "a02yyuw": ("A02YYUW", "uart", "samples"),
     "mb7389": ("MB7389", "uart", "samples"),
+    "vl53l1x": ("VL53L1X", "i2c", "address"),
+    "lis3dh": ("LIS3DH", "i2c", "address"),
 }
 
 
