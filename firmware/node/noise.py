@@ -112,12 +112,12 @@ class NoiseMeter:
         return self._readings(state)
 
     def seconds(self):
-        """Return LAeq of the last seconds measured, oldest first, in tenths of a decibel; at most 15 minutes."""
+        """Return LAeq of the last seconds measured, oldest first, in tenths of a decibel: 15 minutes."""
         ring, n = self._seconds, self._n_seconds
         return [ring[i % len(ring)] for i in range(max(0, n - len(ring)), n)]
 
     def calibrate(self, reference_mdb=94000, duration_ms=5000):
-        """Listen to a calibrator at 1 kHz; return what to add to calibration_mdb, in thousandths of a decibel.
+        """Listen to a calibrator at 1 kHz; return what to add to calibration_mdb, in mdb.
 
         Raises DriverError, naming why, when what it hears is not a steady tone near the reference.
         """

@@ -127,7 +127,7 @@ def test_an_argument_needs_a_type() -> None:
         viper_rv32.compile_functions(source("p[0] = a", "a, p: ptr32"))
 
 
-@pytest.mark.parametrize("module", ["_noise48", "_octaves"])
+@pytest.mark.parametrize("module", ["_noise48", "_noise32", "_octaves"])
 def test_the_file_keeps_its_frame_and_changes_its_code(module: str) -> None:
     path = KERNELS / f"{module}.py"
     before = mpy.parse(mpy.cross_compile(path, "rv32imc"))
