@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from gateway.clock import Clock
+from gateway.errors import ConfigError
 from gateway.model import PublicReader
 from gateway.web.languages import LANGUAGE_NAMES, LOCALES, Tongue, negotiate, tongues
 from gateway.web.settings import HERE, WebSettings
@@ -63,7 +64,13 @@ def make_context(
 ) -> Context:
     """Read catalogues, templates and static files."""
     static = StaticFiles(outlines=settings.outlines)
-    languages = tongues(settings.time_zone)
+    try:
+        languages = tongues(settings.time_zone)
+    except (LookupError, ValueError):
+        raise ConfigError(
+            "web.time_zone",
+            f"{settings.time_zone!r} is not known here: name one like Europe/Brussels, or install tzdata",
+        ) from None
     return Context(
         reader=reader,
         status=status,

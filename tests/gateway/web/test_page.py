@@ -355,3 +355,9 @@ async def test_documents_are_served_at_their_path(reader: MemoryReader) -> None:
     async with visitor(create_app(reader, dict, FixedClock(), settings)) as client:
         answer = await client.get("/contexts/A.jsonld")
     assert (answer.content, answer.headers["content-type"]) == (b"{}", "application/ld+json")
+
+
+def test_an_unknown_time_zone_is_refused_by_name() -> None:
+    for zone in ("Europa/Brussel", "", "../etc/passwd"):
+        with pytest.raises(ConfigError, match="web.time_zone"):
+            create_app(MemoryReader(), dict, FixedClock(), WebSettings(time_zone=zone))
