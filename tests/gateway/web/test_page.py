@@ -359,5 +359,5 @@ async def test_documents_are_served_at_their_path(reader: MemoryReader) -> None:
 
 def test_an_unknown_time_zone_is_refused_by_name() -> None:
     for zone in ("Europa/Brussel", "", "../etc/passwd"):
-        with pytest.raises(ConfigError, match="web.time_zone"):
+        with pytest.raises(ConfigError, match=r"web\.time_zone"):
             create_app(MemoryReader(), dict, FixedClock(), WebSettings(time_zone=zone))
