@@ -1,4 +1,4 @@
-"""Two runs of one seed are the same to the byte: every frame on the air, both ways, and every row in the store."""
+"""Two runs of one seed are the same to the byte: every frame on the air and every row in the store."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def test_two_runs_of_one_seed_are_the_same(tmp_path: Path, monkeypatch: pytest.M
     for name in ("a", "b"):
         folder = tmp_path / name
         folder.mkdir()
-        outcome = run_house(folder, nodes=6, virtual_s=1800, start_s=1_790_000_000)
+        outcome = run_house(folder, nodes=4, virtual_s=900, start_s=1_790_000_000)
         runs.append((_Recorder.frames, [repr(o) for o in outcome.observations]))
     assert runs[0][0] == runs[1][0]
     assert runs[0][1] == runs[1][1]
-    assert len(runs[0][0]) > 30
-    assert len(runs[0][1]) > 100
+    assert len(runs[0][0]) > 15
+    assert len(runs[0][1]) > 30
