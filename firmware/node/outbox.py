@@ -18,6 +18,7 @@ KIND_RECORD = const(1)
 KIND_TIME = const(2)
 _SEQ_BLOCK = const(256)
 _FRAME_RECORDS = const(48)  # more never fit a LoRaWAN frame; bounds the heap over Wi-Fi
+_ALWAYS_FITS = const(51)  # the longest payload at the slowest data rates
 _UNLOGGED = const(16)
 _POSITION = "outbox"
 _SEQ = "seq"
@@ -170,8 +171,19 @@ class Outbox:
             records.append(record)
         payload, n = codec.encode(records, limit)
         if not n:
+            if records and limit >= _ALWAYS_FITS:
+                self._give_up(found[0][1])
             return None
         return payload, (found[n - 1][1], n, records[n - 1].seq)
+
+    def _give_up(self, position):
+        """A record that fits no frame must not hold the others up for ever."""
+        self.dropped += 1
+        if position is None:
+            self._unlogged.pop(0)
+        else:
+            self.sent = position
+            self._sent_n += 1
 
     def _unsent(self):
         """Return [(record with its true time where known, position after it)], oldest first, bounded."""

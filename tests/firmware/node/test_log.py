@@ -10,6 +10,7 @@ from node.log import RecordLog, seal, unseal
 from node.outbox import Outbox
 from tests.dual_scripts.node_life import MemoryFiles, PowerCut, Store
 from wire.codec import decode
+from wire.measurements import MEASUREMENTS
 from wire.record import OK, TIME_NETWORK, TIME_NEVER_SET, Record
 
 
@@ -199,6 +200,19 @@ def test_records_before_the_first_time_answer_get_their_time_also_in_a_later_lif
     first, second = _drain(later)
     assert (first.time_s, first.time_quality) == (1767225661, TIME_NETWORK)
     assert (second.time_s, second.time_quality) == (90, TIME_NEVER_SET)
+
+
+def test_a_record_that_fits_no_frame_does_not_hold_up_the_others() -> None:
+    outbox = _outbox(MemoryFiles(), Store(), size=1024)
+    readings = [(row[0], row[4], 1) for row in MEASUREMENTS]  # each with a state of its own
+    outbox.add(Record(outbox.take_seq(), 1767225600, TIME_NETWORK, readings))
+    outbox.add(_record(outbox.take_seq()))
+    assert outbox.frame(36) is None  # today's room beside MAC commands: it may fit later
+    assert outbox.dropped == 0
+    assert outbox.frame(51) is None
+    assert outbox.dropped == 1
+    assert [r.seq for r in _drain(outbox)] == [1]
+    assert outbox.unsent == 0
 
 
 def test_a_position_of_garbage_starts_from_the_oldest_record() -> None:

@@ -171,3 +171,35 @@ def test_an_application_file_that_does_not_import_is_told_and_the_others_run(tmp
     assert "a02yyuw: SyntaxError" in node.log_tail()
     assert all([i for i, _raw, _state in r.readings] == [17] for r in _records(node))
     assert len(_records(node)) == 10
+
+
+def test_every_driver_of_the_table_can_be_built_and_has_what_the_node_asks_for(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        """
+from node import build
+from node.acquire import Sensor
+
+class Buses:
+    def i2c(self, number):
+        return None
+    uart = i2c
+
+for name in sorted(build._ON_BUS):
+    sensor = Sensor(name, build._driver(name, 0, None, Buses(), None, None))
+    assert sensor.driver.MEASURES, name
+    for method in ("probe", "start", "fetch", "stop"):
+        getattr(sensor.driver, method)
+print("built", len(build._ON_BUS))
+"""
+    )
+
+    async def main() -> str:
+        async with World(tmp_path / "world") as world:
+            hardware = boards.build("sim_bin", lambda quantity, _now_us: AROUND[quantity])
+            node = world.add_node(NodeSettings("n", hardware, script=script, path=(FIRMWARE,)))
+            node.power_on()
+            await world.run_for(10)
+            return node.log_tail()
+
+    assert run(main(), start_us=START_US).splitlines() == ["built 14"]
