@@ -1,9 +1,10 @@
 """The tables of store.db and how a file of another age is met.
 
 One row is one record of a device (never one row a value: that costs 2.6 times the time and 4.4 times the
-space). Its observations are a msgpack list in `body`, one [form, raw, value] each; `forms` holds the few
-combinations of (quantity, unit, state, flags, method, version) that occur. The position of an observation
-is records.id * 64 + its index, so positions rise with the order of commit.
+space). Its observations are a msgpack list in `body`, one [form, raw, value] each, where value is `true`
+if it is the raw value. `forms` holds the few combinations of (quantity, unit, state, flags, method, version)
+that occur. The position of an observation is records.id * 64 + its index, so positions rise with the order
+of commit.
 """
 
 from __future__ import annotations

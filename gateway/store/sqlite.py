@@ -26,7 +26,8 @@ from gateway.store.schema import POSITIONS_PER_RECORD
 PIPELINE = "pipeline"
 _PUBLISHER = "publisher:"
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[tuple[int, float | None, float | None]]).decode
+_decode = msgspec.msgpack.Decoder(list[tuple[int, float | None, float | bool | None]]).decode
+_SAME = True  # in the place of a value that is its raw value
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ class SqliteStore:
             raise StoreError(f"a record of {len(observations)} observations, {POSITIONS_PER_RECORD} fit")
         forms = [self._form_id(db, observation) for observation in observations]
         body = _encode([
-            (form, observation.raw_value, observation.value)
+            (form, observation.raw_value, _stored(observation))
             for form, observation in zip(forms, observations, strict=True)
         ])  # fmt: skip
         site_id = observations[0].site_id
@@ -358,10 +359,16 @@ class SqliteStore:
         for record_id, site_id, observed, received, body in records:
             base = record_id * POSITIONS_PER_RECORD
             for index, (form, raw, value) in enumerate(_decode(body)):
-                yield Row(base + index, site_id, observed, received, self._form(form), raw, value)
+                shown = raw if value is _SAME else value
+                yield Row(base + index, site_id, observed, received, self._form(form), raw, shown)
 
 
 _SELECT = "SELECT id, site_id, observed_at_ms, received_at_ms, body FROM records "
+
+
+def _stored(observation: Observation) -> float | bool | None:
+    same = observation.value is not None and observation.value == observation.raw_value
+    return _SAME if same else observation.value
 
 
 def fingerprint(decoded: Decoded) -> int:
