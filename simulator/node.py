@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.buses import FAR_US, Board, BusAnswer
 from simulator.link import REPLY, FrameReader, Op
-from simulator.mpycache import compiled
 from simulator.net import NodeNetwork, Wifi
-from simulator.nodeproc import BOARD, FIRMWARE, HEAP_BYTES
+from simulator.nodeproc import HEAP_BYTES
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -199,13 +198,13 @@ class _Life:
         self._ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 2000))
         self._set_busy(True)
         settings = node.settings
-        path = settings.path if settings.path is not None else (compiled(FIRMWARE),)
+        path = settings.path if settings.path is not None else (self._world.firmware,)
         heap = settings.heap_bytes // 1024
         self._process = self._world.spawner.spawn(
             theirs.fileno(),
             ["micropython", "-X", f"heapsize={heap}k", "-m", "_start"],
             node.flash,
-            {"MICROPYPATH": ":".join([str(compiled(BOARD)), *map(str, path), ".frozen"])},
+            {"MICROPYPATH": ":".join([str(self._world.shims), *map(str, path), ".frozen"])},
             node.log,
             self._on_exit,
         )

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from simulator.affinity import one_core
 from simulator.loop import VirtualLoop
+from simulator.mpycache import compiled
 from simulator.node import NodeSettings, SimNode
-from simulator.nodeproc import SimulatorError, Spawner
+from simulator.nodeproc import BOARD, FIRMWARE, SimulatorError, Spawner
 
 
 class NodeCrashedError(SimulatorError):
@@ -35,6 +36,8 @@ class World:
         self.folder = folder
         self.spawner = Spawner(lambda error: self.broken(None, error))
         self.nodes: list[SimNode] = []
+        self.shims = compiled(BOARD)
+        self.firmware = compiled(FIRMWARE)
         self._core = contextlib.ExitStack()
         self._on_event = on_event
         self._queue: list[tuple[int, int, int, Callable[[], None]]] = []
