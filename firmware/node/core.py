@@ -26,13 +26,14 @@ _LISTEN_MS = const(8000)  # a frame and its windows may take this long: not just
 _TIME_RETRY_MS = const(15000)
 _JITTER_MS = const(3000)  # a street that gets its power back does not join in one voice
 _SETTLED_MS = const(600000)  # a life that gets this far was no crash at start
+_SAFE_MODE_MS = const(6 * 3600 * 1000)  # then it is worth another try
 _NEVER_MS = const(1 << 29)
 
 
 class Node:
     """A running node.
 
-    hal: feed(), tidy(), sleep(ms), keep(bytes), rtc_ms(), random(n) -> 0..n-1. link: see node.lora_link.
+    hal: feed(), tidy(), reset(), sleep(ms), keep(bytes), rtc_ms(), random(n) -> 0..n-1. link: see node.lora_link.
     sensors: list of node.acquire.Sensor. config: node.config.Config. health: node.status.Health.
     """
 
@@ -79,6 +80,8 @@ class Node:
         now_ms = self.time.uptime_ms()
         if self._lives is not None and now_ms > _SETTLED_MS:
             self._lives.settle()
+        if self.health.safe_mode and now_ms > _SAFE_MODE_MS:
+            self.hal.reset()
         begin_ms = self._schedule.start_ms(self._lead_ms)
         link_ms = self._link_ms(now_ms)
         if now_ms >= begin_ms:

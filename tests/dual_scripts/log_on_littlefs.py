@@ -35,6 +35,7 @@ class Flash:
             return -5
         at = block * BLOCK + offset
         buf[:] = self.data[at : at + len(buf)]
+        return None
 
     def writeblocks(self, block, buf, offset=0):
         if self.dead:
@@ -44,6 +45,7 @@ class Flash:
             if not self._spend(1):
                 return -5
             self.data[at + i] &= buf[i]
+        return None
 
     def ioctl(self, op, arg):
         if op == 4:
