@@ -33,7 +33,8 @@ _NEVER_MS = const(1 << 29)
 class Node:
     """A running node.
 
-    hal: feed(), tidy(), reset(), sleep(ms), keep(bytes), rtc_ms(), random(n) -> 0..n-1. link: see node.lora_link.
+    hal: feed(), tidy(), reset(), sleep(ms), keep(bytes), rtc_ms(), random(n) -> 0..n-1; see node.hal.
+    link: see node.lora_link.
     sensors: list of node.acquire.Sensor. config: node.config.Config. health: node.status.Health.
     """
 
