@@ -8,6 +8,7 @@ letter with its cause and never holds up the frames behind it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -48,7 +49,7 @@ class Pipeline:
         self._position = store.position()
         self._moved = Changes(self._position)
         self._durable = 0
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     @property
     def position(self) -> int:
@@ -80,21 +81,25 @@ class Pipeline:
                 failures = 0
             except StoreError as error:
                 self._counters.count("pipeline.commit_failed", str(error))
-                delay = RETRY_S[min(failures, len(RETRY_S) - 1)]
-                failures += 1
-                if self._stopping:
+            except Exception as error:  # whatever it is, the frames behind it wait for us
+                logger.exception("pipeline")
+                self._counters.count("pipeline.internal_error", repr(error))
+            else:
+                if not more and not self._stopping.is_set():
+                    await self._news.wait()
+                elif not more:
                     break
-                await asyncio.sleep(delay)
                 continue
-            if more:
-                continue
-            if self._stopping:
+            if self._stopping.is_set():
                 break
-            await self._news.wait()
+            delay = RETRY_S[min(failures, len(RETRY_S) - 1)]
+            failures += 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), delay)
 
     def stop(self) -> None:
         """Let `run` return once it has stored what is durable."""
-        self._stopping = True
+        self._stopping.set()
         self._news.set()
 
     def close(self) -> None:
@@ -123,7 +128,7 @@ class Pipeline:
         outcomes = [self._outcome(sequence, body, fresh, counts) for sequence, body in entries]
         try:
             newest = self._store.commit(outcomes)
-        except StoreError:
+        except BaseException:
             self._judge.forget()
             raise
         return newest, counts

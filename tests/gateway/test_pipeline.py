@@ -210,3 +210,37 @@ async def test_a_fault_of_ours_with_one_frame_does_not_stop_the_others(
         await house.pipeline.drained()
         assert temperatures(house) == [(0, 1.0)]
         assert house.store.dead_letters()[0]["cause"] == "pipeline.internal_error"
+
+
+async def test_a_fault_of_ours_with_a_whole_batch_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with a_house(tmp_path) as house:
+        fill_registry(house.registry)
+        right, faults = house.store.commit, [ZeroDivisionError("a fault of ours"), MemoryError()]
+
+        def wrong(outcomes: object) -> int:
+            if faults:
+                raise faults.pop()
+            return right(outcomes)
+
+        monkeypatch.setattr(house.store, "commit", wrong)
+        await house.log.accept(an_uplink(a_record(1, temperature=1.0)))
+        await asyncio.wait_for(house.pipeline.drained(), 10)
+        assert temperatures(house) == [(0, 1.0)]
+        assert house.counters.get("pipeline.internal_error") == 2
+
+
+async def test_it_stops_at_once_even_while_the_database_refuses(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        fill_registry(house.registry)
+        house.store._writer.execute("PRAGMA query_only = ON")
+        await house.log.accept(an_uplink(a_record(1, temperature=1.0)))
+        await asyncio.sleep(1.0)
+        assert house.counters.get("pipeline.commit_failed") >= 2
+        begin = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - begin < 1
+    async with a_house(tmp_path) as house:
+        house.pipeline.wake(1)
+        await house.pipeline.drained()
+        assert temperatures(house) == [(0, 1.0)]
