@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -18,6 +17,7 @@ from gateway.counters import Counters
 from gateway.model import PublicObservation, PublicReader, PublicSite
 from gateway.publish.base import Outcome, Packed, Parcel, Rejection
 from gateway.publish.ngsi_ld.answers import Verdict, batch_result, judge, reason, retry_after_s
+from gateway.publish.ngsi_ld.batches import Batch, Item, batches_of, is_late, once_each
 from gateway.publish.ngsi_ld.contexts import body_context, context_address
 from gateway.publish.ngsi_ld.entities import Entity, entity, refusal, temporal
 from gateway.publish.ngsi_ld.models import MODELS, Model
@@ -29,23 +29,6 @@ TEMPORAL = "/ngsi-ld/v1/temporal/entities"
 # A broker that answers 500 to a batch may choke on one entity: from then on they go alone, and one that
 # fails alone for this often is put aside.
 ALONE_FROM, PATIENCE = 3, 8
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One entity on its way, and the rows that it carries."""
-
-    entity: Entity
-    model: Model
-    rows: tuple[PublicObservation, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Entities of one model for one request; late ones are a request each."""
-
-    items: tuple[Item, ...]
-    is_late: bool = False
 
 
 class NgsiLdPublisher:
@@ -73,10 +56,10 @@ class NgsiLdPublisher:
         sites = {site.site_id: site for site in reader.sites()}
         sendable, rejections = self._sort_out(rows, sites)
         newest = {(row.site_id, row.quantity): row for row in reader.latest()}
-        late = [row for row in sendable if _is_late(row, newest.get((row.site_id, row.quantity)))]
+        late = [row for row in sendable if is_late(row, newest.get((row.site_id, row.quantity)))]
         late_positions = {row.position for row in late}
         current = [row for row in sendable if row.position not in late_positions]
-        batches = _batches(self._items(current, sites), self._settings.max_entities)
+        batches = batches_of(self._items(current, sites), self._settings.max_entities)
         batches += [Batch((item,), is_late=True) for item in self._items(late, sites)]
         return Packed([_parcel(batch) for batch in batches], rejections)
 
@@ -124,7 +107,7 @@ class NgsiLdPublisher:
         for key in sorted(moments):
             site = sites[key[1]]
             model = MODELS[site.kind]
-            for together in _once_each(moments[key]):
+            for together in once_each(moments[key]):
                 items.append(Item(entity(site, model, together, self._settings), model, tuple(together)))
         return items
 
@@ -238,51 +221,6 @@ class NgsiLdPublisher:
                 transport=self._transport,
             )
         return self._client
-
-
-def _is_late(row: PublicObservation, newest: PublicObservation | None) -> bool:
-    """Say whether a newer value of the same series stands earlier in the store: it was sent before."""
-    return (
-        newest is not None and newest.observed_at_ms > row.observed_at_ms and newest.position < row.position
-    )
-
-
-def _once_each(rows: Sequence[PublicObservation]) -> list[list[PublicObservation]]:
-    """Split rows of one moment so that a quantity comes once each time (two devices at one site)."""
-    layers: list[dict[str, PublicObservation]] = []
-    for row in rows:
-        for layer in layers:
-            if row.quantity not in layer:
-                layer[row.quantity] = row
-                break
-        else:
-            layers.append({row.quantity: row})
-    return [list(layer.values()) for layer in layers]
-
-
-def _batches(items: Sequence[Item], most: int) -> list[Batch]:
-    """Cut items, in time order, into batches of one model, each entity once a batch, order kept a site.
-
-    An item may join a batch only when no later batch holds its entity already.
-    """
-    batches: list[list[Item]] = []
-    last: dict[str, int] = {}  # entity id -> number of the last batch that holds it
-    for item in items:
-        name = item.entity["id"]
-        first = last.get(name, -1) + 1
-        number = next(
-            (
-                number
-                for number in range(first, len(batches))
-                if len(batches[number]) < most and batches[number][0].model is item.model
-            ),
-            len(batches),
-        )
-        if number == len(batches):
-            batches.append([])
-        batches[number].append(item)
-        last[name] = number
-    return [Batch(tuple(batch)) for batch in batches]
 
 
 def _parcel(batch: Batch) -> Parcel:

@@ -1,0 +1,76 @@
+"""Which entities travel together, and in which order.
+
+A batch names an entity at most once (brokers keep only the last of two), holds one model (one @context), and
+no moment of a site overtakes an earlier one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.model import PublicObservation
+from gateway.publish.ngsi_ld.entities import Entity
+from gateway.publish.ngsi_ld.models import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entity on its way, and the rows that it carries."""
+
+    entity: Entity
+    model: Model
+    rows: tuple[PublicObservation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Entities of one model for one request; late ones are a request each."""
+
+    items: tuple[Item, ...]
+    is_late: bool = False
+
+
+def is_late(row: PublicObservation, newest: PublicObservation | None) -> bool:
+    """Say whether a newer value of the same series stands earlier in the store: it was sent before."""
+    return (
+        newest is not None and newest.observed_at_ms > row.observed_at_ms and newest.position < row.position
+    )
+
+
+def once_each(rows: Sequence[PublicObservation]) -> list[list[PublicObservation]]:
+    """Split rows of one moment so that a quantity comes once each time (two devices at one site)."""
+    layers: list[dict[str, PublicObservation]] = []
+    for row in rows:
+        for layer in layers:
+            if row.quantity not in layer:
+                layer[row.quantity] = row
+                break
+        else:
+            layers.append({row.quantity: row})
+    return [list(layer.values()) for layer in layers]
+
+
+def batches_of(items: Sequence[Item], most: int) -> list[Batch]:
+    """Cut items, in time order, into batches of one model, each entity once a batch, order kept a site.
+
+    An item may join a batch only when no later batch holds its entity already.
+    """
+    batches: list[list[Item]] = []
+    last: dict[str, int] = {}  # entity id -> number of the last batch that holds it
+    for item in items:
+        name = item.entity["id"]
+        first = last.get(name, -1) + 1
+        number = next(
+            (
+                number
+                for number in range(first, len(batches))
+                if len(batches[number]) < most and batches[number][0].model is item.model
+            ),
+            len(batches),
+        )
+        if number == len(batches):
+            batches.append([])
+        batches[number].append(item)
+        last[name] = number
+    return [Batch(tuple(batch)) for batch in batches]
