@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.dual import run_on_both
 from wire.codec import decode, encode
 from wire.errors import WireError
 from wire.measurements import MEASUREMENTS, by_id
 from wire.record import FIRST_ERROR, OK, STATE_NAMES, Record
-
-from tests.dual import run_on_both
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "codec_v1.json").read_text())
 AIR, NOISE, BIN, GARDEN = (

@@ -16,6 +16,7 @@ from node.files import Files
 from node.log import RecordLog
 from node.outbox import KIND_RECORD
 from simulator import boards
+from simulator.channel.ideal import IdealChannel
 from simulator.loop import run
 from simulator.node import NodeSettings, SimNode
 from simulator.plan import MM_PER_TIP
@@ -204,3 +205,20 @@ print("built", len(build._ON_BUS))
             return node.log_tail()
 
     assert run(main(), start_us=START_US).splitlines() == ["built 14"]
+
+
+def test_a_node_with_its_radio_lives_in_a_small_heap(tmp_path: Path) -> None:
+    async def main() -> tuple[int, str]:
+        async with World(tmp_path) as world:
+            hardware = boards.build("sim_bin", lambda quantity, _now_us: AROUND[quantity], IdealChannel())
+            keys = {"radio": "lorawan", "join_eui": "70b3d57ed0000000", "app_key": "0f" * 16}
+            settings = NodeSettings("n", hardware, config=CONFIG | keys, heap_bytes=320 * 1024)
+            node = world.add_node(settings)
+            node.power_on()
+            await world.run_for(1800)
+            return node.boots, node.log.read_text()
+
+    boots, said = run(main(), start_us=START_US)
+    assert boots == 1
+    assert "MemoryError" not in said
+    assert "Traceback" not in said
