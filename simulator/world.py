@@ -33,7 +33,7 @@ class World:
         if not isinstance(loop, VirtualLoop):
             raise SimulatorError("the world needs a VirtualLoop: run it with simulator.loop.run()")
         self.loop = loop
-        self.folder = folder
+        self.folder = folder.resolve()  # a node's process works in a folder of its own
         self.spawner = Spawner(lambda error: self.broken(None, error))
         self.nodes: list[SimNode] = []
         self.shims = compiled(BOARD)

@@ -107,14 +107,18 @@ def test_every_node_measures_on_its_interval(tmp_path: Path) -> None:
 
 
 @pytest.mark.mpy
-def test_meetnet_simulate_ends_by_itself_and_leaves_its_files(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    arguments = ["--duration", "5m", "--speed", "max", "--nodes", "2", "--out", str(out), "--json"]
+def test_meetnet_simulate_ends_by_itself_and_leaves_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = Path("out")
+    arguments = ["--duration", "5m", "--speed", "max", "--nodes", "2", "--out", "out", "--json"]
     done = CliRunner().invoke(simulate, arguments)
     assert done.exit_code == 0, done.output
     result = json.loads(done.stdout)
     assert result["virtual_s"] == 300.0
-    assert result["nodes"] == 2
+    assert result["nodes"] == result["boots"] == 2
+    assert "sps30 answers" in (out / "proefstraat-01-air" / "log.txt").read_text()
     assert len(json.loads((out / "street.json").read_text())["devices"]) == 2
     assert (out / "events.jsonl").exists()
 
