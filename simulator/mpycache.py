@@ -10,9 +10,11 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 
+_KEEP_S = 86400
 CPU = {"x86_64": "x64", "AMD64": "x64", "aarch64": "armv8", "arm64": "armv8"}
 
 
@@ -29,7 +31,8 @@ def compiled(source: Path) -> Path:
     """
     files = sorted(source.rglob("*.py"))
     stamp = hashlib.sha256()
-    for file in files:
+    compiler = _compiler()
+    for file in [*files, *([Path(compiler)] if compiler else [])]:
         status = file.stat()
         stamp.update(f"{file}\0{status.st_mtime_ns}\0{status.st_size}\n".encode())
     return _compiled(source, stamp.hexdigest()[:16])
@@ -56,11 +59,20 @@ def _compiled(source: Path, stamp: str) -> Path:
             if done.returncode:  # leave the fault to MicroPython itself, which says it in the node's log
                 shutil.copyfile(file, work / relative)
         work.rename(target)
+        _forget_old(target)
     except OSError:
         shutil.rmtree(work, ignore_errors=True)
         if not target.exists():  # another process may have been first
             return source
     return target
+
+
+def _forget_old(target: Path) -> None:
+    """Remove what was compiled of earlier sources, but not what another process may be starting from."""
+    kind = target.name.rpartition("-")[0]
+    for other in target.parent.glob(f"{kind}-*"):
+        if other != target and time.time() - other.stat().st_mtime > _KEEP_S:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 @cache
