@@ -34,7 +34,7 @@ def page_address(tmp_path: Path) -> Iterator[str]:
         yield str(json.loads(running.stdout.readline())["page"])
     finally:
         running.terminate()
-        running.wait(20)
+        running.communicate(timeout=20)
 
 
 def test_a_value_of_every_kind_of_node_comes_to_the_open_page(browser: Any, page_address: str) -> None:
