@@ -70,6 +70,14 @@ UART_CHIPS: dict[str, Callable[[Source], UartChip]] = {
 }
 
 
+def radio_mount(description: dict[str, Any], channel: Channel, name: str) -> SpiMount:
+    """Return the model of a board's radio with its wires on the board's pins."""
+    radio = description["radio"]
+    chip = Sx1262(channel, needs_tcxo=bool(radio.get("tcxo_mv", 1800)), name=name)
+    wires = {"busy": radio["busy"], "dio1": radio["dio1"]}
+    return SpiMount(chip, radio["nss"], wires, {"reset": radio["reset"]})
+
+
 def build(
     name: str, source: Source, channel: Channel | None = None, *, seed: int = 0, mm_per_tip: float = 0.2794
 ) -> Board:
@@ -108,10 +116,9 @@ def build(
     spi: dict[int, list[SpiMount]] = {}
     radio = description.get("radio")
     if radio is not None and channel is not None:
-        chip = Sx1262(channel, needs_tcxo=bool(radio.get("tcxo_mv", 1800)), name=name)
-        wires = {"busy": radio["busy"], "dio1": radio["dio1"]}
-        spi[radio["spi"]] = [SpiMount(chip, radio["nss"], wires, {"reset": radio["reset"]})]
-        chips["radio"] = chip
+        mount = radio_mount(description, channel, name)
+        spi[radio["spi"]] = [mount]
+        chips["radio"] = mount.chip
     board = Board(name, i2c=i2c, spi=spi, uart=uart, adc=adc, counters=counters, i2s=i2s)
     board.chips.update(chips)
     return board

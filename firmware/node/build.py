@@ -227,33 +227,23 @@ def sensors(board, buses, config, health, last_value):
     return built
 
 
-def lora_link(board, buses, config, store, retained):
-    """Return the LoRaWAN link of a board."""
+def lora_link(board, buses, config, store, retained, slept_ms=0):
+    """Return the LoRaWAN link of a board. slept_ms: how long the chip was in deep sleep before."""
+    from .lora_link import LoraLink
+
+    return LoraLink(lora_mac(board, buses, config, store, retained, slept_ms), config["confirm_every"])
+
+
+def lora_mac(board, buses, config, store, retained=None, slept_ms=0, duty_cycle=True):
+    """Return the LoRaWAN MAC over the radio of a board."""
     import random
 
     from cryptolib import aes
 
     from radio.classa import ClassA
-    from radio.sx126x import Sx126x
 
-    from .lora_link import LoraLink
-
-    row = dict(board.RADIO)
-    if row.pop("chip", "sx126x") != "sx126x":
-        raise ValueError("boards: RADIO names a chip without a driver")
-    spi = buses.spi(row.pop("spi"))
-    pin = machine.Pin
-    phy = Sx126x(
-        spi,
-        pin(row.pop("nss"), pin.OUT, value=1),
-        pin(row.pop("reset"), pin.OUT, value=1),
-        pin(row.pop("busy"), pin.IN),
-        pin(row.pop("dio1"), pin.IN),
-        time,
-        **row,
-    )
-    mac = ClassA(
-        phy,
+    return ClassA(
+        lora_phy(board, buses),
         lambda key: _Ecb(aes(key, 1)),
         random,
         time,
@@ -262,8 +252,25 @@ def lora_link(board, buses, config, store, retained):
         bytes.fromhex(config["join_eui"]),
         bytes.fromhex(config["app_key"]),
         retained=retained,
+        slept_ms=slept_ms,
+        duty_cycle=duty_cycle,
     )
-    return LoraLink(mac, config["confirm_every"])
+
+
+def lora_phy(board, buses):
+    """Return the driver of a board's radio, its wires by the names of the row RADIO."""
+    row = dict(board.RADIO)
+    chip = row.pop("chip", "sx126x")
+    pin = machine.Pin
+    spi = buses.spi(row.pop("spi"))
+    nss = pin(row.pop("nss"), pin.OUT, value=1)
+    reset = pin(row.pop("reset"), pin.OUT, value=1)
+    if chip == "sx126x":
+        from radio.sx126x import Sx126x
+
+        busy = pin(row.pop("busy"), pin.IN)
+        return Sx126x(spi, nss, reset, busy, pin(row.pop("dio1"), pin.IN), time, **row)
+    raise ValueError("boards: RADIO names a chip without a driver: " + chip)
 
 
 class _Ecb:

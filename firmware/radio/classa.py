@@ -54,7 +54,7 @@ class ClassA:
     """The MAC of one device.
 
     Set by the node: battery (0 external power, 1..254, 255 unknown), adr (False for a moving
-    device), confirmed_tries. To read: joined, network_time, link (margin in dB,
+    device), first_dr (0..5, data rate of the first JoinRequest), confirmed_tries. To read: joined, network_time, link (margin in dB,
     gateways) after request_link_check(), air (rssi_dbm, snr_db_x4, clock_error_us), reason
     of the last join that was not sent, more (the network has something for us, see poll()).
     """
@@ -92,7 +92,9 @@ class ClassA:
         self._result = None
         self._nwk = self._app_s = None
         self._session = None
+        self._answers_due = False
         self.adr = True
+        self.first_dr = eu868.MAX_DEFAULT_DR
         self.battery = mac.BATTERY_UNKNOWN
         self.confirmed_tries = _CONFIRMED_TRIES
         self.network_time = None
@@ -164,9 +166,9 @@ class ClassA:
 
     @property
     def wants_uplink(self):
-        """True when the network waits for something: more downlinks, an ACK, or MAC answers."""
+        """True when the network waits for something: more downlinks, an ACK, or answers not given yet."""
         s = self._session
-        return s is not None and (self.more or s.ack_due or bool(s.answers or s.sticky))
+        return s is not None and (self.more or s.ack_due or self._answers_due)
 
     def poll(self):
         """Send an empty uplink: fetches pending downlinks, carries ACK and MAC answers."""
@@ -221,7 +223,7 @@ class ClassA:
 
     def _join_dr(self):
         """Start fast, then reach further with each attempt; then again."""
-        return eu868.MAX_DEFAULT_DR - self._back_off.attempts % (eu868.MAX_DEFAULT_DR + 1)
+        return (self.first_dr - self._back_off.attempts) % (eu868.MAX_DEFAULT_DR + 1)
 
     def _take_join_accept(self, phy, dev_nonce, dr):
         try:
@@ -245,7 +247,7 @@ class ClassA:
         self._back_off.reset()
         self._use(s)
         self._requests = b""
-        self.more = False
+        self.more = self._answers_due = False
         return True
 
     def _use(self, session):
@@ -330,6 +332,7 @@ class ClassA:
         s = self._session
         s.ack_due = False
         self.more = False
+        self._answers_due = False
         length = max(length - len(s.sticky), 0)
         answers = min(length, len(s.answers))
         s.answers = s.answers[answers:]
@@ -410,6 +413,7 @@ class ClassA:
             self.dropped += 1
             return False
         port, data, acknowledges, self.more = taken
+        self._answers_due = bool(self._session.answers or self._session.sticky)
         if acknowledges:
             self._result.acked = True
         if port:
