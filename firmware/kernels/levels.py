@@ -44,25 +44,27 @@ class SoundLevels:
 
     full_scale_mdb: level of a full-scale sine (120000 for a sensitivity of -26 dBFS at 94 dB).
     self_noise_mdb: A-weighted level of the microphone's own noise, subtracted as energy; None: not.
+    response: the microphone whose response the filters undo, "" for none (kernels.coefficients).
     engine: what runs the kernels, where it is not this machine (tests run another chip's code).
     """
 
-    def __init__(self, rate_hz, full_scale_mdb, self_noise_mdb=None, block_ms=125, engine=None):
-        c = coefficients(rate_hz)
+    def __init__(self, rate_hz, full_scale_mdb, self_noise_mdb=None, block_ms=125, engine=None, response=""):
+        c = coefficients(rate_hz, response)
         self.rate_hz = rate_hz
         self.block_ms = block_ms
         self._per_ms = rate_hz // 1000
-        self._kernels = engine or kernels(rate_hz)
+        self._kernels = engine or kernels(rate_hz, response)
         self._energies = array("i", bytes(8 * block_ms))
         self._weigh = array("i", bytes(4 * 12))
         self._survey = array("i", bytes(4 * 8))
         self._fast = array("i", bytes(4 * 10))
         self._slow = array("i", bytes(4 * 10))
         self.laf = Histogram()
-        base = full_scale_mdb - level_mdb(1 << _MEAN_SQUARE_BITS)
+        # two bits less of amplitude for each bit that the row drops beyond the first
+        base = full_scale_mdb - level_mdb(1 << _MEAN_SQUARE_BITS + 2 - 2 * c["pre"])
         self._offset_a = base - c["gain_a_mdb"]
         self._offset_c = base - c["gain_c_mdb"]
-        self._offset_z = base - c["gain_z_mdb"]
+        self._offset_z = full_scale_mdb - level_mdb(1 << _MEAN_SQUARE_BITS) - c["gain_z_mdb"]
         self._noise = 0  # self-noise, energy of a millisecond times 2^11
         if self_noise_mdb is not None:
             per_ms = level_mdb(self._per_ms << _DETECTOR_BITS)

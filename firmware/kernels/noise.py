@@ -22,22 +22,24 @@ FAST = (7, 13, 15)  # 2^-7 + 2^-13 + 2^-15 = 1 - exp(-1/125) within 4e-4: time w
 SLOW = (10, 16, 17)  # 1 - exp(-1/1000) within 6e-5: time weighting S
 
 
-def coefficients(rate_hz):
-    """Return the row of a sampling rate; ValueError names those that exist."""
+def coefficients(rate_hz, response=""):
+    """Return the row of a rate and a microphone's response ("": flat); ValueError names what exists."""
     for row in WEIGHTINGS:
-        if row["rate_hz"] == rate_hz:
+        if row["rate_hz"] == rate_hz and row["response"] == response:
             return row
+    exist = [(row["rate_hz"], row["response"]) for row in WEIGHTINGS]
     raise ValueError(
-        "rate_hz: " + str(rate_hz) + " has no filter; choose " + str([r["rate_hz"] for r in WEIGHTINGS])
+        "rate_hz, response: no filter for " + str((rate_hz, response)) + "; choose from " + str(exist)
     )
 
 
 class _Viper:
     """Kernels in machine code."""
 
-    def __init__(self, rate_hz):
-        suffix = "_x64" if sys.maxsize > 1 << 32 else ""
-        self._k = __import__("kernels._noise" + str(rate_hz // 1000) + suffix, None, None, ("weigh_a",))
+    def __init__(self, rate_hz, response):
+        name = "_noise" + str(rate_hz // 1000) + ("_" + response if response else "")
+        name = "kernels." + name + ("_x64" if sys.maxsize > 1 << 32 else "")
+        self._k = __import__(name, None, None, ("weigh_a",))
         self._address = __import__("uctypes").addressof
         self._bytes_per_ms = rate_hz // 1000 * 8
 
@@ -66,8 +68,8 @@ class _Viper:
 class _Plain:
     """The twin, for CPython."""
 
-    def __init__(self, rate_hz):
-        self._c = coefficients(rate_hz)
+    def __init__(self, rate_hz, response):
+        self._c = coefficients(rate_hz, response)
 
     def weigh(self, frames, slot, n_ms, energies, ctx, with_c):
         out = list(energies)
@@ -106,7 +108,7 @@ def _array(like, values):
     return array(like.typecode, [((v + (1 << 31)) & 0xFFFFFFFF) - (1 << 31) for v in values])
 
 
-def kernels(rate_hz):
-    """Return the kernels for a sampling rate: an object with weigh, survey, detect and inspect."""
-    coefficients(rate_hz)
-    return _Viper(rate_hz) if IS_VIPER else _Plain(rate_hz)
+def kernels(rate_hz, response=""):
+    """Return the kernels of a rate and a microphone: an object with weigh, survey, detect, inspect."""
+    coefficients(rate_hz, response)
+    return _Viper(rate_hz, response) if IS_VIPER else _Plain(rate_hz, response)

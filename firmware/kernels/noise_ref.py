@@ -3,8 +3,8 @@
 Integers are unbounded here; that every intermediate fits 32 bits is proven from the filters' impulse
 responses in tests/kernels/test_bounds.py, so a chip, the 64-bit port and this file give the same bits.
 
-Scales: a raw sample is 24 bits left-justified in 32. After the first section 1 LSB = 2^12 of that, so a
-full-scale sine has a mean square of 2^37 LSB^2.
+Scales: a raw sample is 24 bits left-justified in 32. After the first section 1 LSB = 2^12 of that (2^13
+where the row's `pre` is 2), so a full-scale sine has a mean square of 2^37 (2^35) LSB^2.
 """
 
 
@@ -43,13 +43,15 @@ def weigh_ref(c, frames, out, ctx, n_ms, with_c):
         s1 = _guarded(s1)
         for _ in range(c["rate_hz"] // 1000):
             # two high-passes at 20.6 Hz; each turns the sign
-            y = ((frames[at] >> 1) - s1) >> c["f1"]
+            y = ((frames[at] >> c["pre"]) - s1) >> c["f1"]
             at += 1
             s1 += c["k1"] * y >> c["r1"]
             u = (s2 >> c["f2"]) - y
             s2 -= c["k2"] * u
+            if c["g"]:  # a microphone without bass: give back a part of what was held back
+                u -= (u + y) * c["g"] >> 6
             # the double pole at 12.2 kHz; its output is C-weighted
-            y = u + sh
+            y = (u >> c["h"]) + sh
             sh = (c["a"] * y + c["b"] * u + st) >> c["q"]
             st = c["c"] * u
             if with_c:

@@ -47,6 +47,7 @@ class NoiseMeter:
 
     i2s: machine.I2S in receive mode, 32 bits, stereo. clock: as the time module.
     slot: 0 left, 1 right. sensitivity_mdbfs: level of 94 dB at 1 kHz re a full-scale sine (-26000).
+    response: "ics43434" undoes that part's own response; "" takes the microphone as flat.
     calibration_mdb: what a calibrator added to that. self_noise_mdb: A-weighted, None to not correct.
     """
 
@@ -63,11 +64,12 @@ class NoiseMeter:
         self_noise_mdb=29000,
         warmup_ms=500,
         block_ms=125,
+        response="",
     ):
-        engine = kernels(rate_hz)
+        engine = kernels(rate_hz, response)
         self._microphone = I2SMicrophone(i2s, clock, rate_hz, block_ms)
         full_scale_mdb = 94000 - sensitivity_mdbfs + calibration_mdb
-        self._levels = SoundLevels(rate_hz, full_scale_mdb, self_noise_mdb, block_ms, engine)
+        self._levels = SoundLevels(rate_hz, full_scale_mdb, self_noise_mdb, block_ms, engine, response)
         self._line = LineCheck(engine, slot)
         self._slot = slot
         self._block_ms = block_ms

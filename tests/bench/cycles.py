@@ -192,6 +192,8 @@ def report() -> dict[str, Any]:
             for name, cost in plain.items()
         },
         "ram_bytes": ram(),
+        "first_valid_laeq_ms": {"warm_up": 500, "first_1_s_level": 1500, "first_125_ms_level": 625},
+        "mwh_a_day_model": energy(),
     }
     if noise_c.is_installed():
         in_c = c_cost(frames)
@@ -224,6 +226,36 @@ def ram() -> dict[str, int]:
         "levels": sum(map(bytes_of, vars(levels).values())) + bytes_of(levels.laf._counts),
         "third_octaves": sum(map(bytes_of, vars(bank).values())),
         "capture_buffer_125_ms": RATE // 8 * 8,
+    }
+
+
+# Assumptions of the energy model, from memory of data sheets where no source is named: not measured.
+SUPPLY_V = 3.3
+MICROPHONE_MA = 0.49  # ICS-43434, shared reference
+AWAKE_MA = 22.0  # ESP32-C3 at 160 MHz, radio off (modem sleep); it cannot sleep while I2S runs
+ASLEEP_MA = 0.01  # deep sleep with the RTC
+START_S = 1.0  # boot and warm-up before each interval
+
+
+def energy() -> dict[str, Any]:
+    """Return milliwatt-hours a day of listening (no radio) for some duty cycles, by the assumptions above."""
+
+    def day(listen_s: float, every_s: float) -> float:
+        on_s = min(every_s, listen_s + START_S) if listen_s < every_s else every_s
+        duty = on_s / every_s
+        return round(24 * SUPPLY_V * (duty * (AWAKE_MA + MICROPHONE_MA) + (1 - duty) * ASLEEP_MA), 1)
+
+    return {
+        "continuous": day(1, 1),
+        "10_s_every_minute": day(10, 60),
+        "10_s_every_5_minutes": day(10, 300),
+        "assumptions": {
+            "supply_v": SUPPLY_V,
+            "microphone_ma": MICROPHONE_MA,
+            "awake_ma": AWAKE_MA,
+            "asleep_ma": ASLEEP_MA,
+            "start_s": START_S,
+        },
     }
 
 

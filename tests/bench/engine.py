@@ -26,9 +26,16 @@ class Engine:
     """
 
     def __init__(
-        self, rate_hz: int, architecture: str = "rv32imc", *, is_ours: bool = True, count: bool = False
+        self,
+        rate_hz: int,
+        architecture: str = "rv32imc",
+        *,
+        is_ours: bool = True,
+        count: bool = False,
+        response: str = "",
     ) -> None:
-        file = kernel_file(f"_noise{rate_hz // 1000}", architecture, is_ours)
+        module = f"_noise{rate_hz // 1000}" + (f"_{response}" if response else "")
+        file = kernel_file(module, architecture, is_ours)
         self._cores = {
             name: viper_core(file, name, architecture)
             for name in ("weigh_a", "weigh_ac", "survey", "inspect", "detect")

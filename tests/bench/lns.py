@@ -157,4 +157,4 @@ if __name__ == "__main__":
     parser.add_argument("--devices", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    print(json.dumps(measure(options.devices, options.rounds), indent=2))  # noqa: T201
+    print(json.dumps(measure(options.devices, options.rounds), indent=2))

@@ -11,7 +11,7 @@ from kernels.octaves import ThirdOctaves
 def run(data):
     frames = bytearray(binascii.unhexlify(data["frames"]))
     n_ms = data["n_ms"]
-    k = kernels(data["rate_hz"])
+    k = kernels(data["rate_hz"], data.get("response", ""))
     energies = array("i", bytes(8 * n_ms))
     state = array("i", bytes(48))
     plain_state = array("i", bytes(48))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
@@ -43,12 +45,16 @@ def sine(frequency: float, level_db: float, seconds: float, rate: int = 48000, p
 
 
 def measure(
-    x: Floats, settle_blocks: int = 0, rate: int = 48000, self_noise_mdb: int | None = None
+    x: Floats,
+    settle_blocks: int = 0,
+    rate: int = 48000,
+    self_noise_mdb: int | None = None,
+    response: str = "",
 ) -> SoundLevels:
     """Run full-scale-1 samples through the meter, 125 ms a block; the interval begins after settle_blocks."""
     block = rate // 8
     frames = stereo(raw(x))
-    levels = SoundLevels(rate, 120_000, self_noise_mdb, engine=_engine(rate))
+    levels = SoundLevels(rate, 120_000, self_noise_mdb, engine=_engine(rate, response), response=response)
     for i in range(x.size // block):
         if i == settle_blocks:
             levels.restart()
@@ -56,13 +62,9 @@ def measure(
     return levels
 
 
-_engines: dict[int, Engine] = {}
-
-
-def _engine(rate: int) -> Engine:
-    if rate not in _engines:
-        _engines[rate] = Engine(rate)
-    return _engines[rate]
+@cache
+def _engine(rate: int, response: str) -> Engine:
+    return Engine(rate, response=response)
 
 
 def noise(slope: float, level_dba: float, seconds: int, seed: int = 7, rate: int = 48000) -> Floats:
