@@ -24,6 +24,7 @@ _RETRY_MAX_MS = const(600000)
 _SLEEP_MAX_MS = const(240000)  # half of the watchdog's patience
 _LISTEN_MS = const(8000)  # a frame and its windows may take this long: not just before a due time
 _TIME_RETRY_MS = const(15000)
+_SPREAD_PART = const(10)  # of the interval: nodes that measure on the same second must not all send on it
 _JITTER_MS = const(3000)  # a street that gets its power back does not join in one voice
 _SETTLED_MS = const(600000)  # a life that gets this far was no crash at start
 _SAFE_MODE_MS = const(6 * 3600 * 1000)  # then it is worth another try
@@ -115,6 +116,9 @@ class Node:
         if not readings:
             return  # a node without sensors still tells its status
         self.outbox.add(Record(self.outbox.take_seq(), time_s, quality, readings))
+        if self.records:  # the first one goes at once: somebody may stand on a ladder and wait for it
+            spread_ms = self.config["interval_s"] * 1000 // _SPREAD_PART
+            self._link_at_ms = max(self._link_at_ms, self.time.uptime_ms() + self.hal.random(spread_ms))
         self.records += 1
 
     # -- the network ---------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -108,8 +109,35 @@ def test_a_low_battery_keeps_the_radio_off_and_the_log_going_until_it_has_recove
     world.live(7200)
     assert world.air["heard"] == []
     world.battery.mv = 3500
-    world.live(7200)
+    world.live(7200 + 40)  # the newest record goes out within a tenth of the interval
     assert len(world.arrived()) == world.node.records
+
+
+def sending_times_ms(chance: Callable[[int], int]) -> list[int]:
+    """When a node with this dice sends its records in its second hour."""
+    world = World()
+    world.boot()
+    world.hal.random = chance
+    sent: list[int] = []
+    send = world.mac.send
+
+    def noted(port: int, payload: bytes, confirmed: bool = False) -> object:
+        if port == ports.RECORDS:
+            sent.append(world.clock.at_ms)
+        return send(port, payload, confirmed)
+
+    world.mac.send = noted
+    world.live(3600)
+    sent.clear()
+    world.live(3600)
+    return sent
+
+
+def test_nodes_of_one_street_spread_their_frames_over_a_tenth_of_the_interval() -> None:
+    first, last = sending_times_ms(lambda n: 0), sending_times_ms(lambda n: n - 1)
+    assert len(first) == 12
+    apart_ms = [(b - a) % 300_000 for a, b in zip(first, last, strict=False)]
+    assert all(25_000 <= ms <= 35_000 for ms in apart_ms), apart_ms
 
 
 def test_status_comes_after_start_and_then_daily() -> None:
