@@ -1,12 +1,12 @@
 """Errors of the gateway.
 
-    GatewayError
-      +- ConfigError        a setting is wrong: `key`, and what to do
-      +- IngestError        bytes from outside that are not what they claim: counted, never fatal
-      +- StoreError         the disk or the database refuses
-      |    +- StoreVersionError   written by a newer Meetnet
-      +- RegistryError      a site, device or deployment that cannot be
-      +- PublishError       a platform refuses for good (retryable faults are not errors but waits)
+GatewayError
+  +- ConfigError        a setting is wrong: `key`, and what to do
+  +- IngestError        bytes from outside that are not what they claim: counted, never fatal
+  +- StoreError         the disk or the database refuses
+  |    +- StoreVersionError   written by a newer Meetnet
+  +- RegistryError      a site, device or deployment that cannot be
+  +- PublishError       a platform refuses for good (retryable faults are not errors but waits)
 """
 
 from __future__ import annotations
