@@ -6,6 +6,7 @@ GatewayError
   +- StoreError         the disk or the database refuses
   |    +- StoreVersionError   written by a newer Meetnet
   +- RegistryError      a site, device or deployment that cannot be
+  +- DownlinkError      a payload for a device that cannot be handed to its network
   +- PublishError       a platform refuses for good (retryable faults are not errors but waits)
 """
 
@@ -42,6 +43,10 @@ class StoreVersionError(StoreError):
 
 class RegistryError(GatewayError):
     """A site, device or deployment that cannot be."""
+
+
+class DownlinkError(GatewayError):
+    """A payload for a device that cannot be handed to its network now; the message ends with the remedy."""
 
 
 class PublishError(GatewayError):

@@ -20,7 +20,9 @@ from gateway.model import Reception
 _T = TypeVar("_T")
 _EUI = re.compile(r"[0-9a-f]{16}")
 _MAX_AHEAD_MS = 300_000
-_MAX_RECEPTIONS = 64
+_NEVER_SET_MS = 1_420_070_400_000  # 2015: gateways without a clock say 1970, 1980 (GPS) or year 1
+_BELIEVED_MS = 60_000
+MAX_RECEPTIONS = 64
 
 
 def decode(payload: bytes, shape: type[_T], cause: str) -> _T:
@@ -39,18 +41,40 @@ def eui(text: str, cause: str) -> str:
     return lower
 
 
-def received_ms(text: str | None, arrived_ms: int) -> int:
-    """Return the network server's receive time; our own where it is absent, unreadable or to come."""
+def time_ms(text: str | None) -> int | None:
+    """Return an RFC 3339 time; None where it is absent, unreadable, without zone or from before 2015."""
     if not text:
-        return arrived_ms
+        return None
     try:
         when = msgspec.convert(text, datetime.datetime)
     except msgspec.ValidationError:
-        return arrived_ms
+        return None
     if when.tzinfo is None:
-        return arrived_ms
-    ms = round(when.timestamp() * 1000)
-    return ms if 0 <= ms <= arrived_ms + _MAX_AHEAD_MS else arrived_ms
+        return None
+    try:
+        ms = round(when.timestamp() * 1000)
+    except (OverflowError, ValueError):
+        return None
+    return ms if ms >= _NEVER_SET_MS else None
+
+
+def received_ms(text: str | None, arrived_ms: int) -> int:
+    """Return the network server's receive time; our own where it is absent, unreadable or to come."""
+    ms = time_ms(text)
+    return arrived_ms if ms is None or ms > arrived_ms + _MAX_AHEAD_MS else ms
+
+
+def best_received_ms(
+    gateways: Iterable[str | None], server: str | None, event: str | None, arrived_ms: int
+) -> int:
+    """Return the earliest gateway's time, then the server's, then the event's, then our own.
+
+    A gateway whose clock is more than a minute from the server's is not believed: without GPS or NTP
+    a gateway says anything.
+    """
+    by_server = received_ms(server or event, arrived_ms)
+    heard = [ms for ms in map(time_ms, gateways) if ms is not None and abs(ms - by_server) <= _BELIEVED_MS]
+    return min(heard, default=by_server)
 
 
 def number(value: float | str | None) -> float | None:
@@ -63,7 +87,7 @@ def number(value: float | str | None) -> float | None:
 def receptions(raw: Iterable[msgspec.Raw], read: Callable[[msgspec.Raw], Reception]) -> tuple[Reception, ...]:
     """Return the readable receptions, strongest first."""
     found: list[Reception] = []
-    for one in list(raw)[:_MAX_RECEPTIONS]:
+    for one in list(raw)[:MAX_RECEPTIONS]:
         try:
             found.append(read(one))
         except (msgspec.MsgspecError, RecursionError):

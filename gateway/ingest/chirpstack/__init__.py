@@ -1,5 +1,6 @@
-"""Uplinks of ChirpStack v4, from its MQTT integration with JSON marshaling (see README.md)."""
+"""ChirpStack v4, through its MQTT integration (see README.md)."""
 
-from .uplinks import decode_message, parse_topic
+from gateway.ingest.chirpstack.client import ChirpStackIngest
+from gateway.ingest.chirpstack.uplinks import decode_message, parse_topic
 
-__all__ = ["decode_message", "parse_topic"]
+__all__ = ["ChirpStackIngest", "decode_message", "parse_topic"]

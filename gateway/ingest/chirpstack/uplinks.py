@@ -1,4 +1,6 @@
-"""One MQTT message of ChirpStack v4 into an Uplink (api/proto/integration/integration.proto, JSON form).
+"""One MQTT message of ChirpStack v4 into an Uplink (api/proto/integration/integration.proto).
+
+JSON (`json=true` in chirpstack.toml) and protobuf are told apart by their first byte.
 
 proto3 JSON leaves out what is 0, false or empty unless the server emits defaults: every field has one.
 """
@@ -11,10 +13,11 @@ import msgspec
 
 from gateway.errors import IngestError
 from gateway.ingest import lns_json
+from gateway.ingest.chirpstack.protobuf import to_json
+from gateway.ingest.chirpstack.schema import EVENTS
 from gateway.model import Reception, Uplink
 
 _TOPIC = re.compile(r"(?:.*/)?application/([^/]+)/device/([0-9A-Fa-f]{16})/event/([a-z]+)")
-EVENTS = ("up", "join", "status", "ack", "txack", "log", "location", "integration")
 _CAUSE = "ingest.chirpstack_malformed"
 _ABSENT = msgspec.Raw()
 
@@ -41,6 +44,8 @@ class _RxInfo(msgspec.Struct, rename="camel"):
     gateway_id: str = ""
     rssi: int | float | None = None
     snr: float | str = 0.0
+    gw_time: str | None = None
+    ns_time: str | None = None
 
 
 class _Uplink(msgspec.Struct, rename="camel"):
@@ -62,6 +67,16 @@ def parse_topic(topic: str) -> tuple[str, str, str]:
     return match[1], match[2].lower(), match[3]
 
 
+def is_json(payload: bytes) -> bool:
+    """Tell JSON from protobuf: as a protobuf key, "{" would begin a group, which proto3 does not have."""
+    return payload[:1] == b"{"
+
+
+def as_json(event: str, payload: bytes, cause: str = _CAUSE) -> bytes:
+    """Return an event in its JSON form, whichever it came in; IngestError under `cause`."""
+    return payload if is_json(payload) else msgspec.json.encode(to_json(payload, EVENTS[event], cause))
+
+
 def decode_message(topic: str, payload: bytes, arrived_ms: int) -> Uplink | None:
     """Return the application uplink in a message; None for events and frames that carry none.
 
@@ -70,12 +85,7 @@ def decode_message(topic: str, payload: bytes, arrived_ms: int) -> Uplink | None
     _, dev_eui, event = parse_topic(topic)
     if event != "up":
         return None
-    if payload[:1] != b"{":
-        raise IngestError(
-            "ingest.chirpstack_not_json",
-            "the event is not JSON: set json=true under [integration.mqtt] in chirpstack.toml",
-        )
-    up = lns_json.decode(payload, _Uplink, _CAUSE)
+    up = lns_json.decode(as_json(event, payload), _Uplink, _CAUSE)
     if lns_json.eui(up.device_info.dev_eui, _CAUSE) != dev_eui:
         raise IngestError(_CAUSE, f"the topic is of {dev_eui}, the event of another device")
     if bytes(up.join_server_context) not in (b"", b"null", b"{}"):
@@ -88,15 +98,30 @@ def decode_message(topic: str, payload: bytes, arrived_ms: int) -> Uplink | None
     if up.f_port == 0 or not up.data:
         return None
     tx = _tx_info(up.tx_info)
+    gateways, server = _times(up.rx_info)
     return Uplink(
         source="chirpstack",
         dev_eui=dev_eui,
         f_port=up.f_port,
         payload=up.data,
-        received_at_ms=lns_json.received_ms(up.time, arrived_ms),
+        received_at_ms=lns_json.best_received_ms(gateways, server, up.time, arrived_ms),
         f_cnt=up.f_cnt,
         receptions=lns_json.receptions(up.rx_info, lambda raw: _reception(raw, tx)),
     )
+
+
+def _times(receptions: list[msgspec.Raw]) -> tuple[list[str | None], str | None]:
+    """Return the gateways' times and the server's, which ChirpStack renamed from `time` in 4.6."""
+    gateways: list[str | None] = []
+    server: str | None = None
+    for raw in receptions[: lns_json.MAX_RECEPTIONS]:
+        try:
+            rx = msgspec.json.decode(raw, type=_RxInfo)
+        except (msgspec.MsgspecError, RecursionError):
+            continue
+        gateways.append(rx.gw_time)
+        server = server or rx.ns_time
+    return gateways, server
 
 
 def _tx_info(raw: msgspec.Raw) -> _TxInfo:

@@ -1,26 +1,23 @@
-"""Ingest from an MQTT broker: a persistent session whose messages are acknowledged once they are durable.
+"""Ingest of the nodes' own messages from an MQTT broker, acknowledged once they are durable.
 
 A message that cannot be used (wrong topic, foreign device) is counted and acknowledged, so that it does
-not come back for ever. One that the disk refuses stays unacknowledged, with all behind it: the connection
-is dropped and the broker sends them again.
+not come back for ever. One that the disk refuses stays unacknowledged: see session.py.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from gateway.clock import Clock
 from gateway.counters import Counters
 from gateway.errors import IngestError, StoreError
-from gateway.ingest.mqtt.connection import Connection, MqttSettings
-from gateway.ingest.mqtt.topics import uplink_of
+from gateway.ingest.mqtt.connection import MqttSettings
+from gateway.ingest.mqtt.session import BrokerSession
+from gateway.ingest.mqtt.topics import SUBSCRIPTION, uplink_of
 from gateway.model import UplinkSink
 
-BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
 
-
-class MqttIngest:
+class MqttIngest(BrokerSession):
     """Create, `await start()`, `await close()`. `is_registered` says whether a DevEUI is known."""
 
     def __init__(
@@ -31,55 +28,12 @@ class MqttIngest:
         counters: Counters,
         settings: MqttSettings,
     ) -> None:
+        super().__init__(settings, (SUBSCRIPTION,), self._take_message, counters, "ingest.mqtt")
         self._sink = sink
         self._is_registered = is_registered
         self._clock = clock
-        self._counters = counters
-        self._settings = settings
-        self._task: asyncio.Task[None] | None = None
-        self._stop = asyncio.Event()
-        self._subscribed = asyncio.Event()
 
-    @property
-    def connected(self) -> bool:
-        """Whether messages are coming in."""
-        return self._subscribed.is_set()
-
-    async def start(self) -> None:
-        """Begin to connect, and go on trying for ever."""
-        self._task = asyncio.create_task(self._stay_connected(), name="meetnet-mqtt")
-
-    async def subscribed(self) -> None:
-        """Return when the broker has confirmed the subscription."""
-        await self._subscribed.wait()
-
-    async def close(self) -> None:
-        """Acknowledge what is durable and leave; the session stays at the broker."""
-        self._stop.set()
-        if self._task is not None:
-            await self._task
-
-    async def _stay_connected(self) -> None:
-        where = f"broker {self._settings.host}:{self._settings.port}"
-        failures = 0
-        while not self._stop.is_set():
-            was_connected = False
-            try:
-                connection = Connection(self._settings, self._take, self._subscribed)
-                await connection.open()
-                why = await connection.serve(self._stop)
-                was_connected = connection.was_subscribed
-                if why:
-                    self._counters.count("ingest.mqtt_disconnected", f"{where}: {why}")
-            except (OSError, ValueError) as error:
-                self._counters.count("ingest.mqtt_unreachable", f"{where}: {error}")
-            failures = 0 if was_connected else failures + 1
-            try:
-                await asyncio.wait_for(self._stop.wait(), BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
-            except TimeoutError:
-                continue
-
-    async def _take(self, topic: str, payload: bytes) -> bool:
+    async def _take_message(self, topic: str, payload: bytes) -> bool:
         """Return True when a message is durable or can never be, False when the disk refuses."""
         try:
             uplink = uplink_of(topic, payload, self._clock.now_ms())

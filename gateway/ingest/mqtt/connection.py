@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
-
-from gateway.ingest.mqtt.topics import SUBSCRIPTION
 
 KEEPALIVE_S = 30
 TICK_S = 1.0
@@ -42,8 +40,12 @@ Take = Callable[[str, bytes], Coroutine[Any, Any, bool]]
 class Connection:
     """Open, `serve`, then throw away: a new connection is a new object, so no acknowledgement can stray."""
 
-    def __init__(self, settings: MqttSettings, take: Take, subscribed: asyncio.Event) -> None:
+    def __init__(
+        self, settings: MqttSettings, topics: Sequence[str], take: Take, subscribed: asyncio.Event
+    ) -> None:
         self._settings = settings
+        self._topics = tuple(topics)
+        self._published: dict[int, asyncio.Future[bool]] = {}
         self._take = take
         self._subscribed = subscribed
         self._loop = asyncio.get_running_loop()
@@ -74,6 +76,7 @@ class Connection:
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
         client.on_socket_close = self._on_socket_close
         client.on_socket_register_write = self._on_register_write
@@ -106,10 +109,26 @@ class Connection:
             self._client.disconnect()
             self._client.loop_write()
             self._pending.clear()
+            for waiting in self._published.values():
+                if not waiting.done():
+                    waiting.set_result(False)
             self._unwatch()
             close = getattr(self._client, "_sock_close")  # noqa: B009 - paho has no public way to drop a socket
             close()
         return "" if stop.is_set() else self._lost
+
+    async def publish(self, topic: str, payload: bytes) -> bool:
+        """Publish with QoS 1; True once the broker has acknowledged it, False when the connection went."""
+        if self._lost:
+            return False
+        message = self._client.publish(topic, payload, qos=1)
+        if message.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            return False
+        self._published[message.mid] = self._loop.create_future()
+        try:
+            return await self._published[message.mid]
+        finally:
+            del self._published[message.mid]
 
     # -- paho's callbacks, all in the loop's thread
 
@@ -117,11 +136,14 @@ class Connection:
         if reason.is_failure:
             self._end(f"the broker refuses: {reason}")
         else:
-            client.subscribe(SUBSCRIPTION, qos=1)
+            client.subscribe([(topic, 1) for topic in self._topics])
 
     def _on_subscribe(self, _client: Any, _data: Any, _mid: int, reasons: list[Any], _props: Any) -> None:
         if any(reason.is_failure for reason in reasons):
-            self._end(f"the broker refuses the subscription to {SUBSCRIPTION}")
+            refused = [
+                topic for topic, reason in zip(self._topics, reasons, strict=False) if reason.is_failure
+            ]
+            self._end(f"the broker refuses the subscription to {', '.join(refused)}")
         else:
             self.was_subscribed = True
             self._subscribed.set()
@@ -132,6 +154,11 @@ class Connection:
         task.add_done_callback(lambda _: self._acknowledge())
         if len(self._pending) >= self._settings.in_flight:
             self._pause()
+
+    def _on_publish(self, _client: Any, _data: Any, mid: int, _reason: Any, _props: Any) -> None:
+        waiting = self._published.get(mid)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(True)
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _props: Any) -> None:
         self._end(str(reason))

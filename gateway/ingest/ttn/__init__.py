@@ -1,5 +1,6 @@
-"""Uplinks of The Things Stack v3, from its MQTT server (see README.md)."""
+"""The Things Stack v3, through its MQTT server (see README.md)."""
 
-from .uplinks import decode_message, parse_topic
+from gateway.ingest.ttn.client import TtnIngest
+from gateway.ingest.ttn.uplinks import decode_message, parse_topic
 
-__all__ = ["decode_message", "parse_topic"]
+__all__ = ["TtnIngest", "decode_message", "parse_topic"]

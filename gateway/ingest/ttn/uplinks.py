@@ -16,7 +16,10 @@ from gateway.model import Reception, Uplink
 
 _TOPIC = re.compile(r"v3/([a-z0-9@-]+)/devices/([a-z0-9-]+)/([a-z]+(?:/[a-z]+)?)")
 EVENTS = frozenset(
-    "up join down/queued down/sent down/ack down/nack down/failed service/data location/solved".split()
+    (
+        "up join down/queued down/sent down/ack down/nack down/failed down/invalidated"
+        " service/data location/solved"
+    ).split()
 )
 _CAUSE = "ingest.ttn_malformed"
 _ABSENT = msgspec.Raw()

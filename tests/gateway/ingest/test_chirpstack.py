@@ -103,8 +103,8 @@ def test_other_events_carry_no_uplink(name):
 @pytest.mark.parametrize(
     ("topic", "payload", "cause"),
     [
-        (TOPIC, b"\x0a\x24protobuf", "not_json"),
-        (TOPIC, b"", "not_json"),
+        (TOPIC, b"\x0a\x24protobuf", "malformed"),
+        (TOPIC, b"", "malformed"),
         (TOPIC, b"{", "malformed"),
         (TOPIC, b"{}", "malformed"),
         (TOPIC, event(data="%%"), "malformed"),

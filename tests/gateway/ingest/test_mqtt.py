@@ -149,7 +149,7 @@ async def test_what_was_sent_while_it_was_away_waits_in_its_session() -> None:
 async def test_it_connects_when_the_broker_comes_and_again_after_a_restart(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gateway.ingest.mqtt.client.BACKOFF_S", (0.05, 0.1))
+    monkeypatch.setattr("gateway.ingest.mqtt.session.BACKOFF_S", (0.05, 0.1))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     sink = Sink()
@@ -170,7 +170,7 @@ async def test_it_connects_when_the_broker_comes_and_again_after_a_restart(
 async def test_a_message_that_the_disk_refuses_is_not_acknowledged_and_the_connection_is_made_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gateway.ingest.mqtt.client.BACKOFF_S", (0.05, 0.1))
+    monkeypatch.setattr("gateway.ingest.mqtt.session.BACKOFF_S", (0.05, 0.1))
     sink = Sink()
     async with a_broker() as (_, port), an_ingest(sink, port) as (ingest, counters), a_node(port) as node:
         await asyncio.wait_for(ingest.subscribed(), 5)

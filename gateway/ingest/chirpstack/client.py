@@ -1,0 +1,104 @@
+"""ChirpStack v4 over its MQTT integration: uplinks in, events noted, downlinks out.
+
+A message that cannot be used is counted and acknowledged; one that the disk refuses stays unacknowledged
+and comes again (gateway/ingest/mqtt/session.py).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from gateway.clock import Clock
+from gateway.counters import Counters
+from gateway.errors import DownlinkError, IngestError, StoreError
+from gateway.ingest.chirpstack.downlinks import command_json, command_protobuf, command_topic
+from gateway.ingest.chirpstack.events import Event, decode_event
+from gateway.ingest.chirpstack.uplinks import decode_message, is_json, parse_topic
+from gateway.ingest.device_events import DeviceEvents
+from gateway.ingest.mqtt import BrokerSession, MqttSettings
+from gateway.model import UplinkSink
+
+
+class ChirpStackIngest(BrokerSession):
+    """Create, `await start()`, `await close()`. It is also the way to the devices that it hears."""
+
+    name = "chirpstack"
+
+    def __init__(
+        self,
+        sink: UplinkSink,
+        is_registered: Callable[[str], bool],
+        clock: Clock,
+        counters: Counters,
+        settings: MqttSettings,
+        application_id: str = "",
+    ) -> None:
+        """application_id: only this application; empty takes all that the broker lets this user read."""
+        topic = f"application/{application_id or '+'}/device/+/event/+"
+        super().__init__(settings, (topic,), self._take_message, counters, "ingest.chirpstack")
+        self._sink = sink
+        self._is_registered = is_registered
+        self._clock = clock
+        self._application_id = application_id
+        self._applications: dict[str, str] = {}
+        self._heard_ms: dict[str, int] = {}
+        self._json = True
+        self.events = DeviceEvents()
+
+    def heard_ms(self, dev_eui: str) -> int | None:
+        """Return when a device was last heard through here, None when it never was."""
+        return self._heard_ms.get(dev_eui)
+
+    async def enqueue(self, dev_eui: str, f_port: int, payload: bytes, confirmed: bool = False) -> str:
+        """Hand a downlink to ChirpStack's queue; its id comes back in the events ack and txack."""
+        application_id = self._applications.get(dev_eui, self._application_id)
+        if not application_id:
+            raise DownlinkError(
+                f"{dev_eui} was not heard through ChirpStack yet: let it speak, "
+                "or set chirpstack.application_id"
+            )
+        item_id = str(uuid.uuid4())
+        command = command_json if self._json else command_protobuf
+        body = command(item_id, dev_eui, f_port, payload, confirmed)
+        if not await self.publish(command_topic(application_id, dev_eui), body):
+            raise DownlinkError("the broker of ChirpStack did not take the downlink: check that it runs")
+        self._counters.count("ingest.chirpstack_downlinks")
+        return item_id
+
+    def status(self) -> dict[str, Any]:
+        """Return whether it is connected, and the newest events of each device."""
+        return {"connected": self.connected, "devices": self.events.all()}
+
+    async def _take_message(self, topic: str, payload: bytes) -> bool:
+        try:
+            application_id, dev_eui, kind = parse_topic(topic)
+            if not self._is_registered(dev_eui):
+                raise IngestError("ingest.chirpstack_foreign", f"{dev_eui} is not registered")
+            self._json = is_json(payload)
+            self._applications[dev_eui] = application_id
+            if kind != "up":
+                self._note(decode_event(kind, dev_eui, payload, self._clock.now_ms()))
+                return True
+            self._heard_ms[dev_eui] = self._clock.now_ms()
+            uplink = decode_message(topic, payload, self._clock.now_ms())
+            if uplink is not None:
+                await self._sink.accept(uplink)
+                self._counters.count("ingest.chirpstack_uplinks")
+        except IngestError as error:
+            self._counters.count(error.cause, str(error))
+        except StoreError:  # counted where it happened
+            return False
+        return True
+
+    def _note(self, event: Event) -> None:
+        self.events.note(event.dev_eui, event.kind, event.at_ms, **event.facts)
+        detail = ""
+        name = f"ingest.chirpstack_{event.kind}"
+        if event.kind == "log" and event.facts["level"] in ("ERROR", "WARNING"):
+            name = f"ingest.chirpstack_log_{event.facts['level'].lower()}"
+            detail = f"{event.dev_eui}: {event.facts['code']}: {event.facts['description']}"
+        if event.kind == "ack" and not event.facts["acknowledged"]:
+            name, detail = "ingest.chirpstack_not_acknowledged", f"{event.dev_eui}: {event.facts['id']}"
+        self._counters.count(name, detail)
