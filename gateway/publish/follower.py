@@ -55,22 +55,30 @@ class Follower:
         side_list: SideList,
         counters: Counters,
         *,
-        chunk_rows: int = 500,
+        chunk_rows: int | None = None,
         idle_s: float = 5.0,
         backoff: Backoff | None = None,
         dice: random.Random | None = None,
         executor: Executor | None = None,
+        newest: Callable[[], int] | None = None,
     ) -> None:
+        """newest: the store's newest position, over all sites.
+
+        With it the position also passes over what is not for this platform: it is not read again every
+        time, and a consent that is given later does not reach back.
+        """
         self._publisher = publisher
         self._reader = reader
         self._positions = positions
         self._side_list = side_list
         self._counters = counters
-        self._chunk_rows = chunk_rows
+        # A publisher whose requests hold more says so.
+        self._chunk_rows: int = chunk_rows or getattr(publisher, "chunk_rows", 500)
         self._idle_s = idle_s
         self._backoff = backoff or Backoff()
         self._dice = dice or random.Random()  # noqa: S311 - spreads retries, guards nothing
         self._executor = executor
+        self._newest = newest
         self._news = asyncio.Event()
         self._position = -1
         self._delivered = 0
@@ -111,8 +119,11 @@ class Follower:
         if self._position < 0:
             self._position = await self._beside(lambda: self._positions.load(self._publisher.name))
         position = self._position
+        seen = await self._beside(self._newest) if self._newest else position
         rows = await self._beside(lambda: self._reader.after(position, self._chunk_rows))
         if not rows:
+            if seen > position:
+                await self._save(seen)
             return 0
         packed = await self._beside(lambda: self._pack(rows))
         pending = {row.position for parcel in packed.parcels for row in parcel.rows}

@@ -6,6 +6,7 @@ no moment of a site overtakes an earlier one.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,11 +17,17 @@ from gateway.publish.ngsi_ld.models import Model
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One entity on its way, and the rows that it carries."""
+    """One entity on its way as JSON text without @context, and the rows that it carries."""
 
-    entity: Entity
+    id: str
+    text: str
     model: Model
-    rows: tuple[PublicObservation, ...]
+    rows: tuple[PublicObservation, ...] = ()
+
+    @property
+    def entity(self) -> Entity:
+        """Return the entity as a tree."""
+        return json.loads(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ def batches_of(items: Sequence[Item], most: int) -> list[Batch]:
     batches: list[list[Item]] = []
     last: dict[str, int] = {}  # entity id -> number of the last batch that holds it
     for item in items:
-        name = item.entity["id"]
+        name = item.id
         first = last.get(name, -1) + 1
         number = next(
             (

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from gateway.publish.ngsi_ld.devices import DEVICE, DEVICE_MODEL
 from gateway.publish.ngsi_ld.models import MODELS, Model
 from gateway.publish.ngsi_ld.settings import NgsiLdSettings
 
@@ -55,7 +56,7 @@ def context_documents(settings: NgsiLdSettings) -> dict[str, tuple[str, bytes]]:
             "application/ld+json",
             json.dumps({"@context": _combined(model, settings)}, indent=1).encode(),
         )
-        for model in MODELS.values()
+        for model in (*MODELS.values(), DEVICE, DEVICE_MODEL)
     }
 
 

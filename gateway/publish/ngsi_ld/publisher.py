@@ -7,9 +7,8 @@ broker's clock back: it goes to the temporal interface, as history.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -19,12 +18,15 @@ from gateway.publish.base import Outcome, Packed, Parcel, Rejection
 from gateway.publish.ngsi_ld.answers import Verdict, batch_result, judge, reason, retry_after_s
 from gateway.publish.ngsi_ld.batches import Batch, Item, batches_of, is_late, once_each
 from gateway.publish.ngsi_ld.contexts import body_context, context_address
-from gateway.publish.ngsi_ld.entities import Entity, entity, refusal, temporal
-from gateway.publish.ngsi_ld.models import MODELS, Model
+from gateway.publish.ngsi_ld.devices import DEVICE, DEVICE_MODEL, device, device_model
+from gateway.publish.ngsi_ld.entities import EntityWriter, dumps, refusal, temporal
+from gateway.publish.ngsi_ld.models import MODELS
 from gateway.publish.ngsi_ld.settings import NgsiLdSettings
 
 UPSERT = "/ngsi-ld/v1/entityOperations/upsert?options=update"
 TEMPORAL = "/ngsi-ld/v1/temporal/entities"
+ENTITIES = "/ngsi-ld/v1/entities"
+NO_BATCH = frozenset({404, 405, 501})  # what a broker without a batch interface answers to it
 
 # A broker that answers 500 to a batch may choke on one entity: from then on they go alone, and one that
 # fails alone for this often is put aside.
@@ -45,11 +47,19 @@ class NgsiLdPublisher:
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
         self._has_taken = False
+        self._has_batch = settings.batch != "never"
+        self._writer = EntityWriter(settings)
+        self._devices_sent: dict[str, str] = {}  # entity id -> text
 
     @property
     def name(self) -> str:
         """Return the name under which position, counters and side list are kept."""
         return self._settings.name
+
+    @property
+    def chunk_rows(self) -> int:
+        """Return how many rows the follower should hand over at once: enough to fill several requests."""
+        return max(500, self._settings.max_entities * 20)
 
     def pack(self, rows: Sequence[PublicObservation], reader: PublicReader) -> Packed:
         """Make batches of a chunk in time order."""
@@ -59,7 +69,8 @@ class NgsiLdPublisher:
         late = [row for row in sendable if is_late(row, newest.get((row.site_id, row.quantity)))]
         late_positions = {row.position for row in late}
         current = [row for row in sendable if row.position not in late_positions]
-        batches = batches_of(self._items(current, sites), self._settings.max_entities)
+        batches = [Batch(tuple(items)) for items in self._device_items(sendable, sites)]
+        batches += batches_of(self._items(current, sites), self._settings.max_entities)
         batches += [Batch((item,), is_late=True) for item in self._items(late, sites)]
         return Packed([_parcel(batch) for batch in batches], rejections)
 
@@ -68,6 +79,8 @@ class NgsiLdPublisher:
         batch: Batch = parcel.content
         if batch.is_late:
             return await self._send_late(batch, attempt)
+        if not parcel.rows:
+            return await self._send_devices(batch)
         if attempt >= ALONE_FROM and len(batch.items) > 1:
             return await self._send_alone(batch.items, attempt)
         return await self._send_upsert(batch.items, attempt)
@@ -108,13 +121,49 @@ class NgsiLdPublisher:
             site = sites[key[1]]
             model = MODELS[site.kind]
             for together in once_each(moments[key]):
-                items.append(Item(entity(site, model, together, self._settings), model, tuple(together)))
+                items.append(Item(*self._writer.write(site, model, together), model, tuple(together)))
         return items
 
+    def _device_items(
+        self, rows: Sequence[PublicObservation], sites: dict[str, PublicSite]
+    ) -> list[list[Item]]:
+        """Return the models and devices behind these rows that the broker has not got yet as they are now."""
+        if not self._settings.devices:
+            return []
+        here = [sites[site_id] for site_id in sorted({row.site_id for row in rows})]
+        entities = [
+            *[(device_model(kind, self._settings), DEVICE_MODEL) for kind in sorted({s.kind for s in here})],
+            *[(device(site, self._settings), DEVICE) for site in here],
+        ]
+        items = [Item(entity["id"], dumps(entity), model) for entity, model in entities]
+        items = [item for item in items if self._devices_sent.get(item.id) != item.text]
+        most = self._settings.max_entities
+        found: list[list[Item]] = []
+        for model in (DEVICE_MODEL, DEVICE):
+            mine = [item for item in items if item.model is model]
+            found += [mine[at : at + most] for at in range(0, len(mine), most)]
+        return found
+
+    async def _send_devices(self, batch: Batch) -> Outcome:
+        """Send devices once; what fails comes again with the next chunk, and never holds up a value.
+
+        They carry no row, so nobody would notice a withdrawn consent while they wait: they do not wait.
+        """
+        outcome = await self._send_upsert(batch.items, 0)
+        waiting = {item.id for item in outcome.remaining.content.items} if outcome.remaining else set[str]()
+        self._devices_sent |= {item.id: item.text for item in batch.items if item.id not in waiting}
+        if waiting:
+            self._counters.count(f"publish.{self.name}.devices_later", outcome.reason[:200], n=len(waiting))
+        return Outcome()
+
     async def _send_upsert(self, items: Sequence[Item], attempt: int) -> Outcome:
-        answer = await self._post(UPSERT, [item.entity for item in items], items[0].model)
+        if not self._has_batch:
+            return await self._send_singly(items, attempt)
+        answer = await self._post(UPSERT, items)
         if isinstance(answer, str):
             return _again(items, answer)
+        if answer.status_code in NO_BATCH and not self._has_taken:
+            return await self._without_batch(items, attempt, answer)
         verdict = judge(answer)
         if verdict is Verdict.TAKEN:
             self._has_taken = True
@@ -130,6 +179,49 @@ class NgsiLdPublisher:
         half = len(items) // 2
         return await self._send_each([items[:half], items[half:]], attempt)
 
+    async def _without_batch(self, items: Sequence[Item], attempt: int, answer: httpx.Response) -> Outcome:
+        """Try entities one by one where nothing was ever taken as a batch: some brokers only know that.
+
+        A 404 may as well mean a wrong address or tenant: only an entity that is taken proves the case.
+        """
+        outcome = await self._send_singly(items[:1], attempt)
+        if outcome.remaining is not None or outcome.rejections:
+            return _again(items, f"{reason(answer)}; nor one by one: {outcome.reason}", retry_after_s(answer))
+        self._has_batch = False
+        self._counters.count(f"publish.{self.name}.no_batch", "the broker has no batch interface")
+        return await self._send_singly(items[1:], attempt)
+
+    async def _send_singly(self, items: Sequence[Item], attempt: int) -> Outcome:
+        """Send entities one after another: the attributes of a known one, or the whole of a new one."""
+        outcome = Outcome()
+        for at, item in enumerate(items):
+            answer = await self._put_one(item)
+            if isinstance(answer, str):  # no connection: the others need not try
+                return _merged(outcome, _again(items[at:], answer))
+            verdict = judge(answer)
+            if verdict in (Verdict.TAKEN, Verdict.MIXED) and answer.status_code != 207:
+                continue
+            passing = verdict is Verdict.RETRY and not (answer.status_code == 500 and attempt >= PATIENCE)
+            if passing:
+                outcome = _merged(outcome, _again([item], reason(answer), retry_after_s(answer)))
+            else:
+                outcome = _merged(outcome, Outcome(_rejections([item], reason(answer)), None, reason(answer)))
+        return outcome
+
+    async def _put_one(self, item: Item) -> httpx.Response | str:
+        entity = item.entity
+        attributes = {name: value for name, value in entity.items() if name not in ("id", "type")}
+        part = Item(item.id, dumps(attributes), item.model)
+        path = f"{ENTITIES}/{quote(item.id, safe=':')}/attrs"
+        answer = await self._post(path, [part], is_list=False)
+        if isinstance(answer, str) or answer.status_code not in NO_BATCH:
+            return answer
+        if answer.status_code != 404:  # attributes cannot be appended, perhaps updated
+            changed = await self._post(path, [part], is_list=False, method="PATCH")
+            if isinstance(changed, str) or changed.status_code not in NO_BATCH:
+                return changed
+        return await self._post(ENTITIES, [item], is_list=False)
+
     async def _settle(self, items: Sequence[Item], answer: httpx.Response, attempt: int) -> Outcome:
         """Read a 207 entity by entity; about those that it does not name, ask again one by one."""
         result = batch_result(answer)
@@ -137,7 +229,7 @@ class NgsiLdPublisher:
         again: list[Item] = []
         unnamed: list[Item] = []
         for item in items:
-            name = item.entity["id"]
+            name = item.id
             if name in result.refused:
                 rejections += _rejections([item], result.refused[name])
             elif name in result.retry:
@@ -151,7 +243,7 @@ class NgsiLdPublisher:
             return _again(items, "HTTP 207 that does not name the entity")
         outcome = Outcome(rejections)
         if again:
-            why = result.retry[again[0].entity["id"]]
+            why = result.retry[again[0].id]
             outcome = Outcome(rejections, _parcel(Batch(tuple(again))), why)
         if unnamed:
             outcome = _merged(outcome, await self._send_alone(unnamed, attempt))
@@ -169,7 +261,8 @@ class NgsiLdPublisher:
 
     async def _send_late(self, batch: Batch, attempt: int) -> Outcome:
         item = batch.items[0]
-        answer = await self._post(TEMPORAL, [temporal(item.entity, item.model)], item.model)
+        history = Item(item.id, dumps(temporal(item.entity, item.model)), item.model, item.rows)
+        answer = await self._post(TEMPORAL, [history], is_list=False)
         if isinstance(answer, str):
             return _again(batch.items, answer, is_late=True)
         verdict = judge(answer)
@@ -183,10 +276,14 @@ class NgsiLdPublisher:
         # Most often: no temporal interface. What came late stays on the side list and in the open files.
         return Outcome(_rejections(batch.items, f"came late, as history: {reason(answer)}"))
 
-    async def _post(self, path: str, entities: list[Entity], model: Model) -> httpx.Response | str:
+    async def _post(
+        self, path: str, items: Sequence[Item], *, is_list: bool = True, method: str = "POST"
+    ) -> httpx.Response | str:
         """Return the answer, or in one line why there is none."""
         settings = self._settings
+        model = items[0].model
         headers: dict[str, str] = {}
+        texts = [item.text for item in items]
         if settings.encoding == "json":
             headers["content-type"] = "application/json"
             headers["link"] = (
@@ -195,11 +292,11 @@ class NgsiLdPublisher:
             )
         else:
             headers["content-type"] = "application/ld+json"
-            context = {"@context": body_context(model, settings)}
-            entities = [{**one, **context} for one in entities]
-        content = _json(entities if path == UPSERT else entities[0])
+            context = f',"@context":{dumps(body_context(model, settings))}}}'
+            texts = [text[:-1] + context for text in texts]
+        content = (f"[{','.join(texts)}]" if is_list else texts[0]).encode()
         try:
-            return await self._connection().post(path, content=content, headers=headers)
+            return await self._connection().request(method, path, content=content, headers=headers)
         except httpx.TimeoutException:
             return f"no answer within {settings.timeout_s:g} s"
         except httpx.ConnectError as error:
@@ -250,8 +347,3 @@ def _merged(first: Outcome, second: Outcome) -> Outcome:
         first.reason or second.reason,
         max(waits) if waits else None,
     )
-
-
-def _json(content: Any) -> bytes:
-    # NaN is no JSON: refuse it here, with the row named by the follower, not at the broker.
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

@@ -28,6 +28,8 @@ class NgsiLdSettings:
     noise_average_s: time over which a noise node averages; dateObservedFrom lies that long before
         dateObservedTo. 0 says nothing about it: both are the same moment.
     max_entities: at most so many entities in one request.
+    devices: also publish a Device a site and a DeviceModel a kind; their ids follow from site and kind.
+    batch: "auto" goes over to one entity a request if the broker has no batches; "never" starts so.
     timeout_s: longest wait for an answer.
     """
 
@@ -40,7 +42,9 @@ class NgsiLdSettings:
     network: str = "meetnet"
     provider: str = ""
     noise_average_s: int = 0
-    max_entities: int = 50
+    max_entities: int = 100
+    devices: bool = True
+    batch: str = "auto"
     timeout_s: float = 20.0
     core_context: str = CORE_CONTEXT
     subject_context: str = SUBJECT_CONTEXT
@@ -62,7 +66,9 @@ class NgsiLdSettings:
                 "is needed with encoding json: the address of this gateway's /contexts as the broker sees it",
             )
         if not 1 <= self.max_entities <= 1000:
-            raise ConfigError(f"publish.{self.name}.max_entities", "must be 1 to 1000, for example 50")
+            raise ConfigError(f"publish.{self.name}.max_entities", "must be 1 to 1000, for example 100")
+        if self.batch not in ("auto", "never"):
+            raise ConfigError(f"publish.{self.name}.batch", 'must be "auto" or "never"')
         if not 0 <= self.noise_average_s <= 86400:
             raise ConfigError(f"publish.{self.name}.noise_average_s", "must be 0 to 86400 seconds")
         if not 0.1 <= self.timeout_s <= 600:

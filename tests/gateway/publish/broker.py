@@ -24,6 +24,9 @@ class Broker:
         self.refused_ids: dict[str, int] = {}  # entity id -> status of its error in a 207 (or of the answer)
         self.has_temporal = True
         self.without_temporal = 501
+        self.has_batch = True
+        self.without_batch = 404
+        self.can_append = True
         self.port = 0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -60,7 +63,7 @@ class Broker:
         line = (await reader.readline()).decode()
         if not line:
             return False
-        path = line.split()[1]
+        method, path = line.split()[:2]
         headers: dict[str, str] = {}
         while (header := (await reader.readline()).decode().strip()) != "":
             name, _, value = header.partition(":")
@@ -71,7 +74,7 @@ class Broker:
         if step == "hang":
             await asyncio.sleep(30)
         if step == "take and die":  # the worst moment: done, but the answer is lost
-            self._answer(path, headers, body)
+            self._answer(method, path, headers, body)
             writer.transport.abort()
             return False
         if step == "die":
@@ -80,7 +83,7 @@ class Broker:
         if isinstance(step, tuple):
             status, extra, content = step
         else:
-            status, extra, content = self._answer(path, headers, body)
+            status, extra, content = self._answer(method, path, headers, body)
         data = (
             content
             if isinstance(content, bytes)
@@ -95,7 +98,9 @@ class Broker:
         await writer.drain()
         return True
 
-    def _answer(self, path: str, headers: dict[str, str], body: Any) -> tuple[int, dict[str, str], Any]:
+    def _answer(
+        self, method: str, path: str, headers: dict[str, str], body: Any
+    ) -> tuple[int, dict[str, str], Any]:
         items = body if isinstance(body, list) else [body]
         inside = any("@context" in item for item in items)
         kind = headers.get("content-type", "")
@@ -108,6 +113,10 @@ class Broker:
                 return self.without_temporal, {}, problem("OperationNotSupported", "no temporal interface")
             self._keep(body, self.late)
             return 204, {}, None
+        if path.startswith("/ngsi-ld/v1/entities"):
+            return self._one_entity(method, path, body)
+        if not self.has_batch:
+            return self.without_batch, {}, problem("ResourceNotFound", path)
         if path != "/ngsi-ld/v1/entityOperations/upsert?options=update":
             return 404, {}, problem("ResourceNotFound", path)
         errors = [
@@ -128,6 +137,23 @@ class Broker:
         if errors:
             return 207, {}, {"success": list(last), "errors": errors}
         return (201, {}, created) if created else (204, {}, None)
+
+    def _one_entity(self, method: str, path: str, body: Any) -> tuple[int, dict[str, str], Any]:
+        """Create (5.6.1), append (5.6.3) and update attributes (5.6.2) of one entity."""
+        parts = path.removeprefix("/ngsi-ld/v1/entities").strip("/").split("/")
+        if parts == [""]:
+            if body["id"] in self.entities:
+                return 409, {}, problem("AlreadyExists", body["id"])
+            self.entities[body["id"]] = dict(body)
+            self._keep(body, self.history)
+            return 201, {"location": f"{path}/{body['id']}"}, None
+        if method == "POST" and not self.can_append:
+            return 405, {}, problem("OperationNotSupported", method)
+        if parts[0] not in self.entities:
+            return 404, {}, problem("ResourceNotFound", parts[0])
+        self.entities[parts[0]].update(body)
+        self._keep({**body, "id": parts[0]}, self.history)
+        return 204, {}, None
 
     def _keep(self, item: dict[str, Any], where: list[tuple[str, str, str, Any]]) -> None:
         for name, attribute in item.items():

@@ -29,6 +29,7 @@ def follower(
     broker: Broker, reader: MemoryReader, positions: MemoryPositions, folder: Path, **settings: object
 ) -> Follower:
     counters = Counters()
+    settings = {"devices": False, **settings}
     publisher = NgsiLdPublisher(NgsiLdSettings(url=broker.url, **settings), counters)  # type: ignore[arg-type]
     return Follower(
         publisher, reader, positions, FileSideList(folder), counters, backoff=FAST, dice=random.Random(1)

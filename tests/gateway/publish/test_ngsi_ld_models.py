@@ -20,6 +20,7 @@ from referencing import Registry, Resource
 from gateway.counters import Counters
 from gateway.publish.ngsi_ld import NgsiLdPublisher, NgsiLdSettings, context_documents
 from gateway.publish.ngsi_ld.contexts import OWN_TERMS, VOCABULARY, body_context
+from gateway.publish.ngsi_ld.devices import DEVICE
 from gateway.publish.ngsi_ld.entities import RAW_DATASET
 from gateway.publish.ngsi_ld.models import MODELS
 from gateway.units import UNITS
@@ -142,7 +143,7 @@ def test_the_simplified_form_validates_with_formats(
     checker = jsonschema.FormatChecker()
     assert "date-time" in checker.checkers, "without rfc3339-validator the format is silently not checked"
     validator = jsonschema.Draft202012Validator(schema, registry=registry, format_checker=checker)
-    (entity,) = entities(kind, NgsiLdSettings(url="http://broker", noise_average_s=60), **row)
+    (entity,) = entities(kind, NgsiLdSettings(url="http://broker", devices=False, noise_average_s=60), **row)
     plain = simplified(entity)
     assert [error.message for error in validator.iter_errors(plain)] == []
     assert {name: plain[name] for name in EXPECTED[kind]} == EXPECTED[kind]
@@ -155,7 +156,7 @@ def test_the_simplified_form_validates_with_formats(
 def test_expansion_loses_no_value_and_sends_none_to_the_default_context(
     kind: str, context_url: str, shared: Callable[[str], Path]
 ) -> None:
-    settings = NgsiLdSettings(url="http://broker", context_url=context_url)
+    settings = NgsiLdSettings(url="http://broker", devices=False, context_url=context_url)
     model = MODELS[kind]
     (entity,) = entities(kind, settings, raw=9.5, method="m", version=2, flags=("range", "step"))
     document = {**entity, "@context": body_context(model, settings)}
@@ -194,7 +195,7 @@ def test_expansion_loses_no_value_and_sends_none_to_the_default_context(
 
 def test_the_core_context_alone_would_not_do(shared: Callable[[str], Path]) -> None:
     """The judge of the test above is awake: this is the trap of a missing subject context."""
-    settings = NgsiLdSettings(url="http://broker")
+    settings = NgsiLdSettings(url="http://broker", devices=False)
     (entity,) = entities("air", settings)
     (expanded,) = jsonld.expand(
         {**entity, "@context": settings.core_context}, {"documentLoader": offline(shared, settings)}
@@ -203,9 +204,9 @@ def test_the_core_context_alone_would_not_do(shared: Callable[[str], Path]) -> N
 
 
 def test_the_times_of_noise_say_only_what_is_known() -> None:
-    (silent,) = entities("noise", NgsiLdSettings(url="http://b"))
+    (silent,) = entities("noise", NgsiLdSettings(url="http://b", devices=False))
     assert silent["dateObservedFrom"] == silent["dateObservedTo"]
-    (told,) = entities("noise", NgsiLdSettings(url="http://b", noise_average_s=60))
+    (told,) = entities("noise", NgsiLdSettings(url="http://b", devices=False, noise_average_s=60))
     assert told["dateObservedFrom"]["value"]["@value"] == "2025-11-23T17:59:00.250Z"
     assert told["dateObservedTo"]["value"]["@value"] == "2025-11-23T18:00:00.250Z"
 
@@ -215,14 +216,16 @@ def test_a_derived_value_has_no_raw_twin() -> None:
     reader.add_site("bak", "bin")
     row = reader.add("bak", "filling_level", "%", 50.0, method="bin_geometry", version=1)
     object.__setattr__(row, "raw_value", None)
-    (parcel,) = NgsiLdPublisher(NgsiLdSettings(url="http://b"), Counters()).pack([row], reader).parcels
+    (parcel,) = (
+        NgsiLdPublisher(NgsiLdSettings(url="http://b", devices=False), Counters()).pack([row], reader).parcels
+    )
     attribute = parcel.content.items[0].entity["fillingLevel"]
     assert attribute["value"] == 0.5
     assert attribute["method"]["value"] == "bin_geometry"
 
 
 def test_ids_are_uris_of_the_network_and_hold_no_device() -> None:
-    (entity,) = entities("bin", NgsiLdSettings(url="http://b", network="gent"))
+    (entity,) = entities("bin", NgsiLdSettings(url="http://b", devices=False, network="gent"))
     assert entity["id"] == "urn:ngsi-ld:WasteContainer:gent:plek%201%2F%C3%A4"
     assert re.fullmatch(r"urn:ngsi-ld:[A-Za-z]+:[\w.%~-]+:[\w.%~-]+", entity["id"])
     assert "refDevice" not in entity
@@ -257,7 +260,7 @@ def offline(shared: Callable[[str], Path], settings: NgsiLdSettings) -> Callable
         # Referred to inside `ngsildproof` of the core context; no term of it is used here.
         "https://w3id.org/security/data-integrity/v2": {"@context": {}},
     }
-    for model in MODELS.values():
+    for model in (*MODELS.values(), DEVICE):
         known[settings.subject_context.format(subject=model.subject)] = (
             folder / f"smart-data-models/contexts/dataModel.{model.subject}.context.jsonld"
         )
