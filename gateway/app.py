@@ -80,9 +80,7 @@ class Gateway:
         self.store = SqliteStore(self.directory.store)
         self._stack.callback(self.store.close)
         await self._start_pipeline()
-        self.reader = SqlitePublicReader(
-            self.store, lambda: self.registry.consenting_sites("public", self.clock.now_ms())
-        )
+        self.reader = self.reader_of("public")
         await self._start_publishers()
         await self._start_web()
         await self._start_lorawan()
@@ -110,15 +108,36 @@ class Gateway:
         self._stack.push_async_callback(finish)
         self._keep_task(self._retain(), "meetnet-retention")
 
-    async def _start_publishers(self) -> None:
-        if self._publishers is None:
-            from gateway.outlets import make_publishers
+    def reader_of(self, recipient: str) -> SqlitePublicReader:
+        """Return what a recipient may read, as the hosts have it on record at each reading."""
+        return SqlitePublicReader(
+            self.store,
+            lambda: self.registry.consenting_sites(recipient, self.clock.now_ms()),
+            lambda: self.registry.consented_since(recipient, self.clock.now_ms()),
+        )
 
-            self._publishers = make_publishers(self.config, self.counters)
+    async def _start_publishers(self) -> None:
+        from gateway.outlets import Surroundings, outlets
+
+        folder = self.directory.path / "publish"
+        folder.mkdir(exist_ok=True, mode=0o700)
+        self._surroundings = Surroundings(self.counters, folder, self.clock, self.public_status)
+        found: list[tuple[Publisher, str]] = [(one, "public") for one in self._publishers or ()]
+        if self._publishers is None:
+            made = [
+                (outlet.publisher(self._surroundings), outlet.recipient) for outlet in outlets(self.config)
+            ]
+            found = [(publisher, recipient) for publisher, recipient in made if publisher is not None]
         side = FileSideList(self.directory.side)
-        for publisher in self._publishers:
+        for publisher, recipient in found:
             follower = Follower(
-                publisher, self.reader, self.store, side, self.counters, idle_s=FOLLOWER_IDLE_S
+                publisher,
+                self.reader_of(recipient),
+                self.store,
+                side,
+                self.counters,
+                idle_s=FOLLOWER_IDLE_S,
+                newest=self.store.newest_position,
             )
             self._followers[publisher.name] = follower
             self._keep_task(follower.run(), f"meetnet-publish-{publisher.name}")
@@ -132,7 +151,7 @@ class Gateway:
         self._stack.callback(self.directory.control.unlink, missing_ok=True)
         if not self.config.flag("web.enabled"):
             return
-        from gateway.outlets import public_documents
+        from gateway.outlets import public_documents, served
         from gateway.web import WebSettings, create_app
 
         settings = WebSettings(
@@ -143,6 +162,7 @@ class Gateway:
             tiles_attribution=self.config.text("web.tiles_attribution"),
             outlines=self.config.path("web.outlines"),
             documents=public_documents(self.config),
+            applications=served(self.config, self.reader_of, self._surroundings),
         )
         app = create_app(self.reader, self.public_status, self.clock, settings)
         server = HttpServer(app, self.config.text("web.host"), self.config.whole("web.port"), "web.port")

@@ -1,30 +1,81 @@
-"""Publishers from the configuration: one table `[publish.<name>]` each; `type` says which kind it is.
+"""Outlets from the configuration: one table `[publish.<name>]` each; `type` says which kind it is.
 
 A platform has a name of its own, under which its position is kept; without `type` the name is the kind. A
 secret may be given as a file: `token_file` beside or instead of `token`.
+
+Each outlet reads through a reader of its own recipient: `recipient = "..."` in its table, else the kind's.
+"public" is what the page shows; for any other recipient hosts must have agreed on record (`meetnet consent`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from gateway.clock import Clock, SystemClock
 from gateway.config import Config
 from gateway.counters import Counters
 from gateway.errors import ConfigError
 from gateway.publish import Publisher
 from gateway.publish.ngsi_ld import NgsiLdPublisher, NgsiLdSettings, context_documents
 
+PUBLIC = "public"
+OWN_NAME = ""  # as recipient: the outlet's own name
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an outlet gets of the house beside its settings.
+
+    folder: for what it must remember (ids at a platform); exists. status: the public numbers of the gateway.
+    """
+
+    counters: Counters
+    folder: Path
+    clock: Clock = field(default_factory=SystemClock)
+    status: Callable[[], dict[str, Any]] = dict
+
+
+def _nothing(settings: Any) -> dict[str, tuple[str, bytes]]:
+    return {}
+
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
+    """make: a publisher that a follower feeds. serve: an ASGI application by path, over a reader.
+
+    documents: fixed public documents by path. recipient: default; with is_fixed the only one, because the
+    platform's terms go beyond what "public" means.
+    """
+
     settings: type[Any]
-    make: Callable[[Any, Counters], Publisher]
-    documents: Callable[[Any], dict[str, tuple[str, bytes]]]
+    make: Callable[[Any, Counters], Publisher] | None = None
+    documents: Callable[[Any], dict[str, tuple[str, bytes]]] = _nothing
+    make_in: Callable[[Any, Surroundings], Publisher] | None = None
+    serve: Callable[[Any, Any, Surroundings], dict[str, Any]] | None = None
+    recipient: str = PUBLIC
+    is_fixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """One configured table."""
+
+    name: str
+    type: str
+    kind: _Kind
+    settings: Any
+    recipient: str
+
+    def publisher(self, surroundings: Surroundings) -> Publisher | None:
+        """Return its publisher, None when it only answers requests."""
+        if self.kind.make_in is not None:
+            return self.kind.make_in(self.settings, surroundings)
+        return self.kind.make(self.settings, surroundings.counters) if self.kind.make else None
 
 
 KINDS: dict[str, _Kind] = {"ngsi_ld": _Kind(NgsiLdSettings, NgsiLdPublisher, context_documents)}
@@ -32,36 +83,71 @@ KINDS: dict[str, _Kind] = {"ngsi_ld": _Kind(NgsiLdSettings, NgsiLdPublisher, con
 
 def make_publishers(config: Config, counters: Counters) -> list[Publisher]:
     """Return the publishers that are configured; raise ConfigError."""
-    return [kind.make(settings, counters) for kind, settings in check_publishers(config)]
+    surroundings = Surroundings(counters, config.directory / "publish")
+    found = (outlet.publisher(surroundings) for outlet in outlets(config))
+    return [publisher for publisher in found if publisher is not None]
 
 
 def public_documents(config: Config) -> dict[str, tuple[str, bytes]]:
     """Return the documents that platforms fetch from the page: path to (media type, content)."""
     found: dict[str, tuple[str, bytes]] = {}
-    for kind, settings in check_publishers(config):
-        found |= kind.documents(settings)
+    for outlet in outlets(config):
+        found |= outlet.kind.documents(outlet.settings)
+    return found
+
+
+def served(config: Config, reader_of: Callable[[str], Any], surroundings: Surroundings) -> dict[str, Any]:
+    """Return the ASGI applications that outlets put beside the page, by path ("/sta/v1.1")."""
+    found: dict[str, Any] = {}
+    for outlet in outlets(config):
+        if outlet.kind.serve is not None:
+            found |= outlet.kind.serve(outlet.settings, reader_of(outlet.recipient), surroundings)
+    return found
+
+
+def outlets(config: Config) -> list[Outlet]:
+    """Return what is configured without connecting to anything; raise ConfigError."""
+    found = [_outlet(name, dict(table), config.base) for name, table in config.publish.items()]
+    for outlet in found:
+        if not outlet.recipient or len(outlet.recipient) > 64:
+            raise ConfigError(f"publish.{outlet.name}.recipient", "give 1 to 64 characters")
     return found
 
 
 def check_publishers(config: Config) -> list[tuple[_Kind, Any]]:
-    """Return kind and settings of each publisher without connecting to anything; raise ConfigError."""
-    return [_settings(name, dict(table), config.base) for name, table in config.publish.items()]
+    """Return kind and settings of all tables under `publish`; raise ConfigError."""
+    return [(outlet.kind, outlet.settings) for outlet in outlets(config)]
 
 
-def _settings(name: str, table: dict[str, Any], base: Path) -> tuple[_Kind, Any]:
+def _outlet(name: str, table: dict[str, Any], base: Path) -> Outlet:
     key = f"publish.{name}"
     type_name = table.pop("type", name)
     kind = KINDS.get(type_name) if isinstance(type_name, str) else None
     if kind is None:
         raise ConfigError(f"{key}.type", f"{type_name!r} is no publisher: give {' or '.join(sorted(KINDS))}")
+    recipient = table.pop("recipient", kind.recipient or name)
+    if not isinstance(recipient, str):
+        raise ConfigError(f"{key}.recipient", f"{recipient!r} is not allowed: give a name in quotes")
+    if kind.is_fixed and recipient != kind.recipient:
+        raise ConfigError(
+            f"{key}.recipient",
+            f"its terms need their own consent: leave it out (it is {kind.recipient})",
+        )
+    return Outlet(name, type_name, kind, _settings(key, name, kind, table, base), recipient)
+
+
+def _settings(key: str, name: str, kind: _Kind, table: dict[str, Any], base: Path) -> Any:
     known = {field.name for field in fields(kind.settings)} - {"name"}
     for entry in [entry for entry in table if entry.endswith("_file") and entry[:-5] in known]:
         table[entry[:-5]] = _secret(f"{key}.{entry}", table.pop(entry), base)
     for entry in table:
         if entry not in known:
-            raise ConfigError(f"{key}.{entry}", f"unknown setting; known are {', '.join(sorted(known))}")
+            raise ConfigError(
+                f"{key}.{entry}",
+                f"unknown setting; known are {', '.join(sorted(known))}, type, recipient",
+            )
     try:
-        return kind, msgspec.convert({**table, "name": name}, kind.settings)
+        return msgspec.convert({**table, "name": name}, kind.settings)
     except msgspec.ValidationError as error:
         raise ConfigError(key, f"{error}; correct that setting") from error
 

@@ -7,8 +7,10 @@ from importlib import import_module
 import click
 
 from gateway.cli.config import config
+from gateway.cli.consent import consent
 from gateway.cli.device import device
 from gateway.cli.export import export
+from gateway.cli.publish import publish
 from gateway.cli.run import gateway
 from gateway.cli.status import status
 from gateway.errors import GatewayError
@@ -65,5 +67,5 @@ def main() -> None:
     """
 
 
-for _command in (config, device, export, gateway, status):
+for _command in (config, consent, device, export, gateway, publish, status):
     main.add_command(_command)

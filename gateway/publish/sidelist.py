@@ -6,9 +6,11 @@ lost silently, and nothing that waits here blocks what follows.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,16 +39,39 @@ class FileSideList:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(publisher)
-        lines = "".join(
-            json.dumps({"reason": rejection.reason, "row": asdict(rejection.row)}) + "\n"
-            for rejection in rejections
-        )
-        # A kill may have cut the last line: the next one starts on a line of its own.
-        glue = "\n" if _ends_mid_line(path) else ""
-        with path.open("a", encoding="utf-8") as file:
-            file.write(glue + lines)
-            file.flush()
-            os.fsync(file.fileno())
+        lines = "".join(map(_line, rejections))
+        with self._locked(publisher):
+            # A kill may have cut the last line: the next one starts on a line of its own.
+            glue = "\n" if _ends_mid_line(path) else ""
+            with path.open("a", encoding="utf-8") as file:
+                file.write(glue + lines)
+                file.flush()
+                os.fsync(file.fileno())
+
+    def remove(self, publisher: str, gone: Callable[[Rejection], bool]) -> int:
+        """Take rejections off the list, durably and all at once; return how many. A gateway may be adding."""
+        path = self._path(publisher)
+        if not path.exists():
+            return 0
+        with self._locked(publisher):
+            found = list(self.read(publisher))
+            kept = [rejection for rejection in found if not gone(rejection)]
+            fresh = path.with_suffix(".new")
+            fresh.unlink(missing_ok=True)
+            with fresh.open("w", encoding="utf-8") as file:
+                file.writelines(_line(rejection) for rejection in kept)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(path)
+        return len(found) - len(kept)
+
+    @contextlib.contextmanager
+    def _locked(self, publisher: str) -> Generator[None]:
+        """Keep another process out: `meetnet publish` may work on the list of a running gateway."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / f"{publisher}.lock").open("a", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def read(self, publisher: str) -> Iterator[Rejection]:
         """Yield what is kept; a line that a kill cut is passed over (its rows come again)."""
@@ -64,6 +89,10 @@ class FileSideList:
 
     def _path(self, publisher: str) -> Path:
         return self._folder / f"{publisher}.rejected.jsonl"
+
+
+def _line(rejection: Rejection) -> str:
+    return json.dumps({"reason": rejection.reason, "row": asdict(rejection.row)}) + "\n"
 
 
 def _ends_mid_line(path: Path) -> bool:

@@ -17,7 +17,7 @@ from gateway.errors import RegistryError, StoreError, StoreVersionError
 from gateway.model import DeviceKeys
 from gateway.registry import rules
 from gateway.registry.atomic import atomic
-from gateway.registry.model import PUBLIC, Deployment, Device, Site
+from gateway.registry.model import PUBLIC, Consent, Deployment, Device, Site
 from gateway.registry.secrets import Secrets, matches
 
 SCHEMA_VERSION = 1
@@ -146,6 +146,26 @@ class Registry:
                 (recipient, at_ms, at_ms),
             )
             return [Site(*row) for row in rows]
+
+    def consented_since(self, recipient: str, at_ms: int) -> dict[str, int]:
+        """Return from which observed time on a recipient may have the data of each consenting site."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT site_id, MIN(from_ms) FROM consents WHERE recipient = ? AND from_ms <= ? "
+                "AND (to_ms IS NULL OR to_ms > ?) GROUP BY site_id",
+                (recipient, at_ms, at_ms),
+            )
+            return dict(rows.fetchall())
+
+    def consents(self, site_id: str | None = None) -> list[Consent]:
+        """Return the consents on record, also those that ended, by site, recipient and time."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT site_id, recipient, from_ms, to_ms FROM consents WHERE site_id = ? OR ? IS NULL "
+                "ORDER BY 1, 2, 3",
+                (site_id, site_id),
+            )
+            return [Consent(*row) for row in rows]
 
     def device_keys(self, dev_eui: str) -> DeviceKeys | None:
         """Return the keys of a registered LoRaWAN device, or None."""

@@ -52,6 +52,16 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """A host's word that data of a site, observed in [from_ms, to_ms), may go to a recipient."""
+
+    site_id: str
+    recipient: str
+    from_ms: int
+    to_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class RowReport:
     """What became of one row of an import: added, updated, unchanged or refused (with the reason)."""
 

@@ -7,7 +7,7 @@ and no exact position (unless the host chose precision 0) is in anything that th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from gateway.model import PublicObservation, PublicSite
@@ -52,11 +52,21 @@ def snapped(longitude: float, latitude: float, precision_m: int) -> tuple[float,
 
 
 class SqlitePublicReader:
-    """PublicReader over the store for one recipient; `consenting` returns the sites that agreed."""
+    """PublicReader over the store for one recipient; `consenting` returns the sites that agreed.
 
-    def __init__(self, store: SqliteStore, consenting: Callable[[], Sequence[SiteRecord]]) -> None:
+    since: from which observed time on the recipient may have a site's data (`after` keeps to it: what was
+    measured before a host agreed, or between a withdrawal and a new consent, is never sent on).
+    """
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        consenting: Callable[[], Sequence[SiteRecord]],
+        since: Callable[[], Mapping[str, int]] | None = None,
+    ) -> None:
         self._store = store
         self._consenting = consenting
+        self._since = since
 
     def sites(self) -> Sequence[PublicSite]:
         """Return the sites that are public, by id."""
@@ -85,7 +95,39 @@ class SqlitePublicReader:
 
     def after(self, position: int, limit: int) -> Sequence[PublicObservation]:
         """Return observations in store order after a position: how publishers follow."""
-        return [_public(row) for row in self._store.after(position, limit, self._allowed())]
+        allowed = self._allowed()
+        if not allowed:
+            return []
+        since: Mapping[str, int] = self._since() if self._since else {}
+        while rows := self._store.after(position, limit, allowed):
+            found = [_public(row) for row in rows if row.observed_at_ms >= since.get(row.site_id, 0)]
+            if found:
+                return found
+            position = rows[-1].position
+        return []
+
+    def newest_position(self) -> int:
+        """Return the highest position that any observation has by now, public or not."""
+        return self._store.newest_position()
+
+    def at(self, position: int) -> PublicObservation | None:
+        """Return the observation at a position, None where there is none that is public."""
+        row = self._store.at(position)
+        return _public(row) if row is not None and row.site_id in self._allowed() else None
+
+    def scan(
+        self, start_ms: int, end_ms: int, site_id: str | None = None, *, descending: bool = False
+    ) -> Iterator[PublicObservation]:
+        """Yield observations of [start_ms, end_ms) by (observed time, position), from an index, one by one.
+
+        Whoever stops early pays for what was read only: latency does not grow with history.
+        """
+        allowed = self._allowed()
+        if site_id is not None:
+            allowed &= {site_id}
+        if allowed:
+            rows = self._store.scan(start_ms, end_ms, allowed, descending=descending)
+            yield from (_public(row) for row in rows)
 
     def observations(
         self, start_ms: int, end_ms: int, site_id: str | None = None, limit: int = 100_000

@@ -11,7 +11,7 @@ import json
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -299,6 +299,33 @@ class SqliteStore:
                 break
         cursor.close()
         return found[:limit]
+
+    def scan(
+        self, start_ms: int, end_ms: int, sites: Iterable[str], *, descending: bool = False
+    ) -> Iterator[Row]:
+        """Yield observations of sites in [start_ms, end_ms), by (observed time, position), either way."""
+        wanted = set(sites)
+        where, keys = "WHERE ", (start_ms, end_ms)
+        if len(wanted) == 1:
+            where, keys = "WHERE site_id = ? AND ", (next(iter(wanted)), start_ms, end_ms)
+        way = "DESC" if descending else "ASC"
+        cursor = self._cursor(
+            f"{_SELECT}{where}observed_at_ms >= ? AND observed_at_ms < ? "
+            f"ORDER BY observed_at_ms {way}, id {way}",
+            keys,
+        )
+        try:
+            for record in cursor:
+                if record[1] in wanted:
+                    rows = list(self._rows((record,)))
+                    yield from reversed(rows) if descending else rows
+        finally:
+            cursor.close()
+
+    def at(self, position: int) -> Row | None:
+        """Return the observation at a position, or None."""
+        records = self._query(_SELECT + "WHERE id = ?", (position // POSITIONS_PER_RECORD,))
+        return next((row for row in self._rows(records) if row.position == position), None)
 
     def dead_letters(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the newest dead letters as they are in the table, payload in hex."""

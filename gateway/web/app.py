@@ -49,6 +49,12 @@ def create_app(
             *api.routes(context),
             Route("/static/{name:path}", context.static.answer),
             *[Route(path, _document(*document)) for path, document in settings.documents.items()],
+            # Not Mount: the path itself must answer, without a redirect to one with a slash.
+            *[
+                Route(path + rest, application)
+                for path, application in settings.applications.items()
+                for rest in ("", "/{rest:path}")
+            ],
         ],
         middleware=[
             Middleware(SecurityHeaders, tiles_origin=settings.tiles_origin),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.errors import ConfigError
@@ -25,6 +26,7 @@ class WebSettings:
     tiles_attribution: the credit that the tiles' licence asks for; obligatory with tiles_url.
     outlines: GeoJSON file with lines of the neighbourhood, drawn under the sites.
     documents: further public documents by path ("/contexts/x.jsonld"): (media type, content).
+    applications: further ASGI applications by path ("/sta/v1.1"), which get that path and all below it.
     """
 
     title: str = "Meetnet"
@@ -37,6 +39,7 @@ class WebSettings:
     tiles_attribution: str = ""
     outlines: Path | None = HERE / "static" / "outlines.geojson"
     documents: Mapping[str, tuple[str, bytes]] = field(default_factory=dict[str, tuple[str, bytes]])
+    applications: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the key and the remedy."""
