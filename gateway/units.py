@@ -34,6 +34,8 @@ _ROWS = (
     Unit("hPa", "hPa", "A97", "hPa"),
     Unit("ppm", "[ppm]", "59", "ppm"),
     Unit("deg", "deg", "DD", "°"),
+    Unit("L", "L", "LTR", "L"),
+    Unit("Ohm", "Ohm", "OHM", "Ω"),
     Unit("1", "1", "C62", ""),
 )
 

@@ -36,6 +36,35 @@ SOIL_MOISTURE = const(25)
 SOLAR = const(26)
 CURRENT = const(27)
 TILT = const(28)
+# 29 to 39 are kept for sound.
+PM2_5_MIN = const(40)
+PM2_5_MAX = const(41)
+PM2_5_DEVIATION = const(42)
+SAMPLES = const(43)
+HEALTH = const(44)
+DISTANCE_LIGHT = const(45)
+FILL_VOLUME = const(46)
+LID_OPENINGS = const(47)
+EVENTS = const(48)
+PASSAGES = const(49)
+DEW_POINT = const(50)
+GAS_RESISTANCE = const(51)
+
+# Bits of EVENTS: what happened since the record before.
+EVENT_EMPTIED = const(1)
+EVENT_TILTED = const(2)
+EVENT_KNOCKED_OVER = const(4)
+EVENT_FIRE = const(8)
+EVENT_LID_OPEN = const(16)
+
+# Bits of HEALTH: what the sensor says about itself; 0 is all well.
+HEALTH_FAN_SLOW = const(1)
+HEALTH_FAN_DEAD = const(2)
+HEALTH_LASER = const(4)
+HEALTH_GAS = const(8)
+HEALTH_CLIMATE = const(16)
+HEALTH_CLEANING = const(32)
+HEALTH_RADIATION = const(64)  # the sun heats the housing: temperature and humidity are DEGRADED
 
 # (id, name, unit, decimals, raw_min, raw_max)
 MEASUREMENTS = (
@@ -67,6 +96,18 @@ MEASUREMENTS = (
     (SOLAR, "solar", "mV", 0, 0, 32000),
     (CURRENT, "current", "mA", 1, -32000, 32000),  # positive: the battery is charged
     (TILT, "tilt", "deg", 1, 0, 1800),  # from the position of installation
+    (PM2_5_MIN, "pm2_5_min", "ug/m3", 1, 0, 10000),  # of the samples of one record
+    (PM2_5_MAX, "pm2_5_max", "ug/m3", 1, 0, 10000),
+    (PM2_5_DEVIATION, "pm2_5_deviation", "ug/m3", 1, 0, 10000),
+    (SAMPLES, "samples", "1", 0, 0, 255),
+    (HEALTH, "health", "1", 0, 0, 255),  # bits HEALTH_*
+    (DISTANCE_LIGHT, "distance_light", "mm", 0, 0, 10000),  # by time of flight, beside that by sound
+    (FILL_VOLUME, "fill_volume", "L", 0, 0, 20000),
+    (LID_OPENINGS, "lid_openings", "1", 0, 0, 65535),  # rises and wraps
+    (EVENTS, "events", "1", 0, 0, 255),  # bits EVENT_*
+    (PASSAGES, "passages", "1", 0, 0, 65535),  # rises and wraps
+    (DEW_POINT, "dew_point", "Cel", 2, -10000, 10000),
+    (GAS_RESISTANCE, "gas_resistance", "Ohm", 0, 0, 100000000),  # BME680: relative, each chip its own
 )
 
 _BY_ID = {row[0]: row for row in MEASUREMENTS}
