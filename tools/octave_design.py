@@ -302,6 +302,7 @@ def module(bands: list[Band]) -> str:
         "HALF_BAND = " + str(HALF_BAND),
         "",
         "# stage, nominal Hz, (a1, a2) of three sections times 2^10, shifts, gain at midband in mdB",
+        "# fmt: off",
         "BANDS = (",
     ]
     for band in bands:

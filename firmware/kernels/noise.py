@@ -98,7 +98,7 @@ class _Plain:
 
         words = array("i")
         words.frombytes(bytes(frames))
-        return words[slot::2]
+        return [words[i] for i in range(slot, len(words), 2)]
 
 
 def _array(like, values):

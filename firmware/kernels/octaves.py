@@ -39,7 +39,7 @@ class _Plain:
     def unpack(self, frames, first_frame, slot, out, n):
         words = array("i")
         words.frombytes(bytes(frames[8 * first_frame : 8 * (first_frame + n)]))
-        out[0:n] = array("i", octaves_ref.unpack_ref(words[slot::2]))
+        out[0:n] = array("i", octaves_ref.unpack_ref([words[i] for i in range(slot, 2 * n, 2)]))
 
     def split(self, source, out, following, at, ctx, n):
         state = list(ctx)
