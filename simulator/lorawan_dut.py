@@ -1,11 +1,14 @@
-"""The real LoRaWAN firmware behind a line protocol: `python -m simulator.lorawan_dut STATE DUTY DR DEVEUI JOINEUI APPKEY`.
+"""The real LoRaWAN firmware behind a line protocol.
+
+    python -m simulator.lorawan_dut STATE DUTY DR DEVEUI JOINEUI APPKEY
 
 For conformance suites: the firmware's stack runs in the MicroPython unix port on a simulated board with a
 register-level radio model, and whoever holds stdin and stdout is the air. Times are virtual milliseconds.
 
 Commands:  JOIN | SEND <port> <0|1 confirmed> <hex or -> | RUN <ms> | DR <n> | RESET | QUIT
 Answers:   READY t=                          at start and after RESET's power cut
-           TX t= freq= sf= bw= pwr= iq= crc= pre= modem= hex=      bw 0, 1, 2: 125, 250, 500 kHz; modem 1: LoRa
+           TX t= freq= sf= bw= pwr= iq= crc= pre= modem= hex=
+                       bw 0, 1, 2: 125, 250, 500 kHz; modem 1: LoRa
            RX t= freq= sf= iq=               then waits for a line: `F <hex> <rssi> <snr>` or `-`
            JOINED devaddr= | DOWN port= hex= | ERR <text>
            OK t=                             ends each command
@@ -159,7 +162,7 @@ class Console:
 
     baudrate = 921600
 
-    def __init__(self, lines: Lines, ms: Callable[[int], int], reset: Callable[[], None]) -> None:
+    def __init__(self, lines: Lines, ms: Callable[[int], int], reset: Callable[[], object]) -> None:
         self._lines, self._ms, self._reset = lines, ms, reset
         self._asked = False
         self._resetting = False
@@ -281,7 +284,9 @@ async def _live(options: argparse.Namespace, lines: Lines, folder: Path) -> None
         description = boards.describe(options.board)
         radio = boards.radio_mount(description, DutChannel(lines, ms), options.board)
         console = Console(lines, ms, lambda: loop.call_soon(cut_power))
-        board = Board(options.board, spi={description["radio"]["spi"]: [radio]}, uart={_CONSOLE_UART: console})
+        board = Board(
+            options.board, spi={description["radio"]["spi"]: [radio]}, uart={_CONSOLE_UART: console}
+        )
         config: dict[str, Any] = {
             "board": options.board,
             "duty_cycle": bool(options.duty),

@@ -29,7 +29,13 @@ _CHECKPOINT_UPLINKS = const(32)
 _JOIN_LENGTH = const(23)
 _WORTH_WAITING_MS = const(10000)  # a repetition that the duty cycle holds up longer is left out
 _ABP_TAG = const(0xFFFF)
+_QUIET_BYTES = const(4)
 _STORE_FAILS = "store: a counter cannot be saved, so it is not used"
+
+
+def _quiet_ms(us, max_duty_cycle):
+    """Return the silence that begins with a frame, so that 1/2**max_duty_cycle of the time is on air."""
+    return (us << max_duty_cycle) // 1000
 
 
 class Result:
@@ -54,9 +60,9 @@ class ClassA:
     """The MAC of one device.
 
     Set by the node: battery (0 external power, 1..254, 255 unknown), adr (False for a moving
-    device), first_dr (0..5, data rate of the first JoinRequest), confirmed_tries. To read: joined, network_time, link (margin in dB,
-    gateways) after request_link_check(), air (rssi_dbm, snr_db_x4, clock_error_us), reason
-    of the last join that was not sent, more (the network has something for us, see poll()).
+    device), first_dr (0..5, data rate of the first JoinRequest), confirmed_tries. To read: joined,
+    network_time, link (margin in dB, gateways) after request_link_check(), air (rssi_dbm, snr_db_x4,
+    clock_error_us), reason of the last join that was not sent, more (see poll()).
     """
 
     def __init__(
@@ -103,13 +109,27 @@ class ClassA:
         self.margin_db = 0
         self.reason = ""
         self.dropped = 0
-        session, ledger = self._memory.load()
+        session, ledger, retained = self._memory.load()
         if session is not None:
             self._use(session)
+        self._restore_duty(ledger, retained, slept_ms)
+
+    def _restore_duty(self, ledger, retained, slept_ms):
+        """Take up the past hour, and the silence that DutyCycleReq asks for after the last frame.
+
+        How long the power was off nobody knows: as if it had come back at once.
+        """
+        now = self._uptime.ms()
+        s = self._session
         if ledger is None:
-            self._duty.assume_half_spent(self._uptime.ms())
+            self._duty.assume_half_spent(now)
+        elif retained:
+            self._duty.restore(ledger[_QUIET_BYTES:], now, slept_ms)
+            self._quiet_until_ms = now + int.from_bytes(ledger[:_QUIET_BYTES], "big") - slept_ms
         else:
-            self._duty.restore(ledger, self._uptime.ms(), slept_ms)
+            self._duty.restore_from_flash(ledger, now)
+        if s is not None and s.max_duty_cycle and not retained:
+            self._quiet_until_ms = now + _quiet_ms(air_us(s.dr, eu868.max_phy(s.dr)), s.max_duty_cycle)
 
     # -- what the node asks ------------------------------------------------------------------
 
@@ -135,11 +155,14 @@ class ClassA:
             return 0
         now = self._uptime.ms()
         us = air_us(self._join_dr(), _JOIN_LENGTH)
-        return max(
-            self._back_off.wait_ms(us, now),
-            self._duty.wait_ms(eu868.JOIN_CHANNELS_HZ[0], us, now),
-            self._quiet_until_ms - now,
-        )
+        wait = self._duty.wait_ms(eu868.JOIN_CHANNELS_HZ[0], us, now)
+        self._waits(wait, now)
+        return max(self._back_off.wait_ms(us, now), wait, self._quiet_until_ms - now)
+
+    def _waits(self, wait, now):
+        """While the duty cycle wants silence, tell flash what has passed: a cut does not start it anew."""
+        if wait and self._duty.has_aged(now):
+            self._memory.save_duty(self._duty.pack_for_flash(now))
 
     def max_payload(self):
         """Return how many bytes the next uplink can carry beside the MAC commands due; 0 before joining."""
@@ -216,7 +239,7 @@ class ClassA:
             return self._take_join_accept(phy, nonce, dr)
 
         windows = ((freq, dr), (eu868.RX2_FREQ_HZ, eu868.RX2_DR))
-        self._book(freq, air_us(dr, len(request)))
+        self._book(freq, air_us(dr, len(request)), True)
         return self.air.exchange(
             request, freq, dr, eu868.MAX_EIRP_DBM, eu868.JOIN_ACCEPT_DELAY1_S, windows, take
         )
@@ -387,21 +410,26 @@ class ClassA:
         wait = NEVER_MS
         for i in s.channels.for_dr(s.dr if dr is None else dr):
             wait = min(wait, self._duty.wait_ms(s.channels.slots[i][0], us, now))
+        self._waits(wait, now)
         return max(wait, self._quiet_until_ms - now, 0)
 
     # -- the air -----------------------------------------------------------------------------
 
-    def _book(self, freq_hz, us):
+    def _book(self, freq_hz, us, joining=False):
         """Book air time before it is used: a power cut in the middle of a frame does not give it back."""
         now = self._uptime.ms()
-        self._duty.book(freq_hz, us, now)
         s = self._session
         if s is not None and s.max_duty_cycle:
-            self._quiet_until_ms = now + (us << s.max_duty_cycle) // 1000
+            self._quiet_until_ms = now + _quiet_ms(us, s.max_duty_cycle)
+        self._duty.book(freq_hz, us, now)
+        if self._enforce and (joining or self._duty.must_save(freq_hz)):
+            self._memory.save_duty(self._duty.pack_for_flash(now, 0 if joining else freq_hz))
 
     def _retain(self):
         if self._session is not None:
-            self._memory.retain(self._session, self._duty.dump(self._uptime.ms()))
+            now = self._uptime.ms()
+            quiet = min(max(self._quiet_until_ms - now, 0), 0xFFFFFFFF)
+            self._memory.retain(self._session, quiet.to_bytes(_QUIET_BYTES, "big") + self._duty.dump(now))
 
     # -- downlink ----------------------------------------------------------------------------
 

@@ -1,10 +1,11 @@
 """Where the MAC keeps what must survive: DevNonce, JoinNonce, counters, session, duty ledger.
 
-Flash (NVS) holds three small records, each in two copies (slots.py):
+Flash (NVS) holds four small records, each in two copies (slots.py):
 
     lw_join   DevNonce to use next, JoinNonce accepted last, EUIs
     lw_cnt    a counter above every FCntUp that has been on the air, and whose session it is
     lw_ses    the session
+    lw_duty   the duty ledger, with each JoinRequest, and when a reserve of it is used up (dutycycle.py)
 
 `retained` memory (RTC RAM: survives deep sleep, not a power cut) holds the session with the exact
 counter and the duty ledger; it may be None. After a power cut the counter jumps to what is reserved.
@@ -28,6 +29,7 @@ class Memory:
         self._join = Slots(store, "lw_join")
         self._counter = Slots(store, "lw_cnt")
         self._session = Slots(store, "lw_ses")
+        self._duty = Slots(store, "lw_duty")
         self._retained = retained
         self._eui = dev_eui + join_eui
         self.dev_nonce = 0
@@ -37,7 +39,7 @@ class Memory:
         self.failures = 0
 
     def load(self):
-        """Return (session or None, packed duty ledger or None); the ledger only from retained memory."""
+        """Return (session or None, packed duty ledger or None, True if that comes from retained memory)."""
         found = self._join.load()
         if found is not None and len(found) == 24 and found[8:] == self._eui:
             self.dev_nonce = int.from_bytes(found[:4], "big")
@@ -61,7 +63,9 @@ class Memory:
             kept = self._unpack(self._from_retained())
             if kept is not None and kept[0].tag == session.tag and kept[0].nwk_skey == session.nwk_skey:
                 session, ledger = kept
-        return session, ledger
+        if ledger is None:
+            return session, self._duty.load(), False
+        return session, ledger, True
 
     def _unpack(self, blob):
         return None if blob is None else restore(blob, self._eui[:8], self._eui[8:])
@@ -88,6 +92,13 @@ class Memory:
             self._counter.save(session.tag.to_bytes(2, "big") + reserved.to_bytes(4, "big"))
             self._reserved_tag = session.tag
             self._reserved = reserved
+
+    def save_duty(self, ledger):
+        """Write the duty ledger to flash."""
+        try:
+            self._duty.save(ledger)
+        except OSError:
+            self.failures += 1
 
     def checkpoint(self, session):
         """Write the session to flash; its counter is the reserved one if that is higher."""
