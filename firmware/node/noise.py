@@ -27,6 +27,7 @@ _HUM_C_MINUS_A = const(24000)  # 50 Hz: 28.9 dB, 60 Hz: 25.4 dB
 _SINE_CREST = const(4500)  # a sine's peak is 3.0 dB over its level, the sound of a street 10 or more
 _WIND_Z_MINUS_C = const(6000)  # rumble under 20 Hz that no traffic makes
 _MINUTES = const(15)
+_NO_LEVEL = ("no_data", "wrong_rate", "repeating_data", "hum")
 
 # What can stand in `status` beside drivers.i2s_line.FAULTS.
 NOTES = {
@@ -48,6 +49,7 @@ class NoiseMeter:
     i2s: machine.I2S in receive mode, 32 bits, stereo. clock: as the time module.
     slot: 0 left, 1 right. sensitivity_mdbfs: level of 94 dB at 1 kHz re a full-scale sine (-26000).
     response: "ics43434" undoes that part's own response; "" takes the microphone as flat.
+    octaves: of third-octave bands, from 20 kHz down; 10 reach 25 Hz, 0 for none. 48 kHz only.
     calibration_mdb: what a calibrator added to that. self_noise_mdb: A-weighted, None to not correct.
     """
 
@@ -65,12 +67,20 @@ class NoiseMeter:
         warmup_ms=500,
         block_ms=125,
         response="",
+        octaves=0,
     ):
         engine = kernels(rate_hz, response)
         self._microphone = I2SMicrophone(i2s, clock, rate_hz, block_ms)
         full_scale_mdb = 94000 - sensitivity_mdbfs + calibration_mdb
         self._levels = SoundLevels(rate_hz, full_scale_mdb, self_noise_mdb, block_ms, engine, response)
         self._line = LineCheck(engine, slot)
+        self._bank = None
+        if octaves:
+            if rate_hz != 48000:
+                raise ValueError("octaves: third octaves need rate_hz 48000")
+            from kernels.octaves import ThirdOctaves
+
+            self._bank = ThirdOctaves(full_scale_mdb, octaves)
         self._slot = slot
         self._block_ms = block_ms
         self._warmup = (warmup_ms + block_ms - 1) // block_ms
@@ -118,6 +128,15 @@ class NoiseMeter:
         ring, n = self._seconds, self._n_seconds
         return [ring[i % len(ring)] for i in range(max(0, n - len(ring)), n)]
 
+    def bands(self):
+        """Return third-octave levels of the last measurement, [(nominal Hz, tenths of a decibel or None)].
+
+        Unweighted, without the correction of a microphone's response; empty without a bank, or after a fault.
+        """
+        if self._bank is None or any(note in FAULTS or note in _NO_LEVEL for note in self.status):
+            return []
+        return [(name, None if mdb is None else (mdb + 50) // 100) for name, mdb in self._bank.levels()]
+
     def calibrate(self, reference_mdb=94000, duration_ms=5000):
         """Listen to a calibrator at 1 kHz; return what to add to calibration_mdb, in mdb.
 
@@ -164,6 +183,10 @@ class NoiseMeter:
             levels.restart()
             self._line.restart()
             self._last = self._same = 0
+            if self._bank:
+                self._bank.restart()
+        if self._bank:
+            self._bank.block(frames, self._slot, len(frames) // 8)
         levels.block(frames, self._slot, self._block_ms)
         self._line.block(frames)
         if index < self._warmup:

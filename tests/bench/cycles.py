@@ -32,7 +32,7 @@ from tests.bench.engine import Engine, OctaveEngine, kernel_file  # noqa: E402
 from tools import mpy  # noqa: E402
 
 RATE = 48000
-MS = 250  # an emulated stretch; long enough that the start of a call is below 0.02 instructions a sample
+MS = 125  # an emulated stretch: the start of a call is below 0.1 instructions a sample
 C3_HZ = 160_000_000
 ESP32_HZ = 240_000_000
 # Cycles an instruction of a simple in-order core: load + 1 when its value is needed next, taken jump + 2.

@@ -58,4 +58,4 @@ def run(data):
         except DriverError as error:
             return {"calibration": str(error)}
     readings = [meter.measure(data["duration_ms"]) for _ in range(data.get("times", 1))]
-    return {"readings": readings, "status": meter.status, "seconds": meter.seconds()}
+    return {"readings": readings, "status": meter.status, "seconds": meter.seconds(), "bands": meter.bands()}

@@ -158,6 +158,27 @@ def test_seconds_are_kept_for_later(tmp_path: Path) -> None:
     assert abs(seconds[7] - 500) <= 30
 
 
+def test_third_octaves_beside_the_levels(tmp_path: Path) -> None:
+    """A tone of 80 dB at 1 kHz: its band, and the mask's attenuation (60 dB at three octaves) in others."""
+    microphone = I2sMicrophone(Constants(sound_level=20.0))
+    microphone.tones = [(1000.0, 80.0)]
+    data = {"path": record(tmp_path / "f", microphone, 4), "duration_ms": 2000, "settings": {"octaves": 10}}
+    bands = dict(run_on_micropython("noise_meter", data, heap="1m")["bands"])
+    assert len(bands) == 30
+    assert abs(bands["1000"] - 800) <= 1
+    assert max(level for name, level in bands.items() if name in ("125", "8000", "63")) <= 800 - 400
+
+
+def test_third_octaves_need_48_khz(tmp_path: Path) -> None:
+    data = {
+        "path": record(tmp_path / "f", I2sMicrophone(Constants(sound_level=60.0)), 1),
+        "duration_ms": 100,
+        "settings": {"octaves": 10, "rate_hz": 32000},
+    }
+    with pytest.raises(AssertionError, match="octaves: third octaves need rate_hz 48000"):
+        run_on_micropython("noise_meter", data, heap="1m")
+
+
 def test_calibration_finds_the_offset(tmp_path: Path) -> None:
     """A part of -27.2 dBFS under a calibrator of 94 dB needs 1.2 dB."""
     microphone = I2sMicrophone(Constants(sound_level=30.0))
