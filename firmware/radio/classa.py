@@ -92,6 +92,7 @@ class ClassA:
         self._back_off = JoinBackOff(random)
         self._memory = Memory(store, retained, self._dev_eui, self._join_eui)
         self._quiet_until_ms = 0
+        self._waited = False
         self._requests = b""
         self._last_channel = -1
         self._since_checkpoint = 0
@@ -161,7 +162,9 @@ class ClassA:
 
     def _waits(self, wait, now):
         """While the duty cycle wants silence, tell flash what has passed: a cut does not start it anew."""
-        if wait and self._duty.has_aged(now):
+        waited = self._waited
+        self._waited = wait > 0
+        if (wait or waited) and self._duty.has_aged(now):
             self._memory.save_duty(self._duty.pack_for_flash(now))
 
     def max_payload(self):
