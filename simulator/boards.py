@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from simulator.buses import Board, SpiMount
@@ -29,18 +27,8 @@ from simulator.chips.sps30 import SPS30
 from simulator.chips.sps30_uart import SPS30Uart
 from simulator.chips.sx1262 import Sx1262
 from simulator.chips.vl53l1x import VL53L1X
+from simulator.hardware import describe
 from simulator.nodeproc import SimulatorError
-
-DESCRIPTIONS = Path(__file__).resolve().parent.parent / "hardware" / "boards"
-
-
-def describe(name: str) -> dict[str, Any]:
-    """Return the description of a board by its module name (sim_air); SimulatorError when there is none."""
-    path = DESCRIPTIONS / (name.replace("_", "-") + ".toml")
-    if not path.exists():
-        known = ", ".join(sorted(p.stem.replace("-", "_") for p in DESCRIPTIONS.glob("*.toml")))
-        raise SimulatorError(f"board: there is no {name}; known are {known}")
-    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def i2c_chip(driver: str, options: dict[str, Any], source: Source) -> I2cChip | None:

@@ -1,4 +1,4 @@
-"""Generate firmware/boards/*.py from hardware/boards/*.toml: one truth for pins, sensors and wiring.
+"""Generate firmware/boards/*.py from hardware/: one truth for pins, sensors, currents and wiring.
 
 python tools/boards.py           write what changed
 python tools/boards.py --check   write nothing; exit 1 and name what is out of date
@@ -12,17 +12,24 @@ from pathlib import Path
 from typing import Any, cast
 
 ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:  # started as a file
+    sys.path.insert(0, str(ROOT))
+
+from simulator import hardware  # noqa: E402
+from simulator.nodeproc import SimulatorError  # noqa: E402
+
 SOURCES = ROOT / "hardware" / "boards"
 TARGET = ROOT / "firmware" / "boards"
 _BUSES = ("i2c", "spi", "uart", "i2s")
-_TOP = {"summary", "radio", "sensors", *_BUSES}
+_TOP = {"summary", "radio", "sensors", "energy", "board", *_BUSES}
 _NEEDS = {
     "i2c": ("scl", "sda"),
     "spi": ("sck", "mosi", "miso"),
     "uart": ("tx", "rx"),
     "i2s": ("sck", "ws", "sd"),
 }
-_RADIO_NEEDS = ("chip", "spi", "nss", "reset", "busy", "dio1")
+_RADIO_NEEDS = {"sx126x": ("busy", "dio1"), "sx127x": ("dio0", "dio1")}
+_LINE = 110
 
 
 class BoardError(ValueError):
@@ -47,7 +54,7 @@ def check(source: Path, board: dict[str, Any]) -> None:
                     raise _fail(source, f"{kind}.{number}.{pin}", "give the pin's number")
     radio = board.get("radio")
     if radio is not None:
-        for key in _RADIO_NEEDS:
+        for key in ("chip", "spi", "nss", "reset", *_RADIO_NEEDS.get(radio.get("chip", ""), ())):
             if key not in radio:
                 raise _fail(source, f"radio.{key}", "is missing")
         if str(radio["spi"]) not in board.get("spi", {}):
@@ -61,45 +68,68 @@ def check(source: Path, board: dict[str, Any]) -> None:
             raise _fail(source, f"sensors[{i}].bus", f"there is no bus {sensor['bus']}")
 
 
-def _literal(value: Any) -> str:
-    """Return a value as Python source: lists become tuples, so that the chip keeps them in flash."""
+def _literal(value: Any, room: int = 10**6, indent: int = 0) -> str:
+    """Return a value as Python source; lists become tuples, so that the chip keeps them in flash.
+
+    What does not fit in `room` characters gets a line an item, as `ruff format` lays it out.
+    """
     if isinstance(value, dict):
         rows = cast("dict[str, Any]", value)
-        return "{" + ", ".join(f"{_key(k)}: {_literal(v)}" for k, v in rows.items()) + "}"
-    if isinstance(value, list):
-        items = [_literal(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
-        return "(" + ", ".join(items) + ("," if len(items) == 1 else "") + ")"
-    if isinstance(value, str):
+        heads = [(f"{_key(key)}: ", item) for key, item in rows.items()]
+        left, right = "{", "}"
+    elif isinstance(value, (list, tuple)):
+        heads = [("", item) for item in cast("list[Any]", value)]
+        left, right = "(", ")"
+    elif isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return repr(value)
+    else:
+        return repr(value)
+    single = "," if left == "(" and len(heads) == 1 else ""
+    flat = left + ", ".join(head + _literal(item) for head, item in heads) + single + right
+    if len(flat) <= room:
+        return flat
+    pad = " " * (indent + 4)
+    lines = [
+        pad + head + _literal(item, _LINE - len(pad) - len(head) - 1, indent + 4) + ","
+        for head, item in heads
+    ]
+    return "\n".join([left, *lines, " " * indent + right])
 
 
 def _key(key: str) -> str:
     return key if key.isdigit() else f'"{key}"'
 
 
+def _assignment(name: str, value: Any) -> str:
+    return f"{name} = " + _literal(value, _LINE - len(name) - 3)
+
+
 def module_text(source: Path) -> str:
-    """Return the source of boards/<name>.py for one description."""
-    board = tomllib.loads(source.read_text(encoding="utf-8"))
+    """Return the source of boards/<name>.py for a file that describes a whole node."""
+    return text_of(source, tomllib.loads(source.read_text(encoding="utf-8")), source.name)
+
+
+def text_of(source: Path, board: dict[str, Any], origin: str) -> str:
+    """Return the source of a module of firmware/boards. origin: what it is made from, for its first lines."""
     check(source, board)
     lines = [
         f'"""{board["summary"]}.',
         "",
-        f"Generated from hardware/boards/{source.name} by tools/boards.py.",
+        *([f"{board['board']}.", ""] if "board" in board else []),
+        f"Generated from hardware/boards/{origin} by tools/boards.py.",
         '"""',
         "",
     ]
     for kind in _BUSES:
         if kind in board:
-            lines.append(f"{kind.upper()} = {_literal(board[kind])}")
+            lines.append(_assignment(kind.upper(), board[kind]))
     if "radio" in board:
-        lines.append(f"RADIO = {_literal(board['radio'])}")
-    lines.append("SENSORS = (")
-    for sensor in board.get("sensors", []):
-        options = sensor.get("options")
-        row = (sensor["driver"], sensor.get("bus"), options)
-        lines.append("    (" + ", ".join("None" if v is None else _literal(v) for v in row) + "),")
-    lines.append(")")
+        lines.append(_assignment("RADIO", board["radio"]))
+    if "energy" in board:
+        lines.append(_assignment("ENERGY", board["energy"]))
+    rows = [(row["driver"], row.get("bus"), row.get("options")) for row in board.get("sensors", [])]
+    many = len(rows) > 1  # a tuple of one goes on one line, as `ruff format` has it
+    lines.append("SENSORS = " + _literal(rows, 0 if many else _LINE - len("SENSORS = ")))
     return "\n".join(lines) + "\n"
 
 
@@ -107,7 +137,12 @@ def expected() -> dict[Path, str]:
     """Return every generated file with its text."""
     files = {TARGET / "__init__.py": '"""Boards, one module each; generated by tools/boards.py."""\n'}
     for source in sorted(SOURCES.glob("*.toml")):
-        files[TARGET / (source.stem.replace("-", "_") + ".py")] = module_text(source)
+        if "kits" not in hardware.read(source):
+            files[TARGET / (source.stem.replace("-", "_") + ".py")] = module_text(source)
+    for name, node in hardware.nodes().items():
+        stem = name[: -len(node.kit_name) - 1]
+        origin = f"{stem}.toml and kits/{node.kit_name}.toml"
+        files[TARGET / f"{name}.py"] = text_of(SOURCES / f"{stem}.toml", node.description, origin)
     return files
 
 
@@ -115,7 +150,7 @@ def main(arguments: list[str]) -> int:
     """Run the command; return its exit status."""
     try:
         files = expected()
-    except (BoardError, tomllib.TOMLDecodeError) as error:
+    except (BoardError, SimulatorError, tomllib.TOMLDecodeError) as error:
         print(f"boards: {error}", file=sys.stderr)
         return 2
     stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
