@@ -90,6 +90,7 @@ class NoiseMeter:
         self._last = self._same = 0
         self.status = []
         self.captured = None
+        self.on_second = None  # called with a kernels.levels.Interval after each second of a measurement
 
     def measure(self, duration_ms):
         """Listen for duration_ms (rounded up to blocks) after the warm-up; return the readings."""
@@ -195,10 +196,13 @@ class NoiseMeter:
         self._same = self._same + 1 if check == self._last else 0
         self._last = check
         if (index - self._warmup + 1) % self._second == 0:
-            level = levels.lap()
+            level = levels.lap.laeq()
             ring = self._seconds
             ring[self._n_seconds % len(ring)] = 0 if level is None else min(1500, max(0, (level + 50) // 100))
             self._n_seconds += 1
+            if self.on_second is not None:
+                self.on_second(levels.lap)
+            levels.lap.restart()
 
     def _readings(self, state):
         levels = self._levels

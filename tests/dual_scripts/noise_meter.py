@@ -57,5 +57,13 @@ def run(data):
             return {"calibration": meter.calibrate()}
         except DriverError as error:
             return {"calibration": str(error)}
+    laps = []
+    meter.on_second = lambda lap: laps.append([lap.laeq(), lap.lafmax(), lap.lcpeak()])
     readings = [meter.measure(data["duration_ms"]) for _ in range(data.get("times", 1))]
-    return {"readings": readings, "status": meter.status, "seconds": meter.seconds(), "bands": meter.bands()}
+    return {
+        "readings": readings,
+        "status": meter.status,
+        "seconds": meter.seconds(),
+        "bands": meter.bands(),
+        "laps": laps,
+    }

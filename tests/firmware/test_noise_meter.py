@@ -150,8 +150,11 @@ def test_seconds_are_kept_for_later(tmp_path: Path) -> None:
     """The ring of one-second levels: a second of 80 dB among seconds of 50 dB."""
     microphone = I2sMicrophone(lambda _, now_us: 80.0 if 6_500_000 <= now_us < 7_500_000 else 50.0)
     data = {"path": record(tmp_path / "f", microphone, 9), "duration_ms": 8000}
-    seconds = run_on_micropython("noise_meter", data, heap="1m")["seconds"]
-    assert len(seconds) == 8
+    result = run_on_micropython("noise_meter", data, heap="1m")
+    seconds, laps = result["seconds"], result["laps"]
+    assert len(seconds) == len(laps) == 8
+    assert [(lap[0] + 50) // 100 for lap in laps] == seconds
+    assert max(laps)[1] == max(lap[1] for lap in laps)
     assert abs(seconds[6] - 800) <= 1
     assert all(abs(level - 500) <= 2 for level in seconds[:6])
     # the filter's tail after the jump of 30 dB is in the last second
