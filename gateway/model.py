@@ -187,6 +187,7 @@ class LoraFrame:
     """A LoRa frame with a good CRC as one radio gateway heard it; nothing else is known of it yet.
 
     timestamp_us is the gateway's own microsecond counter (32 bits, wraps) at the end of the frame.
+    context is what the gateway's protocol wants back with an answer; nobody else reads it.
     """
 
     gateway_id: str
@@ -198,11 +199,16 @@ class LoraFrame:
     rssi_dbm: float | None
     snr_db: float | None
     received_at_ms: int
+    context: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LoraDownlink:
-    """A LoRa frame for one radio gateway to send, IQ inverted and without CRC, at its own timestamp_us."""
+    """A LoRa frame for one radio gateway to send, IQ inverted and without CRC, at its own timestamp_us.
+
+    delay_s is the same moment counted from the end of the uplink that `context` came with. fallback is
+    the same frame in the second window, for a gateway that chooses between the two itself.
+    """
 
     gateway_id: str
     phy: bytes
@@ -211,6 +217,9 @@ class LoraDownlink:
     spreading_factor: int
     bandwidth_khz: int
     power_dbm: int
+    delay_s: int = 0
+    context: tuple[int, int] | None = None
+    fallback: LoraDownlink | None = None
 
 
 class FrameSink(Protocol):
@@ -230,4 +239,15 @@ class DownlinkSender(Protocol):
 
     async def transmit(self, downlink: LoraDownlink) -> str | None:
         """Hand a frame to its gateway; None when the gateway will send it, else why not (`TOO_LATE`)."""
+        ...
+
+
+class DownlinkQueue(Protocol):
+    """Where an application hands over a payload for a device."""
+
+    async def enqueue(self, dev_eui: str, f_port: int, payload: bytes, confirmed: bool = False) -> str:
+        """Queue a payload for the device's next uplink; return its id once the queue has it.
+
+        RegistryError when device, port or length cannot be; DownlinkError when no network takes it now.
+        """
         ...

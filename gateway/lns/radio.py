@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from gateway.counters import Counters
-from gateway.model import DownlinkSender
-from wire.lorawan import eu868
+from gateway.model import DownlinkSender, LoraDownlink
+from wire.lorawan import airtime, eu868
 
+from .duty import DutyLedger
 from .gathering import Heard
 from .settings import LnsSettings
-from .windows import DutyLedger, RxPlan, Window, windows
+from .windows import RxPlan, Window, windows
 
 
 class Radio:
     """The ways to gateways, and what their duty cycle still allows."""
 
-    def __init__(self, counters: Counters, settings: LnsSettings) -> None:
+    def __init__(self, counters: Counters, settings: LnsSettings, duty: DutyLedger) -> None:
         self.senders: list[DownlinkSender] = []
+        self.duty = duty
         self._count = counters.count
         self._settings = settings
-        self._duty = DutyLedger()
 
     def room(self, heard: Heard, plan: RxPlan) -> int:
         """Return the payload bytes that the roomiest window can carry."""
@@ -30,30 +32,49 @@ class Radio:
         """Send in the best window that is left; False (counted) when no gateway takes it."""
         why = "no gateway that heard the device can be sent to"
         cause = "lns.downlink_no_route"
-        for window in self._windows(heard, plan):
+        offered = self._windows(heard, plan)
+        for index, window in enumerate(offered):
             sender = self._sender(window)
             if sender is None or len(phy) > eu868.max_phy(window.dr):
                 continue
             now_s = asyncio.get_running_loop().time()
             if window.opens_at_s - now_s < self._settings.lead_s:
-                cause, why = (
-                    "lns.downlink_too_late",
-                    f"the answer was ready {now_s - heard.arrived_at_s:.2f} s late",
-                )
+                late_s = now_s - heard.arrived_at_s
+                cause, why = "lns.downlink_too_late", f"the answer was ready {late_s:.2f} s late"
                 continue
             gateway_id = window.copy.gateway_id
-            airtime_s = window.airtime_s(len(phy))
-            if not self._duty.allows(gateway_id, window.frequency_hz, airtime_s, now_s):
+            airtime_us = window.airtime_us(len(phy))
+            if not self.duty.allows(gateway_id, window.frequency_hz, airtime_us):
                 cause, why = "lns.downlink_duty_cycle", f"gateway {gateway_id} has used its hour"
                 continue
-            error = await sender.transmit(window.downlink(phy))
-            if error is None or error == "NO_ANSWER":  # without an answer it may have been sent
-                self._duty.spend(gateway_id, window.frequency_hz, airtime_s, window.opens_at_s + airtime_s)
+            in_s = window.opens_at_s - now_s + airtime_us / 1e6
+            booked = await self.duty.book(gateway_id, window.frequency_hz, airtime_us, in_s)
+            error = await sender.transmit(
+                window.downlink(phy, self._fallback(window, offered[index + 1 :], phy))
+            )
             if error is None:
                 return True
+            if error != "NO_ANSWER":  # without an answer it may have been sent
+                self.duty.give_back(booked)
             cause, why = "lns.downlink_refused", f"gateway {gateway_id}: {error}"
         self._count(cause, why)
         return False
+
+    def on_air(self, downlink: LoraDownlink) -> None:
+        """Book a fallback that its gateway chose by itself."""
+        airtime_us = airtime.time_on_air_us(
+            downlink.spreading_factor, downlink.bandwidth_khz, len(downlink.phy), False
+        )
+        self.duty.book_now(downlink.gateway_id, downlink.frequency_hz, airtime_us)
+
+    def _fallback(self, window: Window, later: Sequence[Window], phy: bytes) -> LoraDownlink | None:
+        """Return the second window of the same gateway, for one that chooses itself (Basics Station)."""
+        for second in later:
+            if second.copy is window.copy and len(phy) <= eu868.max_phy(second.dr):
+                airtime_us = second.airtime_us(len(phy))
+                if self.duty.allows(second.copy.gateway_id, second.frequency_hz, airtime_us):
+                    return second.downlink(phy)
+        return None
 
     def _windows(self, heard: Heard, plan: RxPlan) -> list[Window]:
         settings = self._settings

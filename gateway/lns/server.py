@@ -18,11 +18,20 @@ from typing import Any, TypeVar
 from gateway.clock import Clock
 from gateway.counters import Counters
 from gateway.errors import RegistryError, StoreError
-from gateway.model import DeviceKeys, DownlinkSender, KeySource, LoraFrame, Uplink, UplinkSink
+from gateway.model import (
+    DeviceKeys,
+    DownlinkSender,
+    KeySource,
+    LoraDownlink,
+    LoraFrame,
+    Uplink,
+    UplinkSink,
+)
 from wire.errors import WireError
 from wire.lorawan import frames, join, maccommands
 
-from . import commands, joining, store
+from . import commands, joining, parameters, store
+from .duty import DutyLedger
 from .gathering import Gathering, Heard
 from .outbox import Outbox
 from .radio import Radio
@@ -61,7 +70,8 @@ class NetworkServer:
         self._clock = clock
         self._count = counters.count
         self._settings = settings or LnsSettings()
-        self._radio = Radio(counters, self._settings)
+        self._radio = Radio(counters, self._settings, DutyLedger(session_store, clock))
+        self._heard_ms: dict[str, int] = {}
         self._gathering = Gathering(self._settings.gathering_s, self._settings.max_gathering, self._heard)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,6 +111,18 @@ class NetworkServer:
             "queued_downlinks": sum(len(queue) for queue in self._queues.values()),
             "undelivered": len(self._outbox),
         }
+
+    def on_air(self, downlink: LoraDownlink) -> None:
+        """Take note of a fallback that a gateway sent by its own choice: it counts for its duty cycle."""
+        self._radio.on_air(downlink)
+
+    def airtime_us(self, gateway_id: str) -> dict[str, int]:
+        """Return what a gateway spent of the last hour, by the name of the sub-band."""
+        return self._radio.duty.spent_us(gateway_id)
+
+    def heard_ms(self, dev_eui: str) -> int | None:
+        """Return when a device was last heard, None when it was not since the start."""
+        return self._heard_ms.get(dev_eui)
 
     # -- for the rest of the house -------------------------------------------------------------
     def frame(self, frame: LoraFrame) -> None:
@@ -243,8 +265,11 @@ class NetworkServer:
     async def _new_uplink(self, heard: Heard, frame: frames.DataFrame, session: Session, fcnt: int) -> None:
         plain = frames.decrypt(session.nwk, session.app, frame, fcnt)
         commands.note_signal(session, heard)
-        answers = self._mac(heard, frame, session, plain)
-        replies = frame.confirmed or answers or self._wants_word(frame, session)
+        given = self._given(frame, plain)
+        parameters.take_answers(session, given, self._count)
+        answers = commands.answers(session, given, heard, self._count)
+        answers += self._order(session, len(answers))
+        replies = frame.confirmed or answers or session.sticky or self._wants_word(frame, session)
         older = [old for old in self._by_device[session.dev_eui] if old.join_nonce < session.join_nonce]
         fcnt_down = session.fcnt_down + 1 if replies else session.fcnt_down
         statements = [store.update_session(session, fcnt, fcnt_down, session.tx_power)]
@@ -259,6 +284,7 @@ class NetworkServer:
         session.accepted_at_s = asyncio.get_running_loop().time()
         for old in older:
             self._remove(old)
+        self._heard_ms[session.dev_eui] = heard.received_at_ms
         self._count("lns.uplinks")
         stored = uplink is None or await self._outbox.deliver(key, uplink)
         self._acknowledged(frame, session)
@@ -276,12 +302,20 @@ class NetworkServer:
         await self._store.commit(store.update_session(session, fcnt, reserved + 1, session.tx_power))
         session.fcnt_down = reserved + 1
         plain = frames.decrypt(session.nwk, session.app, frame, fcnt)
-        answers = self._mac(heard, frame, session, plain)
+        answers = commands.answers(session, self._given(frame, plain), heard, self._count)
         await self._reply(heard, frame, session, reserved, answers, ack=True)
 
-    def _mac(self, heard: Heard, frame: frames.DataFrame, session: Session, plain: bytes) -> bytes:
-        given = maccommands.split(plain if frame.port == 0 else frame.fopts, True)
-        return commands.answers(session, given, heard, self._count)
+    def _given(self, frame: frames.DataFrame, plain: bytes) -> list[tuple[int, bytes]]:
+        return maccommands.split(plain if frame.port == 0 else frame.fopts, True)
+
+    def _order(self, session: Session, length: int) -> bytes:
+        """Return the order of new receive parameters, if one is due and fits beside `length` bytes."""
+        order = parameters.requests(session, self._settings)
+        if not order or length + len(order) > frames.MAX_FOPTS:
+            return b""
+        wanted = self._settings
+        session.rx_asked = parameters.pack(wanted.rx1_dr_offset, wanted.rx2_dr, wanted.rx1_delay_s)
+        return order
 
     def _wants_word(self, frame: frames.DataFrame, session: Session) -> bool:
         """Tell whether the network has something to say without having been asked by a MAC command."""
@@ -311,15 +345,28 @@ class NetworkServer:
 
     # -- answers -------------------------------------------------------------------------------
     def _acknowledged(self, frame: frames.DataFrame, session: Session) -> None:
-        """Settle a confirmed downlink: this uplink is the device's one chance to acknowledge it."""
-        item = session.confirming
-        if item is None:
+        """Settle a confirmed downlink: the uplink after it is the device's one chance to acknowledge it.
+
+        Without it the downlink goes out again under a new counter, up to `confirmed_attempts` times. So a
+        device whose acknowledgement got lost may be given the payload twice; none is lost unseen.
+        """
+        queue = self._queues[session.dev_eui]
+        if not queue or not queue[0].awaiting:
             return
-        session.confirming = None
+        item = queue[0]
+        item.awaiting = False
         if frame.ack:
             self._count("lns.downlinks_acknowledged")
         else:
             self._count("lns.downlinks_unacknowledged", f"{session.dev_eui}: downlink {item.id}")
+            if item.attempts < self._settings.confirmed_attempts:
+                return
+            self._count(
+                "lns.downlinks_given_up",
+                f"{session.dev_eui}: downlink {item.id} after {item.attempts} attempts",
+            )
+        queue.popleft()
+        self._store.later(store.delete_downlink(item.id))
 
     async def _reply(
         self,
@@ -336,7 +383,8 @@ class NetworkServer:
             request = b""
         plan = RxPlan(session.rx_delay_s, session.rx1_dr_offset, session.rx2_dr)
         item = self._next_item(heard, plan, session, len(answers) + len(request))
-        if not (ack or answers or request or item or frame.fctrl & frames.ADR_ACK_REQ):
+        due = ack or answers or request or item or session.sticky
+        if not due and not frame.fctrl & frames.ADR_ACK_REQ:
             return
         flags = (frames.ADR if self._settings.adr else 0) | (frames.ACK if ack else 0)
         if len(self._queues[session.dev_eui]) > (1 if item else 0):
@@ -357,10 +405,12 @@ class NetworkServer:
         self._count("lns.downlinks")
         if request:
             commands.adr_was_asked(session, request)
-        if item:
+        if item and item.confirmed:
+            item.attempts, item.awaiting = item.attempts + 1, True
+            self._store.later(store.update_downlink(item))
+        elif item:
             self._queues[session.dev_eui].popleft()
             self._store.later(store.delete_downlink(item.id))
-            session.confirming = item if item.confirmed else None
 
     def _next_item(self, heard: Heard, plan: RxPlan, session: Session, fopts: int) -> QueuedDownlink | None:
         queue = self._queues[session.dev_eui]

@@ -44,13 +44,15 @@ class Session:
     fcnt_up: int = -1
     fcnt_down: int = 0
     tx_power: int = 0
+    rx_asked: int = 0  # receive parameters that were ordered and not answered yet (parameters.pack)
     # Not durable: found again within a few uplinks.
     accepted_at_s: float = 0.0
     snr_db: deque[float] = field(default_factory=lambda: deque(maxlen=20))
     uplink_dr: int | None = None
     adr_asked: tuple[int, int] | None = None
     adr_refusals: int = 0
-    confirming: QueuedDownlink | None = None
+    rx_refusals: int = 0
+    sticky: bool = False  # the last uplink carried answers that are repeated until a downlink comes
     nwk: Ecb = field(init=False, repr=False)
     app: Ecb = field(init=False, repr=False)
 
@@ -80,12 +82,17 @@ class Session:
         return FOREIGN, -1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class QueuedDownlink:
-    """An application payload that waits for its device to speak."""
+    """An application payload that waits for its device to speak; a confirmed one also for its answer.
+
+    attempts: how often it went out. awaiting: it went out after the last uplink, so the next one tells.
+    """
 
     id: int
     dev_eui: str
     f_port: int
     payload: bytes
     confirmed: bool
+    attempts: int = 0
+    awaiting: bool = False

@@ -29,6 +29,7 @@ class LnsSettings:
     adr_margin_db: float = 10.0
     lead_s: float = 0.06
     queue_length: int = 16
+    confirmed_attempts: int = 3
     max_gathering: int = 10_000
 
     def __post_init__(self) -> None:
@@ -42,6 +43,7 @@ class LnsSettings:
         self._within("adr_margin_db", self.adr_margin_db, 0.0, 30.0)
         self._within("lead_s", self.lead_s, 0.0, 0.5)
         self._within("queue_length", self.queue_length, 1, 1000)
+        self._within("confirmed_attempts", self.confirmed_attempts, 1, 15)
         self._within("max_gathering", self.max_gathering, 1, 1_000_000)
         self._within("extra_channels_hz", len(self.extra_channels_hz), 0, 5)
         for freq_hz in self.extra_channels_hz:

@@ -20,7 +20,7 @@ from gateway.model import Reception, Uplink
 
 from .session import JoinState, QueuedDownlink, Session
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _LATER_S = 1.0
 
 _SCHEMA = """
@@ -63,6 +63,19 @@ CREATE TABLE downlink (
     confirmed INTEGER NOT NULL
 );
 """
+# Version 2: how often a confirmed downlink went out, receive parameters that were ordered, and the
+# gateways' time on air.
+_TO_VERSION_2 = """
+ALTER TABLE downlink ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN rx_asked INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE airtime (
+    gateway_id TEXT NOT NULL,
+    band INTEGER NOT NULL,
+    end_ms INTEGER NOT NULL,
+    airtime_us INTEGER NOT NULL
+);
+CREATE INDEX airtime_by_end ON airtime (end_ms);
+"""
 
 Statement = tuple[str, tuple[Any, ...]]
 UplinkKey = tuple[str, int, int]  # DevEUI, JoinNonce of the session, counter
@@ -84,7 +97,7 @@ def save_device(dev_eui: str, state: JoinState) -> Statement:
 def insert_session(session: Session) -> Statement:
     """Save a session that was just made."""
     return (
-        "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             session.dev_eui,
             session.join_nonce,
@@ -99,16 +112,27 @@ def insert_session(session: Session) -> Statement:
             session.fcnt_up,
             session.fcnt_down,
             session.tx_power,
+            session.rx_asked,
         ),
     )
 
 
 def update_session(session: Session, fcnt_up: int, fcnt_down: int, tx_power: int) -> Statement:
-    """Save the counters of a session, and that it is in use."""
+    """Save the counters and receive parameters of a session, and that it is in use."""
     return (
-        "UPDATE session SET active = 1, fcnt_up = ?, fcnt_down = ?, tx_power = ?"
-        " WHERE dev_eui = ? AND join_nonce = ?",
-        (fcnt_up, fcnt_down, tx_power, session.dev_eui, session.join_nonce),
+        "UPDATE session SET active = 1, fcnt_up = ?, fcnt_down = ?, tx_power = ?, rx_delay_s = ?,"
+        " rx1_dr_offset = ?, rx2_dr = ?, rx_asked = ? WHERE dev_eui = ? AND join_nonce = ?",
+        (
+            fcnt_up,
+            fcnt_down,
+            tx_power,
+            session.rx_delay_s,
+            session.rx1_dr_offset,
+            session.rx2_dr,
+            session.rx_asked,
+            session.dev_eui,
+            session.join_nonce,
+        ),
     )
 
 
@@ -137,14 +161,38 @@ def delete_undelivered(key: UplinkKey) -> Statement:
 def insert_downlink(item: QueuedDownlink) -> Statement:
     """Save a queued downlink."""
     return (
-        "INSERT OR REPLACE INTO downlink VALUES (?, ?, ?, ?, ?)",
-        (item.id, item.dev_eui, item.f_port, item.payload, item.confirmed),
+        "INSERT OR REPLACE INTO downlink VALUES (?, ?, ?, ?, ?, ?)",
+        (item.id, item.dev_eui, item.f_port, item.payload, item.confirmed, item.attempts),
     )
+
+
+def update_downlink(item: QueuedDownlink) -> Statement:
+    """Save how often a confirmed downlink went out."""
+    return ("UPDATE downlink SET attempts = ? WHERE id = ?", (item.attempts, item.id))
 
 
 def delete_downlink(item_id: int) -> Statement:
     """Forget a downlink that its gateway took."""
     return ("DELETE FROM downlink WHERE id = ?", (item_id,))
+
+
+def insert_airtime(gateway_id: str, band: int, end_ms: int, airtime_us: int) -> Statement:
+    """Save a transmission of a gateway."""
+    return ("INSERT INTO airtime VALUES (?, ?, ?, ?)", (gateway_id, band, end_ms, airtime_us))
+
+
+def delete_airtime(gateway_id: str, band: int, end_ms: int, airtime_us: int) -> Statement:
+    """Forget one transmission that did not take place."""
+    return (
+        "DELETE FROM airtime WHERE rowid = (SELECT rowid FROM airtime WHERE gateway_id = ? AND band = ?"
+        " AND end_ms = ? AND airtime_us = ? LIMIT 1)",
+        (gateway_id, band, end_ms, airtime_us),
+    )
+
+
+def prune_airtime(before_ms: int) -> Statement:
+    """Forget what is no longer in the sliding hour."""
+    return ("DELETE FROM airtime WHERE end_ms <= ?", (before_ms,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +234,10 @@ class SessionStore:
             raise StoreVersionError(
                 f"{self._path} has version {version}, this Meetnet knows {SCHEMA_VERSION}: update Meetnet"
             )
-        if version == 0:
+        if version < SCHEMA_VERSION:
+            steps = _TO_VERSION_2 if version else _SCHEMA + _TO_VERSION_2
             self._connection.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
 
     def load(self) -> Snapshot:
@@ -209,18 +258,30 @@ class SessionStore:
                 for eui, dev_nonce, join_nonce in run("SELECT dev_eui, dev_nonce, join_nonce FROM device")
             },
             sessions=[
-                Session(*row[:9], active=bool(row[9]), fcnt_up=row[10], fcnt_down=row[11], tx_power=row[12])
+                Session(
+                    *row[:9],
+                    active=bool(row[9]),
+                    fcnt_up=row[10],
+                    fcnt_down=row[11],
+                    tx_power=row[12],
+                    rx_asked=row[13],
+                )
                 for row in run("SELECT * FROM session ORDER BY dev_eui, join_nonce")
             ],
             undelivered=dict(
                 _undelivered(row) for row in run("SELECT * FROM undelivered ORDER BY received_at_ms")
             ),
             downlinks=[
-                QueuedDownlink(*row[:4], confirmed=bool(row[4]))
+                QueuedDownlink(*row[:4], confirmed=bool(row[4]), attempts=row[5], awaiting=row[5] > 0)
                 for row in run("SELECT * FROM downlink ORDER BY id")
             ],
             last_downlink_id=last_id,
         )
+
+    def load_airtime(self, after_ms: int) -> list[tuple[str, int, int, int]]:
+        """Return the gateways' transmissions that end after a time, oldest first."""
+        rows = self._connection.execute("SELECT * FROM airtime WHERE end_ms > ? ORDER BY end_ms", (after_ms,))
+        return list(rows)
 
     async def commit(self, *statements: Statement) -> None:
         """Return when the statements are durable, all or none; StoreError when they cannot be."""
