@@ -104,6 +104,9 @@ def combine(
     keys = [replace.get(key, key) for key in kit["parts"]]
     roles: dict[str, int] = board.get("roles", {}) | board.get("roles_of", {}).get(kit_name, {})
     node = NodeHardware(name, kit_name, board, kit, chip, {}, [key for key in keys if key], roles=roles)
+    for key in node.parts:
+        if key not in catalogue:
+            raise SimulatorError(f"{name}: parts: there is no {key} in parts.toml")
     description = node.description
     description["summary"] = kit["summary"]
     description["board"] = board["name"]
@@ -114,8 +117,6 @@ def combine(
     description["radio"] = board["radio"]
     description["sensors"] = []
     for key in node.parts:
-        if key not in catalogue:
-            raise SimulatorError(f"{name}: parts: there is no {key} in parts.toml")
         _add_part(node, key, catalogue[key])
     description["energy"] = energy(node, root)
     _others(node, catalogue)
