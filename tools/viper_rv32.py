@@ -520,6 +520,13 @@ def compile_file(source: Path) -> bytes:
     return replace(mpy.cross_compile(source, "rv32imc"), source.read_text())
 
 
+def compile_firmware(source: Path, architecture: str) -> bytes:
+    """Return the `.mpy` of any firmware file for a chip: mpy-cross's, with our code for RISC-V kernels."""
+    if architecture == "rv32imc" and "@micropython.viper" in source.read_text():
+        return compile_file(source)
+    return mpy.cross_compile(source, architecture)
+
+
 def main(arguments: list[str]) -> int:
     """Compile one file."""
     source, out = map(Path, arguments)

@@ -139,6 +139,14 @@ def test_the_file_keeps_its_frame_and_changes_its_code(module: str) -> None:
         assert len(new.code) < len(old.code) * 1.3
 
 
+@pytest.mark.parametrize(("module", "architecture"), [("ilog", "rv32imc"), ("_octaves", "xtensawin")])
+def test_what_is_no_riscv_kernel_stays_mpy_cross_s(module: str, architecture: str) -> None:
+    path = KERNELS / f"{module}.py"
+    assert viper_rv32.compile_firmware(path, architecture) == mpy.cross_compile(path, architecture)
+    kernel = KERNELS / "_octaves.py"
+    assert viper_rv32.compile_firmware(kernel, "rv32imc") == viper_rv32.compile_file(kernel)
+
+
 def test_another_calling_convention_is_refused() -> None:
     path = KERNELS / "_octaves.py"
     parsed = mpy.parse(mpy.cross_compile(path, "rv32imc"))
