@@ -24,6 +24,7 @@ from gateway.config import Config
 from gateway.control import create_control
 from gateway.counters import Counters
 from gateway.datadir import DataDirectory
+from gateway.downlinks import Downlinks
 from gateway.errors import ConfigError, StoreError
 from gateway.http import HttpServer
 from gateway.pipeline import Pipeline
@@ -52,8 +53,7 @@ class Gateway:
         self._publishers = publishers
         self._stack = contextlib.AsyncExitStack()
         self._followers: dict[str, Follower] = {}
-        self._lns: Any = None
-        self._udp: Any = None
+        self.networks: Any = None
         self._mqtt: Any = None
 
     async def start(self) -> None:
@@ -79,6 +79,7 @@ class Gateway:
         self._stack.callback(self.registry.close)
         self.store = SqliteStore(self.directory.store)
         self._stack.callback(self.store.close)
+        self.downlinks = Downlinks(self._transport_of, self._last_source)
         await self._start_pipeline()
         self.reader = self.reader_of("public")
         await self._start_publishers()
@@ -171,36 +172,20 @@ class Gateway:
         self.ports["web"] = server.port
 
     async def _start_lorawan(self) -> None:
-        if not self.config.flag("semtech_udp.enabled"):
-            return
-        from gateway.ingest.semtech_udp import SemtechUdpServer, SemtechUdpSettings
-        from gateway.lns import LnsSettings, NetworkServer, SessionStore
+        from gateway.networks import Networks
 
-        settings = LnsSettings(
-            net_id=self.config.whole("lns.net_id"),
-            gathering_s=self.config.number("lns.gathering_s"),
-            rx1_delay_s=self.config.whole("lns.rx1_delay_s"),
-            adr=self.config.flag("lns.adr"),
-        )
-        sessions = SessionStore(self.directory.lns)
-        self._stack.push_async_callback(sessions.close)
-        self._lns = NetworkServer(self.registry, self.log, sessions, self.clock, self.counters, settings)
-        self._stack.push_async_callback(self._lns.close)
-        self._udp = SemtechUdpServer(
-            self._lns,
+        networks = Networks(
+            self.config,
+            self.registry,
+            self.log,
             self.clock,
             self.counters,
-            SemtechUdpSettings(
-                host=self.config.text("semtech_udp.host"),
-                port=self.config.whole("semtech_udp.port"),
-                gateways=frozenset(self.config.texts("semtech_udp.gateways")),
-            ),
+            self.downlinks,
+            self.directory.lns,
         )
-        self._lns.attach(self._udp)
-        await self._lns.start()
-        await self._udp.start()
-        self._stack.callback(self._udp.close)
-        self.ports["semtech_udp"] = self._udp.port
+        await networks.start(self._stack)
+        self.networks = networks
+        self.ports |= networks.ports
 
     async def _start_mqtt(self) -> None:
         if self.config.flag("broker.enabled"):
@@ -294,14 +279,21 @@ class Gateway:
             "counters": self.counters.snapshot(),
             "devices": devices,
             "foreign_devices": [asdict(device) for device in seen.values()],
-            "gateways": [asdict(gateway) for gateway in self._udp.gateways()] if self._udp else [],
-            "lns": self._lns.status() if self._lns else None,
+            **self.networks.status(),
             "mqtt_connected": self._mqtt.connected if self._mqtt else None,
             "publishers": {name: follower.state() for name, follower in self._followers.items()},
             "dead_letters": self.store.dead_letters(20),
         }
 
     # -- within
+
+    def _transport_of(self, dev_eui: str) -> str | None:
+        device = self.registry.device(dev_eui)
+        return device.transport if device else None
+
+    def _last_source(self, dev_eui: str) -> str | None:
+        """Say where the store saw a device last; downlinks are rare, so the table may be read whole."""
+        return next((seen.source for seen in self.store.devices_seen() if seen.dev_eui == dev_eui), None)
 
     def _keep_task(self, work: Any, name: str) -> None:
         task = asyncio.create_task(work, name=name)

@@ -62,6 +62,19 @@ SETTINGS: tuple[Setting, ...] = (
     _host("semtech_udp.host", "Address to listen on"),
     _port("semtech_udp.port", 1700, "UDP port of the packet forwarder protocol"),
     Setting("semtech_udp.gateways", LIST, (), "EUIs of the gateways that may speak; empty: all.", 0, 1000),
+    Setting("basics_station.enabled", FLAG, False, "Listen for LoRaWAN gateways that run Basics Station."),
+    _host("basics_station.host", "Address to listen on"),
+    _port("basics_station.port", 1887, "TCP port of its LNS protocol"),
+    Setting(
+        "basics_station.uri", TEXT, "", "What discovery answers behind a proxy: wss://name:port.", 0, 200
+    ),
+    Setting("basics_station.tls_certificate", PATH, "", "PEM chain of this server; empty: no TLS.", 0, 4096),
+    Setting("basics_station.tls_key", PATH, "", "Its private key, mode 0600.", 0, 4096),
+    Setting("basics_station.token_file", PATH, "", "File with the token of every tc.key.", 0, 4096),
+    Setting("basics_station.gateways", LIST, (), "EUIs of the stations that may speak; empty: all.", 0, 1000),
+    Setting(
+        "basics_station.ping_s", NUMBER, 30.0, "A station that answers no ping is gone.", 1, 600, unit="s"
+    ),
     Setting("lns.net_id", WHOLE, 0, "NetID; 0 and 1 are for private networks.", 0, 63),
     Setting(
         "lns.gathering_s", NUMBER, 0.2, "Wait for copies of a frame by other gateways.", 0, 0.8, unit="s"
@@ -69,7 +82,51 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "lns.rx1_delay_s", WHOLE, 1, "RX1 delay told at the join; more suits slow backhaul.", 1, 15, unit="s"
     ),
+    Setting("lns.rx1_dr_offset", WHOLE, 0, "RX1 is this many data rates slower than the uplink.", 0, 5),
+    Setting("lns.rx2_dr", WHOLE, 0, "Data rate of RX2; The Things Stack uses 3.", 0, 5),
+    Setting("lns.rx1_power_dbm", WHOLE, 14, "Power of answers in RX1, for a dipole.", 0, 14, unit="dBm"),
+    Setting("lns.rx2_power_dbm", WHOLE, 27, "Power of answers in RX2, for a dipole.", 0, 27, unit="dBm"),
+    Setting(
+        "lns.extra_channels_hz",
+        LIST,
+        ("867100000", "867300000", "867500000", "867700000", "867900000"),
+        "Uplink channels beside the three that every device has.",
+        0,
+        5,
+    ),
+    Setting("lns.adr_margin_db", NUMBER, 10.0, "ADR keeps this much above the floor.", 0, 30, unit="dB"),
+    Setting("lns.confirmed_attempts", WHOLE, 3, "How often a confirmed downlink goes out at most.", 1, 15),
     Setting("lns.adr", FLAG, True, "Let the network choose data rate and power of the nodes."),
+    Setting("chirpstack.enabled", FLAG, False, "Take uplinks from a ChirpStack v4."),
+    Setting("chirpstack.host", TEXT, "127.0.0.1", "Address of its MQTT broker.", 1),
+    Setting("chirpstack.port", WHOLE, 1883, "Its TCP port.", 1, 65535),
+    Setting("chirpstack.tls", FLAG, False, "Speak TLS with it."),
+    Setting(
+        "chirpstack.tls_ca", PATH, "", "PEM file of certificates to trust; empty: the system's.", 0, 4096
+    ),
+    Setting(
+        "chirpstack.client_id",
+        TEXT,
+        "meetnet-chirpstack",
+        "Name of the session; it must never change.",
+        1,
+        64,
+    ),
+    Setting("chirpstack.username", TEXT, "", "User at the broker; empty: none.", 0),
+    Setting("chirpstack.password_file", PATH, "", "File that holds the password, mode 0600.", 0, 4096),
+    Setting(
+        "chirpstack.in_flight", WHOLE, 1000, "Messages that may wait for the disk at one time.", 1, 65535
+    ),
+    Setting("chirpstack.application_id", TEXT, "", "Only this application; empty: all.", 0, 64),
+    Setting("ttn.enabled", FLAG, False, "Take uplinks from The Things Stack v3."),
+    Setting("ttn.host", TEXT, "eu1.cloud.thethings.network", "Address of its MQTT server.", 1),
+    Setting("ttn.port", WHOLE, 8883, "Its TCP port.", 1, 65535),
+    Setting("ttn.tls", FLAG, True, "Speak TLS with it."),
+    Setting("ttn.tls_ca", PATH, "", "PEM file of certificates to trust; empty: the system's.", 0, 4096),
+    Setting("ttn.client_id", TEXT, "meetnet-ttn", "Name of the session; it must never change.", 1, 64),
+    Setting("ttn.username", TEXT, "", "application@tenant, as the console shows it.", 0),
+    Setting("ttn.password_file", PATH, "", "File that holds an API key, mode 0600.", 0, 4096),
+    Setting("ttn.in_flight", WHOLE, 1000, "Messages that may wait for the disk at one time.", 1, 65535),
     Setting("broker.enabled", FLAG, True, "Run the built-in MQTT broker for nodes on Wi-Fi."),
     _host("broker.host", "Address to listen on"),
     _port("broker.port", 1883, "TCP port of the built-in broker"),

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -31,6 +32,7 @@ class MqttSettings:
     password: str = field(default="", repr=False)
     tls: bool = False
     in_flight: int = 1000
+    tls_ca: Path | None = None  # certificates to trust; None: the system's
 
 
 # Take a message: True when it may be acknowledged, False when the broker must send it again.
@@ -68,7 +70,8 @@ class Connection:
     async def open(self) -> None:
         """Connect; raise OSError or ValueError. The handshakes block, so they run in a thread."""
         if self._settings.tls:
-            self._client.tls_set()
+            ca = self._settings.tls_ca
+            self._client.tls_set(ca_certs=str(ca) if ca else None)
         client = self._client
         await self._loop.run_in_executor(
             None, client.connect, self._settings.host, self._settings.port, KEEPALIVE_S
