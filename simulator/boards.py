@@ -26,6 +26,7 @@ from simulator.chips.soil_moisture import SoilMoisture
 from simulator.chips.sps30 import SPS30
 from simulator.chips.sps30_uart import SPS30Uart
 from simulator.chips.sx1262 import Sx1262
+from simulator.chips.sx1276 import Sx1276
 from simulator.chips.vl53l1x import VL53L1X
 from simulator.hardware import describe
 from simulator.nodeproc import SimulatorError
@@ -61,9 +62,14 @@ UART_CHIPS: dict[str, Callable[[Source], UartChip]] = {
 def radio_mount(description: dict[str, Any], channel: Channel, name: str) -> SpiMount:
     """Return the model of a board's radio with its wires on the board's pins."""
     radio = description["radio"]
-    chip = Sx1262(channel, needs_tcxo=bool(radio.get("tcxo_mv", 1800)), name=name)
-    wires = {"busy": radio["busy"], "dio1": radio["dio1"]}
-    return SpiMount(chip, radio["nss"], wires, {"reset": radio["reset"]})
+    reset = {"reset": radio["reset"]}
+    if radio["chip"] == "sx127x":
+        sx1276 = Sx1276(
+            channel, needs_tcxo=radio.get("tcxo", False), pa_boost=radio.get("pa_boost", True), name=name
+        )
+        return SpiMount(sx1276, radio["nss"], {"dio0": radio["dio0"], "dio1": radio["dio1"]}, reset)
+    sx1262 = Sx1262(channel, needs_tcxo=bool(radio.get("tcxo_mv", 1800)), name=name)
+    return SpiMount(sx1262, radio["nss"], {"busy": radio["busy"], "dio1": radio["dio1"]}, reset)
 
 
 def build(

@@ -102,15 +102,17 @@ class DutChannel:
 
     def audible(self, tuning: Tuning, since_us: int, until_us: int, receiver: object) -> list[Frame]:
         """Return the frame of this window; the first question about a window goes to the suite."""
+        if tuning.inverted is None:
+            return []  # a receiver that can hear nobody is no receive window
         if since_us != self._window_us:
             self._window_us = since_us
             self._frame = self._ask(tuning, since_us)
         return [] if self._frame is None else [self._frame]
 
     def _ask(self, tuning: Tuning, since_us: int) -> Frame | None:
-        inverted = -1 if tuning.inverted is None else int(tuning.inverted)
         freq_hz = _hundreds(tuning.freq_hz)
-        self._lines.say(f"RX t={self._ms(since_us)} freq={freq_hz} sf={tuning.sf} iq={inverted}")
+        iq = int(bool(tuning.inverted))
+        self._lines.say(f"RX t={self._ms(since_us)} freq={freq_hz} sf={tuning.sf} iq={iq}")
         line = self._lines.read()
         if line in ("", "-"):
             return None

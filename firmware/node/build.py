@@ -270,6 +270,11 @@ def lora_phy(board, buses):
 
         busy = pin(row.pop("busy"), pin.IN)
         return Sx126x(spi, nss, reset, busy, pin(row.pop("dio1"), pin.IN), time, **row)
+    if chip == "sx127x":
+        from radio.sx127x import Sx127x
+
+        dio0 = pin(row.pop("dio0"), pin.IN)
+        return Sx127x(spi, nss, reset, dio0, pin(row.pop("dio1"), pin.IN), time, **row)
     raise ValueError("boards: RADIO names a chip without a driver: " + chip)
 
 

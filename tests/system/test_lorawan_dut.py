@@ -32,7 +32,7 @@ from tests.system.dut import (
 
 pytestmark = [pytest.mark.mpy, pytest.mark.timeout(300)]
 
-BOARDS = ("sim_bin",)
+BOARDS = ("sim_bin", "sim_bin_sx1276")
 DEFAULT_CHANNELS = {868_100_000, 868_300_000, 868_500_000}
 CFLIST = bytes.fromhex("184f84e85684b85e84886684586e8400")
 CFLIST_HZ = {867_100_000, 867_300_000, 867_500_000, 867_700_000, 867_900_000}
