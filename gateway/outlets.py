@@ -21,7 +21,10 @@ from gateway.config import Config
 from gateway.counters import Counters
 from gateway.errors import ConfigError
 from gateway.publish import Publisher
+from gateway.publish.ldes import LdesServer, LdesSettings
 from gateway.publish.ngsi_ld import NgsiLdPublisher, NgsiLdSettings, context_documents
+from gateway.publish.ngsi_v2 import NgsiV2Publisher, NgsiV2Settings
+from gateway.publish.sensorthings import SensorThingsPublisher, SensorThingsSettings
 
 PUBLIC = "public"
 OWN_NAME = ""  # as recipient: the outlet's own name
@@ -78,7 +81,16 @@ class Outlet:
         return self.kind.make(self.settings, surroundings.counters) if self.kind.make else None
 
 
-KINDS: dict[str, _Kind] = {"ngsi_ld": _Kind(NgsiLdSettings, NgsiLdPublisher, context_documents)}
+def _ldes(settings: LdesSettings, reader: Any, around: Surroundings) -> dict[str, Any]:
+    return {"/ldes": LdesServer(reader, around.clock, settings, around.folder)} if settings.enabled else {}
+
+
+KINDS: dict[str, _Kind] = {
+    "ngsi_ld": _Kind(NgsiLdSettings, NgsiLdPublisher, context_documents),
+    "ngsi_v2": _Kind(NgsiV2Settings, NgsiV2Publisher),
+    "ldes": _Kind(LdesSettings, serve=_ldes),
+}
+UNASKED = ("ldes",)  # open data that is there without a table of its own
 
 
 def make_publishers(config: Config, counters: Counters) -> list[Publisher]:
@@ -99,7 +111,10 @@ def public_documents(config: Config) -> dict[str, tuple[str, bytes]]:
 def served(config: Config, reader_of: Callable[[str], Any], surroundings: Surroundings) -> dict[str, Any]:
     """Return the ASGI applications that outlets put beside the page, by path ("/sta/v1.1")."""
     found: dict[str, Any] = {}
-    for outlet in outlets(config):
+    configured = outlets(config)
+    taken = {outlet.type for outlet in configured} | set(config.publish)
+    configured += [_outlet(name, {}, config.base) for name in UNASKED if name not in taken]
+    for outlet in configured:
         if outlet.kind.serve is not None:
             found |= outlet.kind.serve(outlet.settings, reader_of(outlet.recipient), surroundings)
     return found

@@ -110,6 +110,23 @@ class SqlitePublicReader:
         """Return the highest position that any observation has by now, public or not."""
         return self._store.newest_position()
 
+    def places(self) -> Sequence[PublicSite]:
+        """Return the public sites by id, without what was measured there: quick, however many series."""
+        return [_public_site(site, [], None) for site in self._consenting()]
+
+    def stretch(self, first: int, end: int) -> Sequence[PublicObservation]:
+        """Return the public observations with first <= position < end, in store order."""
+        since: Mapping[str, int] = self._since() if self._since else {}
+        return [
+            _public(row)
+            for row in self._store.stretch(first, end, self._allowed())
+            if row.observed_at_ms >= since.get(row.site_id, 0)
+        ]
+
+    def arrivals(self, first: int, end: int) -> Sequence[tuple[int, int]]:
+        """Return (lowest position, time of reception) of all records in [first, end), in store order."""
+        return self._store.arrivals(first, end)
+
     def at(self, position: int) -> PublicObservation | None:
         """Return the observation at a position, None where there is none that is public."""
         row = self._store.at(position)

@@ -322,6 +322,26 @@ class SqliteStore:
         finally:
             cursor.close()
 
+    def stretch(self, first: int, end: int, sites: Iterable[str]) -> list[Row]:
+        """Return observations of sites with first <= position < end, in store order."""
+        wanted = set(sites)
+        cursor = self._cursor(
+            _SELECT + "WHERE id >= ? AND id < ? ORDER BY id",
+            (first // POSITIONS_PER_RECORD, -(-end // POSITIONS_PER_RECORD)),
+        )
+        records = cursor.fetchall()
+        return [
+            row for row in self._rows(r for r in records if r[1] in wanted) if first <= row.position < end
+        ]
+
+    def arrivals(self, first: int, end: int) -> list[tuple[int, int]]:
+        """Return (lowest position, time of reception) of the records in [first, end), in store order."""
+        rows = self._query(
+            "SELECT id, received_at_ms FROM records WHERE id >= ? AND id < ? ORDER BY id",
+            (-(-first // POSITIONS_PER_RECORD), -(-end // POSITIONS_PER_RECORD)),
+        )
+        return [(record_id * POSITIONS_PER_RECORD, received_at_ms) for record_id, received_at_ms in rows]
+
     def at(self, position: int) -> Row | None:
         """Return the observation at a position, or None."""
         records = self._query(_SELECT + "WHERE id = ?", (position // POSITIONS_PER_RECORD,))
