@@ -47,7 +47,7 @@ class NodeSettings:
     path: tuple[Path, ...] | None = None
     heap_bytes: int = HEAP_BYTES
     wifi: Wifi = field(default_factory=Wifi)
-    partitions: tuple[tuple[str, int], ...] = (("vfs2", 0x40000),)
+    partitions: tuple[tuple[str, int], ...] = (("vfs2", 0x40000), ("log", 0x20000))
     rtc_ppm: float = 0.0  # how much the clock runs fast in deep sleep
 
 

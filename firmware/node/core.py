@@ -9,8 +9,9 @@ One step does one thing and returns, so the watchdog is fed between any two. Not
 the network before it measures.
 """
 
-from wire import ports
+from wire import backfill, ports
 from wire._compat import const
+from wire.errors import WireError
 from wire.record import Record
 
 from . import status
@@ -21,6 +22,9 @@ from .schedule import Schedule
 _TIME_TRIES = const(3)  # unanswered time requests after which records go out with uptime
 _RETRY_MS = const(2000)  # first pause after a failure, doubled each time
 _RETRY_MAX_MS = const(600000)
+_BUDGET = const(90)  # of 10,000: air time for everything, a little below the 1 % of a sub-band
+_HOUR_MS = const(3700000)  # half of the first hour's budget is not ours: the MAC books it, not knowing
+_LEAST = const(3)  # of 10,000: what is sent again gets this much even where live frames take it all
 _SLEEP_MAX_MS = const(240000)  # half of the watchdog's patience
 _LISTEN_MS = const(8000)  # a frame and its windows may take this long: not just before a due time
 _TIME_RETRY_MS = const(15000)
@@ -57,6 +61,8 @@ class Node:
         self._link_at_ms = time.uptime_ms() + hal.random(_JITTER_MS)
         self._failures = 0
         self._time_tries = 0
+        self._again_at_ms = 0
+        self._live_air_ms = 0
         self._time_due_ms = time.uptime_ms()
         self._status_due_ms = time.uptime_ms()
 
@@ -128,6 +134,8 @@ class Node:
         if self.config["radio"] == "none" or self.power.low:
             return now_ms + _NEVER_MS
         wanted_ms = min(self._status_due_ms, self._time_due_ms)
+        if self._again_waits():
+            wanted_ms = min(wanted_ms, self._again_at_ms)
         if self.link.called or (self.outbox.unsent and not self._holding()):
             wanted_ms = now_ms
         return max(wanted_ms, self._link_at_ms)
@@ -135,6 +143,11 @@ class Node:
     def _holding(self):
         """Tell whether records wait for their time: it will come with an answer soon."""
         return not self.time.known and self._time_tries < _TIME_TRIES
+
+    def _again_waits(self):
+        """Tell whether something may be sent once more: never in doubt, nor before its time is known."""
+        box = self.outbox
+        return (box.again.rows or box.gone.rows) and not box.in_doubt and not self._holding()
 
     def _communicate(self):
         """One attempt to come up, or one frame; then say when the next may be."""
@@ -145,7 +158,8 @@ class Node:
         if good:
             self._failures = 0
         else:
-            pause_ms = min(_RETRY_MS << min(self._failures, 9), _RETRY_MAX_MS)
+            longest_ms = min(self.config["interval_s"] * 500, _RETRY_MAX_MS)
+            pause_ms = min(_RETRY_MS << min(self._failures, 9), longest_ms)
             pause_ms += self.hal.random(pause_ms // 2)
             self._failures += 1
         self._link_at_ms = self.time.uptime_ms() + max(pause_ms, self.link.wait_ms())
@@ -162,22 +176,64 @@ class Node:
         if now_ms >= self._status_due_ms:
             return self._send_status()
         if self.link.called:
-            return self.link.answer()
+            good = self.link.answer()
+            self._obey()
+            return good
         frame = self.outbox.frame(self.link.limit(), self._holding())
-        if frame is None:
-            return False
-        payload, token = frame
-        return self._deliver(ports.RECORDS, payload, token)
+        if frame is not None:
+            self._live_air_ms = self.link.air_ms(len(frame[0]))
+            return self._deliver(ports.RECORDS, frame[0], frame[1])
+        return self._send_again() if self._again_waits() and now_ms >= self._again_at_ms else False
+
+    def _send_again(self):
+        """Send a frame of what was asked for, or what is gone of it; then leave the air to live frames."""
+        frame = self.outbox.again_frame(self.link.limit())
+        if frame is not None:
+            payload, token = frame
+            good = self._deliver(ports.RECORDS, payload, token)
+        else:
+            payload = self.outbox.gone_frame()
+            if payload is None or len(payload) > self.link.limit():
+                self._again_at_ms = self.time.uptime_ms() + _RETRY_MAX_MS
+                return True
+            good = self._deliver(ports.COMMANDS, payload)
+            if good:
+                self.outbox.told_gone()
+        air_ms = self.link.air_ms(len(payload))
+        self._again_at_ms = self.time.uptime_ms() + air_ms * 10000 // self._spare()
+        return good
+
+    def _spare(self):
+        """Return the share of the air that live frames leave, of 10,000."""
+        budget = _BUDGET if self.time.uptime_ms() > _HOUR_MS else _BUDGET // 2
+        return max(budget - self._live_air_ms * 10000 // (self.config["interval_s"] * 1000), _LEAST)
 
     def _deliver(self, port, payload, token=None):
+        """Send a frame; tell whether it left. What came down with it is obeyed."""
         sent, confirmed = self.link.send(port, payload)
         if sent and token is not None:
             self.outbox.left(token)
         if confirmed:
-            self.outbox.confirm()
+            self.outbox.confirm(token)
         elif confirmed is False:
             self.outbox.go_back()
-        return sent and confirmed is not False
+        self._obey()
+        return sent
+
+    def _obey(self):
+        """Take what the network sent: (port, payload) each."""
+        while self.link.downlinks:
+            port, payload = self.link.downlinks.pop(0)
+            if port == ports.COMMANDS and payload and payload[0] == backfill.SEND_RECORDS:
+                self._wanted(payload)
+
+    def _wanted(self, payload):
+        try:
+            ranges = backfill.unpack_ranges(payload)[1]
+        except WireError:
+            return  # what cannot be read is asked again
+        for first, end in ranges:
+            self.outbox.want(first, end)
 
     def _time_pause_ms(self):
         """How long to wait for an answer before the next request: not long while time is unknown."""

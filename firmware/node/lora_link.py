@@ -1,12 +1,14 @@
 """The way out over LoRaWAN: node.core's link over radio.classa.
 
 A link has: up, failures, last_failure; bring_up() -> bool, one attempt; wait_ms() until it may
-transmit; limit() bytes; called, answer() when the network wants an uplink of its own; send(port,
-payload) -> (sent, confirmed) where confirmed is True, False, or
-None when nobody was asked; request_time(); take_time() -> (utc_ms, at_ticks_ms, quality) or None;
-rest() when there is nothing to send for now.
+transmit; limit() bytes; air_ms(n), how long a payload of n bytes is on the air; called, answer() when
+the network wants an uplink of its own; send(port, payload) -> (sent, confirmed) where confirmed is
+True, False, or None when nobody was asked; downlinks, a list of (port, payload) that came meanwhile,
+for the node to empty; request_time(); take_time() -> (utc_ms, at_ticks_ms, quality) or None; rest()
+when there is nothing to send for now.
 """
 
+from radio.air import air_us
 from radio.errors import RadioError
 from wire._compat import const
 from wire.record import TIME_NETWORK
@@ -14,53 +16,72 @@ from wire.record import TIME_NETWORK
 _JOIN_NO_ANSWER = const(1)  # wire.status.NETWORK_FAILURES
 _NOT_CONFIRMED = const(2)
 _RADIO_FAULT = const(3)
-_REJOIN_AFTER = const(4)  # confirmations in a row that failed, each with its retransmissions
+_REJOIN_AFTER = const(4)  # confirmations in a row that failed, the first with its retransmissions
+_REJOIN_EVERY = const(12)
+_TRIES = const(4)  # transmissions of a confirmed uplink
+_MAC_BYTES = const(13)  # around a payload: MHDR, DevAddr, FCtrl, FCnt, FPort, MIC
 
 
 class LoraLink:
-    """Class A: unconfirmed uplinks, every so many a confirmed one, to learn that somebody listens."""
+    """Class A: unconfirmed uplinks, every so many a confirmed one, to learn that somebody listens.
+
+    When its confirmation fails, every further uplink asks for one, without retransmissions, so the end
+    of an outage shows with the first frame that is heard. The session stays in use all the while: it is
+    mostly the gateway that is away. Now and then a join is tried, for a network that forgot us.
+    """
 
     def __init__(self, mac, confirm_every):
         self._mac = mac
         self._confirm_every = confirm_every
         self._since_confirm = confirm_every  # the first uplink proves the session
         self._unconfirmed = 0
+        self._rejoin = False
         self._time_seen = None
+        self.downlinks = []
         self.failures = 0
         self.last_failure = 0
 
     @property
     def up(self):
-        """Tell whether there is a session that is believed in."""
-        return self._mac.joined and self._unconfirmed < _REJOIN_AFTER
+        """Tell whether to send; False wants bring_up() first."""
+        return self._mac.joined and not self._rejoin
 
     def bring_up(self):
-        """Send one JoinRequest and listen."""
+        """Send one JoinRequest and listen. With a session that may still be good, True whatever comes."""
+        self._rejoin = False
         try:
             if self._mac.join():
                 self._unconfirmed = 0
                 self._since_confirm = self._confirm_every
                 return True
-            return self._failed(_JOIN_NO_ANSWER)
+            self._failed(_JOIN_NO_ANSWER)
+            return self._mac.joined
         except RadioError:
             return self._failed(_RADIO_FAULT)
 
     def wait_ms(self):
         """Return how long duty cycle or join back-off want silence."""
-        return self._mac.wait_ms() if self.up else self._mac.join_wait_ms()
+        return self._mac.wait_ms() if self._mac.joined else self._mac.join_wait_ms()
 
     def limit(self):
         """Return the longest payload of the next uplink."""
         return self._mac.max_payload()
 
+    def air_ms(self, n):
+        """Return the time on air of a payload of n bytes."""
+        session = self._mac.session
+        return air_us(session.dr, n + _MAC_BYTES) // 1000 if session is not None else 0
+
     def send(self, port, payload):
         """Send one uplink and listen to both windows."""
-        ask = self._since_confirm + 1 >= self._confirm_every
+        ask = self._unconfirmed > 0 or self._since_confirm + 1 >= self._confirm_every
+        self._mac.confirmed_tries = 1 if self._unconfirmed else _TRIES
         try:
             result = self._mac.send(port, payload, ask)
         except RadioError:
             self._failed(_RADIO_FAULT)
             return False, None
+        self.downlinks += result.downlinks
         if not result.sent:
             return False, None
         if not ask:
@@ -71,6 +92,7 @@ class LoraLink:
             self._unconfirmed = 0
             return True, True
         self._unconfirmed += 1
+        self._rejoin = self._unconfirmed % _REJOIN_EVERY == _REJOIN_AFTER
         self._failed(_NOT_CONFIRMED)
         return True, False
 
@@ -83,7 +105,9 @@ class LoraLink:
     def answer(self):
         """Send an empty uplink, which carries ACKs and fetches what waits."""
         try:
-            return self._mac.poll().sent
+            result = self._mac.poll()
+            self.downlinks += result.downlinks
+            return result.sent
         except RadioError:
             return self._failed(_RADIO_FAULT)
 

@@ -6,6 +6,7 @@ class NoLink:
 
     up = False
     called = False
+    downlinks = ()
     failures = 0
     last_failure = 0
 

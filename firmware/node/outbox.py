@@ -1,103 +1,56 @@
-"""What was measured and must arrive: records in the log, and how far they were sent and delivered.
+"""What was measured and must arrive. Newest first: what nobody has been sent yet, then what is asked again.
 
-Log entries of two kinds: a record (boot number u16, then a codec frame of that one record) and a
-time mark (boot number u16, time quality u8, UTC minus uptime in ms u64), by which records that were
-taken before the first time answer of their boot get their true time, also when a later boot sends them.
+    live     records that never left: from `live` up to the end of the log, one frame of the newest
+    again    ranges to send once more, in spare air time: asked for by the gateway, left over from an
+             outage or an earlier life, or pushed aside because too many were live
 
-Two positions. `sent` moves with every frame that left; `delivered` is durable and moves when the
-receiver confirmed, so everything between both is sent again after a power cut or a lost confirmation.
-The gateway stores a record once, by (device, seq).
+`delivered` is durable: everything below it is known to have arrived, or the gateway knows that it
+did not. A confirmation that fails puts what was sent since the last one into `again`; while in doubt
+nothing of `again` is sent, for nobody may be listening. The log keeps records after they were
+delivered, until they fall out of the ring, so any of them can be asked for; what is no longer there is
+said so (`gone`). The gateway stores a record once, by (device, seq).
 """
 
-from wire import codec
+from wire import backfill, codec
 from wire._compat import const
 from wire.errors import WireError
-from wire.record import FIRST_ERROR, TIME_NEVER_SET, Record
+from wire.record import FIRST_ERROR, TIME_NEVER_SET
 
-KIND_RECORD = const(1)
-KIND_TIME = const(2)
+from .ranges import Ranges
+
 _SEQ_BLOCK = const(256)
 _FRAME_RECORDS = const(48)  # more never fit a LoRaWAN frame; bounds the heap over Wi-Fi
 _ALWAYS_FITS = const(51)  # the longest payload at the slowest data rates
 _UNLOGGED = const(16)
-_POSITION = "outbox"
+_DELIVERED = "delivered"
 _SEQ = "seq"
 
 
 class Outbox:
     """Records to send. store: load(name) -> bytes | None, save(name, bytes), durable (NVS)."""
 
-    def __init__(self, log, store, boot):
+    def __init__(self, log, store):
         self._log = log
         self._store = store
-        self._boot = boot & 0xFFFF
-        self._marks = {}  # boot -> (time quality, UTC minus uptime in ms)
         self._unlogged = []  # records that the log refused, newest last
         self.write_errors = 0
         self.dropped = 0  # records that were never delivered and are gone
-        self._last = None  # the newest record of the log
-        self._sent_n = 0  # records between delivered and sent
+        self.again = Ranges(16)
+        self.gone = Ranges(backfill.MAX_RANGES, False)
+        self._since = Ranges(16)  # sent since the last confirmation
+        self.in_doubt = False
         log.on_drop = self._make_way
-        self.delivered, sent_seq = self._load_position()
-        last_seq = self._scan()
-        self.sent = self.delivered
-        self._sent_seq = sent_seq
-        self._next_seq = self._first_seq(last_seq, sent_seq)
-
-    def _load_position(self):
-        blob = self._store.load(_POSITION) or b""
-        start = self._log.start
-        if len(blob) != 12:
-            return start, -1
-        position = (int.from_bytes(blob[:4], "big"), int.from_bytes(blob[4:8], "big"))
-        if position < start or position > self._log.end:
-            position = start
-        return position, int.from_bytes(blob[8:], "big") - 1
-
-    def _save_position(self):
-        segment, offset = self.delivered
-        seq = (self._sent_seq + 1) & 0xFFFFFFFF
-        self._store.save(
-            _POSITION, segment.to_bytes(4, "big") + offset.to_bytes(4, "big") + seq.to_bytes(4, "big")
-        )
-
-    def _scan(self):
-        """Count the backlog, collect time marks, return the highest seq in the log or -1."""
-        last_seq = -1
-        self.backlog = 0
-        position = self._log.start
-        while True:
-            entries = self._log.read(position, 32)
-            if not entries:
-                return last_seq
-            for kind, payload, position in entries:
-                if kind == KIND_TIME:
-                    self._learn_mark(payload)
-                    continue
-                record = _record_of(kind, payload)
-                if record is not None:
-                    self.backlog += position > self.delivered
-                    last_seq = max(last_seq, record.seq)
-                    self._last = record
-
-    def _learn_mark(self, payload):
-        if len(payload) == 11:
-            mark = (payload[2], int.from_bytes(payload[3:], "big"))
-            self._marks[int.from_bytes(payload[:2], "big")] = mark
-
-    def _first_seq(self, last_seq, sent_seq):
-        """Return a seq above every one that was ever on air.
-
-        The log knows; where it is empty, lost with its file system perhaps, the reserved block does.
-        """
-        self._reserved = int.from_bytes(self._store.load(_SEQ) or b"\0", "big")
-        if last_seq < 0:
-            return max(self._reserved, sent_seq + 1)
-        return max(last_seq, sent_seq) + 1
+        self._reserved = int.from_bytes(store.load(_SEQ) or b"\0", "big")
+        delivered = int.from_bytes(store.load(_DELIVERED) or b"\0", "big")
+        # Above every seq that was ever on air: the log knows; where it is lost, what NVS reserved does.
+        self._next_seq = log.next_seq or max(self._reserved, delivered)
+        self.live = self._next_seq
+        self.delivered = max(min(delivered, self.live), log.first_seq)
+        self.again.add(self.delivered, self.live)
 
     def last_value(self, measurement_id):
         """Return the number that the newest record of an earlier life holds, or None."""
-        for found, raw, state in self._last.readings if self._last else ():
+        for found, raw, state in self._log.newest.readings if self._log.newest else ():
             if found == measurement_id and state < FIRST_ERROR:
                 return raw
         return None
@@ -113,138 +66,165 @@ class Outbox:
 
     def add(self, record):
         """Append a record to the log. When the log refuses, keep the newest few in memory."""
-        payload, n = codec.encode([record], 255)
-        if not n:
-            raise WireError("readings", "a record that fits no log entry")
         try:
-            self._append(KIND_RECORD, payload)
-            self.backlog += 1
+            self._log.append(record)
         except OSError:
             self.write_errors += 1
             if len(self._unlogged) >= _UNLOGGED:
                 self._unlogged.pop(0)
                 self.dropped += 1
             self._unlogged.append(record)
+        except WireError:
+            self.write_errors += 1
+            self.dropped += 1
 
     def mark_time(self, offset_ms, quality):
         """Remember that this boot's uptime lies offset_ms before UTC."""
-        known = self._marks.get(self._boot)
-        self._marks[self._boot] = (quality, offset_ms)
-        if known is None:
-            try:
-                self._append(KIND_TIME, bytes([quality]) + offset_ms.to_bytes(8, "big"))
-            except OSError:
-                self.write_errors += 1
+        try:
+            self._log.mark_time(quality, offset_ms)
+        except OSError:
+            self.write_errors += 1
 
-    def _append(self, kind, payload):
-        self._log.append(kind, self._boot.to_bytes(2, "big") + payload)
-
-    def _make_way(self, segment):
-        """The oldest segment goes: count what is not known to have arrived, move the positions along."""
-        start = (segment + 1, 0)
-        lost = self._records_after(segment, self.delivered)
-        unsent = self._records_after(segment, self.sent)
-        self.dropped += lost
-        self.backlog -= lost
-        self._sent_n -= lost - unsent
-        self.sent = max(self.sent, start)
-        if self.delivered < start:
-            self.delivered = start
-            self._save_position()
-
-    def _records_after(self, segment, position):
-        if position > (segment, 0xFFFFFFFF):
-            return 0
-        entries = self._log.rest_of(segment, position)
-        return sum([_record_of(kind, payload) is not None for kind, payload, _end in entries])
-
-    def frame(self, limit, hold_unset=False):
-        """Return (payload, token) of the oldest records not yet sent, or None.
-
-        hold_unset: keep back records of this boot as long as their time is not known.
-        """
-        found = self._unsent()
-        records = []
-        for record, _position in found:
-            if hold_unset and record.time_quality == TIME_NEVER_SET and self._boot not in self._marks:
-                break
-            records.append(record)
-        payload, n = codec.encode(records, limit)
-        if not n:
-            if records and limit >= _ALWAYS_FITS:
-                self._give_up(found[0][1])
-            return None
-        return payload, (found[n - 1][1], n, records[n - 1].seq)
-
-    def _give_up(self, position):
-        """A record that fits no frame must not hold the others up for ever."""
-        self.dropped += 1
-        if position is None:
-            self._unlogged.pop(0)
-        else:
-            self.sent = position
-            self._sent_n += 1
-
-    def _unsent(self):
-        """Return [(record with its true time where known, position after it)], oldest first, bounded."""
-        if self._unlogged:
-            return [(self._timed(self._boot, record), None) for record in self._unlogged]
-        found = []
-        while not found:
-            entries = self._log.read(self.sent, _FRAME_RECORDS)
-            if not entries:
-                break
-            for kind, payload, position in entries:
-                record = _record_of(kind, payload)
-                if record is not None:
-                    found.append((self._timed(int.from_bytes(payload[:2], "big"), record), position))
-            if not found:
-                self.sent = entries[-1][2]  # nothing but marks
-        return found
-
-    def _timed(self, boot, record):
-        mark = self._marks.get(boot)
-        if record.time_quality != TIME_NEVER_SET or mark is None:
-            return record
-        # The log keeps whole seconds of uptime: half a second more is the middle of what they can mean.
-        return Record(record.seq, (record.time_s * 1000 + 500 + mark[1]) // 1000, mark[0], record.readings)
-
-    def left(self, token):
-        """A frame went out: the next one starts after it."""
-        position, n, seq = token
-        if position is None:
-            self._unlogged = self._unlogged[n:]
-        else:
-            self.sent = position
-            self._sent_n += n
-        if seq > self._sent_seq:
-            self._sent_seq = seq
-
-    def confirm(self):
-        """Everything that was sent has arrived: make it durable."""
-        if self.sent != self.delivered:
-            self.delivered = self.sent
-            self.backlog -= self._sent_n
-            self._sent_n = 0
-            self._save_position()
-
-    def go_back(self):
-        """A confirmation failed: send again from what is known to have arrived."""
-        self.sent = self.delivered
-        self._sent_n = 0
+    def _make_way(self, first_seq):
+        """The oldest records are gone: count those that are not known to have arrived."""
+        self.again.remove(0, first_seq)
+        self._since.remove(0, first_seq)
+        self.live = max(self.live, min(first_seq, self._next_seq))
+        if self.delivered < first_seq:
+            self.dropped += first_seq - self.delivered
+            self.gone.add(self.delivered, first_seq)
+            self._deliver_up_to(first_seq)
 
     @property
     def unsent(self):
-        """Return how many records wait to be sent."""
-        return len(self._unlogged) + self.backlog - self._sent_n
+        """Return how many records have never left."""
+        return len(self._unlogged) + max(self._log.next_seq - self.live, 0)
+
+    @property
+    def waiting(self):
+        """Return how many records are to be sent, once more or for the first time."""
+        return self.unsent + self.again.count()
+
+    # -- live ----------------------------------------------------------------------------------
+
+    def frame(self, limit, hold_unset=False):
+        """Return (payload, token) of the newest records that never left, or None.
+
+        What does not fit beside the newest goes to `again`. hold_unset: keep everything back while
+        the time of this boot is not known.
+        """
+        if self._unlogged:
+            return self._encoded([self._log.timed_record(r) for r in self._unlogged], limit, None)
+        if hold_unset and not self._log.timed:
+            newest = self._log.newest
+            if newest is not None and newest.time_quality == TIME_NEVER_SET:
+                return None
+        first = max(self.live, self._log.next_seq - _FRAME_RECORDS)
+        records = self._log.read(first, _FRAME_RECORDS)
+        while records:
+            frame = self._encoded(records, limit, self._log.next_seq)
+            if frame is None:
+                return None
+            n = frame[1][2]
+            if n == len(records):
+                self.again.add(self.live, records[0].seq)
+                self.live = records[0].seq
+                return frame
+            records = records[len(records) - n :]
+        self.live = self._log.next_seq  # nothing there to send, whatever was counted
+        return None
+
+    def _encoded(self, records, limit, end):
+        """Return (payload, (first, end, n)); None when not even the first fits now."""
+        payload, n = codec.encode(records, limit)
+        if n:
+            return payload, (records[0].seq, records[n - 1].seq + 1 if n < len(records) else end, n)
+        if limit >= _ALWAYS_FITS:  # a record that fits no frame must not hold the others up for ever
+            self.dropped += 1
+            if end is None:
+                self._unlogged.pop(0)
+            else:
+                self.gone.add(records[0].seq, records[0].seq + 1)
+                self.again.remove(records[0].seq, records[0].seq + 1)
+                self.live = max(self.live, records[0].seq + 1)
+        return None
+
+    def left(self, token):
+        """A frame went out."""
+        first, end, n = token
+        if end is None or (self._unlogged and self._unlogged[0].seq == first):
+            self._unlogged = self._unlogged[n:]
+            return
+        self.again.remove(first, end)
+        self._since.add(first, end)
+        self.live = max(self.live, end)
+
+    # -- once more -----------------------------------------------------------------------------
+
+    def want(self, first, end):
+        """Somebody misses [first, end): send what is there, say what is not."""
+        there = max(first, min(end, self._log.first_seq))
+        self.gone.add(first, there)
+        self.again.add(there, min(end, self.live))
+
+    def again_frame(self, limit):
+        """Return (payload, token) of the oldest records to be sent once more, or None."""
+        while self.again.rows:
+            first, end = self.again.rows[0]
+            records = self._log.read(first, _FRAME_RECORDS, end)
+            seen = records[0].seq if records else end
+            if seen > first:
+                self.gone.add(first, seen)
+                self.again.remove(first, seen)
+                continue
+            records = records[: _run(records)]
+            frame = self._encoded(records, limit, records[-1].seq + 1)
+            if frame is not None or limit < _ALWAYS_FITS:
+                return frame
+        return None
+
+    def gone_frame(self):
+        """Return the payload that says which records are gone, or None."""
+        return backfill.pack_ranges(backfill.RECORDS_GONE, self.gone.rows) if self.gone.rows else None
+
+    def told_gone(self):
+        """That payload went out; if it is lost, the gateway asks again."""
+        self.gone = Ranges(backfill.MAX_RANGES, False)
+
+    # -- confirmations -------------------------------------------------------------------------
+
+    def confirm(self, token=None):
+        """The receiver has this frame, and most likely those before it since the last confirmation."""
+        if self.in_doubt:
+            self.in_doubt = False
+            if token is not None and token[1] is not None:
+                self._since.remove(token[0], token[1])
+            self._send_again()
+        self._since = Ranges(16)
+        low = self.live
+        if self.again.rows:
+            low = min(low, self.again.rows[0][0])
+        self._deliver_up_to(low)
+
+    def go_back(self):
+        """A confirmation failed: in doubt is what was sent since the last one, and whether anybody listens."""
+        self.in_doubt = True
+        self._send_again()
+
+    def _send_again(self):
+        for first, end in self._since.rows:
+            self.again.add(first, end)
+        self._since = Ranges(16)
+
+    def _deliver_up_to(self, seq):
+        if seq > self.delivered:
+            self.delivered = seq
+            self._store.save(_DELIVERED, seq.to_bytes(5, "big"))
 
 
-def _record_of(kind, payload):
-    """Return the record of a log entry, or None for any other entry."""
-    if kind != KIND_RECORD:
-        return None
-    try:
-        records = codec.decode(payload[2:])
-        return records[0] if len(records) == 1 else None
-    except WireError:
-        return None
+def _run(records):
+    """Return how many records from the first on have consecutive numbers."""
+    n = 1
+    while n < len(records) and records[n].seq == records[n - 1].seq + 1:
+        n += 1
+    return n

@@ -8,11 +8,9 @@ import gc
 import os
 import time
 
-from wire._compat import const
-
 from . import build, config, recovery
 from .core import Node
-from .files import Files
+from .flash import log_flash
 from .hal import Hal
 from .log import RecordLog
 from .no_link import NoLink
@@ -20,8 +18,6 @@ from .outbox import Outbox
 from .status import Health
 from .store import NvsStore
 from .timekeeping import Timekeeper
-
-_SEGMENT_BYTES = const(8192)
 
 
 def _read_config(health):
@@ -67,8 +63,8 @@ def make(hal, store, lives, cause):
     board = _board(settings, health)
     clock = Timekeeper(time, settings["drift_ok_s"])
     clock.restore(hal.kept(), hal.rtc_ms())
-    log = RecordLog(Files("log"), _SEGMENT_BYTES, settings["log_kib"] * 1024 // _SEGMENT_BYTES)
-    outbox = Outbox(log, store, lives.boots)
+    log = RecordLog(log_flash(settings["log_kib"]))
+    outbox = Outbox(log, store)
     buses = build.Buses(board)
     sensors = []
     if board is not None and not lives.safe_mode:

@@ -55,7 +55,7 @@ def gather(node):
             node.config.hash4(),
             node.power.battery_mv or 0,
             node.time.uptime_ms() // 1000,
-            node.outbox.unsent,
+            node.outbox.waiting,
             node.outbox.dropped,
             node.link.failures,
             node.link.last_failure,

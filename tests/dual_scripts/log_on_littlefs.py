@@ -8,10 +8,9 @@ import random
 
 import vfs
 
-from node.files import Files
+from node.flash import FileFlash
 from node.log import RecordLog
 from node.outbox import Outbox
-from wire.codec import decode
 from wire.record import TIME_NETWORK, Record
 
 BLOCK = 512
@@ -85,9 +84,9 @@ def _unmount():
     vfs.umount("/chip")
 
 
-def _live(flash, store, boot, finished):
+def _live(flash, store, finished):
     """One life: append until the power goes, or thirty records are written."""
-    outbox = Outbox(RecordLog(Files("/chip/log"), 2048, 8), store, boot)
+    outbox = Outbox(RecordLog(FileFlash("/chip/log", 16, 1024)), store)
     for _ in range(30):
         seq = outbox.take_seq()
         outbox.add(Record(seq, 1767225600 + seq, TIME_NETWORK, [(5, 2000, 0), (17, 4000, 0)]))
@@ -112,14 +111,13 @@ def run(seeds):
             flash = Flash(bytearray(data))
             _mount(flash)
             flash.left = 200 + random.getrandbits(13) if boot < 5 else None
-            _live(flash, store, boot, finished)
+            _live(flash, store, finished)
             cuts += flash.dead
             data = bytearray(flash.data)
             flash.dead = True
             _unmount()
         _mount(Flash(data))
-        log = RecordLog(Files("/chip/log"), 2048, 8)
-        there = [decode(payload[2:])[0].seq for kind, payload, _ in log.read(log.start, 10000) if kind == 1]
+        there = [record.seq for record in RecordLog(FileFlash("/chip/log", 16, 1024)).read(0, 10000)]
         _unmount()
         lost += len([seq for seq in finished if seq not in there])
         records += len(finished)

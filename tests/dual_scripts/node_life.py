@@ -17,13 +17,14 @@ from wire import ports
 from wire.codec import decode
 from wire.status import decode_status
 
+try:
+    from tests.dual_scripts.nor_flash import NorFlash, PowerCut
+except ImportError:  # in the unix port, where this folder itself is on the path
+    from nor_flash import NorFlash, PowerCut
+
 MASK = 0x3FFFFFFF
 HALF = 0x20000000
 UTC0_MS = 1767225600000  # 2026-01-01T00:00:00Z
-
-
-class PowerCut(BaseException):
-    """The power is gone: nothing of this life runs any more."""
 
 
 class Clock:
@@ -91,37 +92,6 @@ class Store:
         if self.values.get(name) != value:
             self.writes += 1
             self.values[name] = bytes(value)
-
-
-class MemoryFiles:
-    """Flash files. cut_bytes: after this many more bytes are written the power goes, in mid-write."""
-
-    def __init__(self):
-        self.files = {}
-        self.cut_bytes = None
-        self.full = False
-
-    def names(self):
-        return list(self.files.keys())
-
-    def read(self, name, offset=0, limit=65536):
-        return bytes(self.files.get(name, b"")[offset : offset + limit])
-
-    def append(self, name, data):
-        if self.full:
-            raise OSError(28)
-        keep = len(data)
-        if self.cut_bytes is not None and self.cut_bytes < keep:
-            keep = self.cut_bytes
-        if self.cut_bytes is None or keep or name in self.files:
-            self.files[name] = self.files.get(name, b"") + bytes(data[:keep])
-        if self.cut_bytes is not None:
-            self.cut_bytes -= keep
-            if keep < len(data):
-                raise PowerCut()
-
-    def remove(self, name):
-        self.files.pop(name, None)
 
 
 class Thermometer:
@@ -195,6 +165,7 @@ class Mac:
         self.joins = 0
         self.more = False
         self.session = None
+        self.down = []  # (port, payload) for the next uplink that is heard
 
     def wait_ms(self):
         return max(0, self.next_ms - self.clock.at_ms)
@@ -226,7 +197,9 @@ class Mac:
         if self.ask_time and self.air["tells_time"]:
             self.network_time = (UTC0_MS + sent_ms + self.air["utc_error_ms"], sent_ms & MASK)
             self.ask_time = False
-        return Result(True, confirmed)
+        result = Result(True, confirmed)
+        result.downlinks, self.down = self.down, []
+        return result
 
 
 def new_air():
@@ -246,7 +219,7 @@ class World:
 
     def __init__(self, settings=None):
         self.clock = Clock(1000)
-        self.files = MemoryFiles()
+        self.flash = NorFlash(64, 4096)
         self.store = Store()
         self.air = new_air()
         self.settings = {"schema": 1, "radio": "lorawan", "dev_eui": "00000000000000a1", "app_key": "00" * 16}
@@ -254,7 +227,6 @@ class World:
         self.boots = 0
         self.sensor = Thermometer(self.clock)
         self.battery = BatteryPin()
-        self.max_segments = 32
         self.said = []
 
     def boot(self):
@@ -266,8 +238,8 @@ class World:
         health = Health(1, self.boots)
         health.config_errors = errors
         time = Timekeeper(self.clock, settings["drift_ok_s"])
-        log = RecordLog(self.files, 1024, self.max_segments)
-        outbox = Outbox(log, self.store, self.boots)
+        log = RecordLog(self.flash)
+        outbox = Outbox(log, self.store)
         self.hal = Hal(self.clock)
         self.mac = Mac(self.clock, self.air)
         sensors = [Sensor("thermometer", self.sensor), Sensor("battery", self.battery)]
@@ -313,6 +285,6 @@ def run(data):
         "frames": len(world.air["heard"]),
         "joins": world.mac.joins,
         "unfed_ms": world.hal.longest_unfed_ms,
-        "waiting": world.node.outbox.unsent,
+        "waiting": world.node.outbox.waiting,
         "writes": world.store.writes,
     }

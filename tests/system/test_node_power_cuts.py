@@ -15,22 +15,12 @@ from pathlib import Path
 import pytest
 
 from gateway.app import Gateway
-from node.files import Files
-from node.log import RecordLog
-from node.outbox import KIND_RECORD
 from simulator.street import Street
+from tests.node_flash import records_of
 from tests.system.house import HOUR_S, run_house
-from wire.codec import decode
 
 START_S = 1_790_000_000
 CUTS = 14
-
-
-def _recorded(flash: Path) -> list[int]:
-    log = RecordLog(Files(str(flash / "log")))
-    return [
-        decode(payload[2:])[0].seq for kind, payload, _ in log.read(log.start, 100_000) if kind == KIND_RECORD
-    ]
 
 
 @pytest.mark.mpy
@@ -56,7 +46,7 @@ def test_every_record_that_reached_the_flash_arrives_once_whatever_the_power_doe
         boots += node.boots
         dev_eui = node.settings.config["dev_eui"]
         arrived = {seq: (at_ms, quality) for eui, seq, at_ms, quality in rows if eui == dev_eui}
-        recorded = _recorded(node.flash)
+        recorded = [record.seq for record in records_of(node)]
         assert len(recorded) == len(set(recorded)), f"{node.name}: a seq was used twice"
         missing = sorted(set(recorded) - set(arrived))
         # The newest record may still be on its way when the run ends.

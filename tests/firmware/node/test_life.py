@@ -158,7 +158,7 @@ def test_an_unconfirmed_uplink_is_sent_again() -> None:
     world.air["good"] = False
     world.live(1800)
     world.air["good"] = True
-    world.live(7200)
+    world.live(7200 + 40)
     records = world.arrived()
     assert [r.seq for r in records] == list(range(world.node.records))
 
@@ -171,7 +171,7 @@ def test_a_session_that_nobody_answers_for_long_is_joined_anew() -> None:
     world.air["good"] = False
     world.live(6 * 3600)
     world.air["good"] = True
-    world.live(6 * 3600)
+    world.live(6 * 3600 + 40)
     assert world.mac.joins > 1
     assert [r.seq for r in world.arrived()] == list(range(world.node.records))
 

@@ -12,17 +12,14 @@ from typing import Any
 
 import pytest
 
-from node.files import Files
-from node.log import RecordLog
-from node.outbox import KIND_RECORD
 from simulator import boards
 from simulator.channel.ideal import IdealChannel
 from simulator.loop import run
 from simulator.node import NodeSettings, SimNode
 from simulator.plan import MM_PER_TIP
 from simulator.world import World
-from wire.codec import decode
-from wire.record import NO_ANSWER, OK, TIME_NEVER_SET, Record
+from tests.node_flash import records_of
+from wire.record import NO_ANSWER, OK, TIME_NEVER_SET
 
 pytestmark = pytest.mark.mpy
 
@@ -60,17 +57,11 @@ def _live(
     return run(main(), start_us=START_US)
 
 
-def _records(node: SimNode) -> list[Record]:
-    log = RecordLog(Files(str(node.flash / "log")))
-    entries = log.read(log.start, 100_000)
-    return [decode(payload[2:])[0] for kind, payload, _ in entries if kind == KIND_RECORD]
-
-
 def test_a_node_that_never_finds_a_network_keeps_every_minute(tmp_path: Path) -> None:
     async def live(world: World, node: SimNode) -> None:
         await world.run_for(3600)
 
-    records = _records(_live(tmp_path, live))
+    records = records_of(_live(tmp_path, live))
     assert [r.seq for r in records] == list(range(60))
     assert {r.time_quality for r in records} == {TIME_NEVER_SET}
     assert {b.time_s - a.time_s for a, b in itertools.pairwise(records[1:])} == {60}
@@ -88,19 +79,19 @@ def test_power_cuts_at_any_instant_lose_no_finished_record_and_reuse_no_number(
         for _ in range(12):
             await world.run_for(chance.uniform(1, 250))
             node.power_off()
-            seqs = [r.seq for r in _records(node)]
+            seqs = [r.seq for r in records_of(node)]
             assert seqs[: len(finished)] == finished
             finished[:] = seqs
             node.power_on()
         await world.run_for(200)
 
-    seqs = [r.seq for r in _records(_live(tmp_path, live))]
+    seqs = [r.seq for r in records_of(_live(tmp_path, live))]
     assert seqs[: len(finished)] == finished
     assert len(set(seqs)) == len(seqs) > 12
     assert seqs == sorted(seqs)
 
 
-def test_a_sensor_that_is_unplugged_and_plugged_in_again_is_told_in_the_records(tmp_path: Path) -> None:
+def test_a_sensor_that_is_unplugged_and_plugged_in_again_is_told_in_therecords_of(tmp_path: Path) -> None:
     async def live(world: World, node: SimNode) -> None:
         await world.run_for(300)
         chip = node.board._i2c[0, 0x44]
@@ -110,7 +101,7 @@ def test_a_sensor_that_is_unplugged_and_plugged_in_again_is_told_in_the_records(
         await world.run_for(300)
 
     config = CONFIG | {"board": "sim_garden", "kind": "garden"}
-    records = _records(_live(tmp_path, live, config, board="sim_garden"))
+    records = records_of(_live(tmp_path, live, config, board="sim_garden"))
     states = [{i: state for i, _raw, state in r.readings}[5] for r in records]
     assert states[0] == states[-1] == OK
     assert states.count(NO_ANSWER) == 5
@@ -134,7 +125,7 @@ def test_a_wrong_key_takes_its_default_and_the_rest_counts(tmp_path: Path) -> No
 
     node = _live(tmp_path, live, CONFIG | {"interval_s": 5})
     assert "interval_s is outside 10..86400" in node.log_tail()
-    records = _records(node)
+    records = records_of(node)
     assert {b.time_s - a.time_s for a, b in itertools.pairwise(records[1:])} == {300}
 
 
@@ -171,8 +162,8 @@ def test_an_application_file_that_does_not_import_is_told_and_the_others_run(tmp
 
     node = _live(tmp_path / "world", live, firmware=firmware)
     assert "a02yyuw: SyntaxError" in node.log_tail()
-    assert all([i for i, _raw, _state in r.readings] == [17] for r in _records(node))
-    assert len(_records(node)) == 10
+    assert all([i for i, _raw, _state in r.readings] == [17] for r in records_of(node))
+    assert len(records_of(node)) == 10
 
 
 def test_every_driver_of_the_table_can_be_built_and_has_what_the_node_asks_for(tmp_path: Path) -> None:
