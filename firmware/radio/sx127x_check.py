@@ -37,7 +37,7 @@ def wiring(bus):
 
 
 def calibrate_image(bus):
-    """Calibrate the image rejection at 868 MHz; at power-on the chip did it at 434 MHz (datasheet 2.1.3.8)."""
+    """Calibrate the image rejection at 868 MHz: at power-on the chip did it at 434 (datasheet 2.1.3.8)."""
     bus.write(0x01, 0x00)  # it works in FSK mode only
     bus.write(0x01, 0x01)
     bus.clock.sleep_ms(1)
@@ -63,6 +63,7 @@ def interrupt_lines(bus, dio0, dio1):
     bus.write(0x12, 0xFF)
     bus.write(0x1E, 0x70)  # SF7: symbols of 1 ms
     bus.write(0x1F, 4)
+    bus.write(0x31, 0x43)  # errata 2.3, as for every reception
     bus.write(0x33, 0x67)  # without RegInvertIQ2 this is deaf: nothing on the air disturbs the check
     for part, line, mapping, mode, flag in (
         ("dio0", dio0, 0x80, _CAD, _CAD_DONE),
