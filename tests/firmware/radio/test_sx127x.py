@@ -250,13 +250,15 @@ def test_the_register_addresses_are_those_of_an_independent_table():
     raw = pytest.importorskip("pamoja.raw", reason="pamoja-radios is not installed")
     theirs = raw.sx127x_registers()
     ours = {
-        "opMode": 0x01, "frfMsb": 0x06, "paConfig": 0x09, "lna": 0x0C, "fifoAddrPtr": 0x0D,
-        "fifoTxBaseAddr": 0x0E, "fifoRxBaseAddr": 0x0F, "fifoRxCurrentAddr": 0x10, "irqFlagsMask": 0x11, "irqFlags": 0x12,
-        "rxNbBytes": 0x13, "pktSnrValue": 0x19, "pktRssiValue": 0x1A, "modemConfig1": 0x1D, "modemConfig2": 0x1E,
-        "symbTimeoutLsb": 0x1F, "preambleMsb": 0x20, "payloadLength": 0x22, "maxPayloadLength": 0x23, "modemConfig3": 0x26,
-        "ifFreq2": 0x2F, "detectOptimize": 0x31, "invertIq": 0x33, "highBwOptimize1": 0x36, "detectionThreshold": 0x37,
-        "syncWord": 0x39, "highBwOptimize2": 0x3A, "invertIq2": 0x3B, "imageCal": 0x3B, "dioMapping1": 0x40,
-        "version": 0x42, "tcxo": 0x4B, "paDac": 0x4D,
+        "opMode": 0x01, "frfMsb": 0x06, "paConfig": 0x09, "lna": 0x0C,
+        "fifoAddrPtr": 0x0D, "fifoTxBaseAddr": 0x0E, "fifoRxBaseAddr": 0x0F, "fifoRxCurrentAddr": 0x10,
+        "irqFlagsMask": 0x11, "irqFlags": 0x12, "rxNbBytes": 0x13, "pktSnrValue": 0x19,
+        "pktRssiValue": 0x1A, "modemConfig1": 0x1D, "modemConfig2": 0x1E, "symbTimeoutLsb": 0x1F,
+        "preambleMsb": 0x20, "payloadLength": 0x22, "maxPayloadLength": 0x23, "modemConfig3": 0x26,
+        "ifFreq2": 0x2F, "detectOptimize": 0x31, "invertIq": 0x33, "highBwOptimize1": 0x36,
+        "detectionThreshold": 0x37, "syncWord": 0x39, "highBwOptimize2": 0x3A, "invertIq2": 0x3B,
+        "imageCal": 0x3B, "dioMapping1": 0x40, "version": 0x42, "tcxo": 0x4B,
+        "paDac": 0x4D,
     }  # fmt: skip
     assert {name: theirs[name] for name in ours} == ours
 
