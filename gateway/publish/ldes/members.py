@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from gateway.exports import iso_utc
@@ -179,7 +179,7 @@ class Writer:
         if found is None:
             lines = [f"  {name} <{iri}>" for name, iri in self._relations(row).items()]
             for name, value in self._words(row).items():
-                words: list[Any] = value if isinstance(value, list) else [value]
+                words = cast("list[Any]", value) if isinstance(value, list) else [value]
                 lines.append(
                     f"  {name} "
                     + " , ".join(str(word) if isinstance(word, int) else text(word) for word in words)
