@@ -6,6 +6,7 @@ from importlib import import_module
 
 import click
 
+from gateway.cli.codec import codec
 from gateway.cli.config import config
 from gateway.cli.consent import consent
 from gateway.cli.device import device
@@ -67,5 +68,5 @@ def main() -> None:
     """
 
 
-for _command in (config, consent, device, export, gateway, publish, status):
+for _command in (codec, config, consent, device, export, gateway, publish, status):
     main.add_command(_command)

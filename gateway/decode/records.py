@@ -36,7 +36,7 @@ def decode_records(uplink: Uplink) -> list[Decoded]:
     Raise IngestError with cause decode.codec_unknown, decode.truncated or decode.malformed.
     """
     try:
-        records = cast("list[Any]", wire.codec.decode(uplink.payload))
+        records = cast("list[Any]", wire.codec.decode(uplink.payload, uplink.received_at_ms // 1000))
     except WireError as error:
         raise IngestError(_cause(uplink.payload, error), f"{uplink.dev_eui}: {error}") from error
     newest_s = max((record.time_s for record in records if record.time_quality == TIME_NEVER_SET), default=0)

@@ -1,0 +1,231 @@
+"""`meetnet codec`: what the payload codec makes of a recording, new profiles, and what parity saves."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.common import Failure, json_option, print_json, table
+from gateway.errors import GatewayError
+
+_SHIPPED = Path(__file__).resolve().parent.parent / "codec_lab" / "profiles"
+_COLUMNS_HELP = (
+    "Channels in coding order: name:resolution:least:most, separated by commas. "
+    "Without it FILE's side file (FILE with .toml instead of .csv), else the profile's own columns."
+)
+
+
+@click.group()
+def codec() -> None:
+    """Measure and train the payload codec."""
+
+
+def _columns(text: str | None, file: Path) -> list[Any] | None:
+    from gateway.codec_lab.recordings import Column
+
+    if text is not None:
+        found: list[Column] = []
+        for part in text.split(","):
+            pieces = part.split(":")
+            try:
+                name, resolution, least, most = pieces[0], *map(float, pieces[1:])
+                found.append(Column(name, resolution, least, most))
+            except ValueError as error:
+                raise Failure(
+                    f"--columns {part}: write name:resolution:least:most, as in t:0.1:-40:85"
+                ) from error
+        _check(found)
+        return found
+    side = file.with_suffix(".toml")
+    if not side.exists():
+        return None
+    try:
+        rows = tomllib.loads(side.read_text())["channels"]
+        found = [
+            Column(str(r["name"]), float(r["resolution"]), float(r["least"]), float(r["most"])) for r in rows
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise Failure(f"{side}: needs [[channels]] with name, resolution, least, most ({error})") from error
+    _check(found)
+    return found
+
+
+def _check(columns: list[Any]) -> None:
+    for c in columns:
+        if c.resolution <= 0 or c.raw_max <= c.raw_min or c.raw_max - c.raw_min > 65535:
+            raise Failure(f"column {c.name}: least..most must be 1 to 65535 steps of the resolution")
+
+
+def _profile(name: str | None, columns: list[Any] | None) -> Any:
+    """Return the profile of a name or path, or the shipped one with these columns, or None."""
+    from gateway.codec_lab.profile import Profile
+
+    if name is not None:
+        path = Path(name)
+        if not path.exists():
+            path = _SHIPPED / f"{name}.json"
+        if not path.exists():
+            known = ", ".join(sorted(p.stem for p in _SHIPPED.glob("*.json")))
+            raise Failure(f"--profile {name}: no such file, and not one of {known}")
+        return Profile.load(path)
+    for path in sorted(_SHIPPED.glob("*.json")):
+        profile = Profile.load(path)
+        if columns is not None and list(profile.columns) == columns:
+            return profile
+    return None
+
+
+@codec.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--profile", help="A profile's file or name; without it one that has the same columns.")
+@click.option(
+    "--frame", default=51, show_default=True, type=click.IntRange(11, 242), help="Bytes of a frame."
+)
+@click.option("--columns", help=_COLUMNS_HELP)
+@click.option("--mean", "mean_s", type=click.IntRange(1), help="Take means over so many seconds first.")
+@click.option(
+    "--from",
+    "part",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 0.99),
+    help="Measure from this part of each run on; what lies before gives deflate its dictionary.",
+)
+@click.option("--node", help="Only this node.")
+@click.option(
+    "--frames", default=400, show_default=True, type=click.IntRange(1), help="About the most frames."
+)
+@json_option
+def measure(
+    file: Path,
+    profile: str | None,
+    frame: int,
+    columns: str | None,
+    mean_s: int | None,
+    part: float,
+    node: str | None,
+    frames: int,
+    as_json: bool,
+) -> None:
+    """Encode FILE (CSV: time, channels, perhaps node) in self-contained frames, beside other codecs.
+
+    Every frame is decoded again and compared; a difference is an error.
+
+    \b
+    Example:
+      meetnet codec measure air/train.csv --profile toco5 --mean 300 --from 0.8
+
+    Exit codes: 0 done, 1 FILE or profile cannot be used or a frame came back changed.
+    """
+    from gateway.codec_lab import baselines, recordings
+    from gateway.codec_lab import measure as lab
+
+    wanted = _columns(columns, file)
+    found = _profile(profile, wanted)
+    if wanted is None:
+        if found is None:
+            raise Failure("name the channels: --columns, a side file, or --profile")
+        wanted = list(found.columns)
+    if found is not None and [(c.raw_min, c.raw_max) for c in found.columns] != [
+        (c.raw_min, c.raw_max) for c in wanted
+    ]:
+        raise Failure("the profile has other channels, resolutions or ranges than FILE's columns")
+    runs, interval_s = recordings.load(file, wanted, mean_s=mean_s, node=node)
+    before, runs = recordings.split(runs, part)
+    others = baselines.all_of(wanted, [run.values for run in before if part > 0])
+    try:
+        result = lab.measure(None if found is None else found.parse(), runs, frame, others, frames)
+    except lab.MismatchError as error:
+        raise Failure(str(error)) from error
+    report: dict[str, Any] = {
+        "file": file.name,
+        "interval_s": interval_s,
+        "frame_bytes": frame,
+        "channels": [c.name for c in wanted],
+        "profile": None if found is None else found.name,
+        "profile_table_bytes": None if found is None else len(found.table),
+        "frames": result.figures.frames or None,
+        "records_per_frame": {**result.baselines},
+        "baseline_frame_starts": "the same",
+    }
+    if found is not None:
+        figures = asdict(result.figures)
+        report["records_per_frame"]["meetnet v2"] = result.figures.records
+        report["readings_per_frame"] = result.figures.records * len(wanted)
+        report["bits_per_reading"] = figures["bits_reading"]
+        report["bytes_first_record"] = figures["bytes_first"]
+        report["bytes_later_record"] = figures["bytes_later"]
+        report["bytes_12_records"] = lab.batch(found.parse(), runs, 12)
+    if as_json:
+        print_json(report)
+        return
+    click.echo(f"{file.name}: {interval_s} s, {len(wanted)} channels, frames of {frame} bytes")
+    rows = sorted(report["records_per_frame"].items(), key=lambda row: row[1])
+    table(
+        [(name, f"{n:.2f}", f"{n * len(wanted):.1f}", f"{frame / n:.2f}" if n else "-") for name, n in rows],
+        ("codec", "records", "readings", "bytes a record"),
+    )
+    if found is not None:
+        click.echo(
+            f"{found.name}: {result.figures.frames} frames, all decoded and equal; "
+            f"{result.figures.bits_reading:.2f} bits a reading; a frame of one record takes "
+            f"{result.figures.bytes_first:.1f} bytes, each later record {result.figures.bytes_later:.2f}, "
+            f"12 records {report['bytes_12_records']:.1f}"
+        )
+
+
+@codec.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The profile's file."
+)
+@click.option("--columns", required=True, help=_COLUMNS_HELP)
+@click.option("--mean", "mean_s", type=click.IntRange(1), help="Take means over so many seconds first.")
+@click.option("--until", "part", default=1.0, show_default=True, help="Train on this first part of each run.")
+@click.option("--without", multiple=True, help="Leave a node out; may be repeated.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--steps", default=3000, show_default=True, type=click.IntRange(100))
+def train(
+    file: Path,
+    out: Path,
+    columns: str,
+    mean_s: int | None,
+    part: float,
+    without: tuple[str, ...],
+    seed: int,
+    steps: int,
+) -> None:
+    """Train a profile on FILE; the same recording and seed give the same profile.
+
+    \b
+    Example:
+      meetnet codec train air/train.csv --mean 300 --out air.json \\
+        --columns pm25:0.1:0:1000,t:0.1:-40:85,rh:0.1:0:100
+
+    Exit codes: 0 done, 1 FILE cannot be used.
+    """
+    from gateway.codec_lab import build, recordings
+    from gateway.codec_lab.train import Schedule
+
+    wanted = _columns(columns, file)
+    assert wanted is not None
+    runs, interval_s = recordings.load(file, wanted, mean_s=mean_s, without=without)
+    runs, _ = recordings.split(runs, part)
+    profile = build.build(
+        out.stem,
+        runs,
+        wanted,
+        interval_s,
+        Schedule(steps=steps, seed=seed),
+        lambda text: click.echo(text, err=True),
+        f"{file.parent.name}/{file.name}, first {part:.0%}",
+    )
+    try:
+        profile.save(out)
+    except OSError as error:
+        raise GatewayError(f"--out {out}: cannot be written ({error})") from error
+    click.echo(f"{out}: {len(profile.table)} bytes of tables, {len(wanted)} channels, every {interval_s} s")
