@@ -21,6 +21,7 @@ _T = TypeVar("_T")
 _CAUSE = "ingest.station_malformed"
 _MAX_PHY = 255
 _MAX_DR = 6
+_LARGEST = 1 << 63
 # A station only repeats the DevEui in its log and in dntxed; it goes without ours.
 _SOME_EUI = "01-01-01-01-01-01-01-01"
 
@@ -153,6 +154,8 @@ def frame(gateway_id: str, phy: bytes, heard: Heard, received_at_ms: int) -> Lor
         raise IngestError("ingest.station_not_lora", f"data rate DR{heard.DR} is no LoRa of EU868")
     spreading_factor, bandwidth_khz = eu868.modulation(heard.DR)
     up = heard.upinfo
+    if not all(-_LARGEST <= number < _LARGEST for number in (up.xtime, up.rctx)):
+        raise IngestError(_CAUSE, "xtime or rctx has more than 64 bits")
     return LoraFrame(
         gateway_id=gateway_id,
         phy=phy,

@@ -37,6 +37,7 @@ DISCOVERY = "/router-info"
 PREFIX = "/router-"
 PROTOCOL = 2
 _SEND_S = 0.2
+_CLOSE_S = 1.0
 _REPORT_S = 5.0
 _MAX_MESSAGE = 65536
 _MUXS = "0:0:0:1"
@@ -117,6 +118,7 @@ class BasicsStationServer:
                 process_request=self._admit,
                 ping_interval=settings.ping_s,
                 ping_timeout=settings.ping_s,
+                close_timeout=_CLOSE_S,
                 max_size=_MAX_MESSAGE,
                 compression=None,
             )
