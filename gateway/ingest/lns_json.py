@@ -72,7 +72,7 @@ def best_received_ms(
     A gateway whose clock is more than a minute from the server's is not believed: without GPS or NTP
     a gateway says anything.
     """
-    by_server = received_ms(server or event, arrived_ms)
+    by_server = received_ms(server if time_ms(server) is not None else event, arrived_ms)
     heard = [ms for ms in map(time_ms, gateways) if ms is not None and abs(ms - by_server) <= _BELIEVED_MS]
     return min(heard, default=by_server)
 
