@@ -36,6 +36,10 @@ KEYS = (
     ("time_s", "int", 86400, 600, 604800, "seconds from time request to time request"),
     ("drift_ok_s", "int", 172800, 3600, 2592000, "how long a time answer counts as good"),
     ("log_kib", "int", 256, 16, 4096, "flash for records that wait"),
+    ("watch_s", "int", 60, 0, 3600, "seconds from glance to glance of bin and garden nodes; 0 for none"),
+    ("battery_days", "int", 0, 0, 7300, "days that the battery must last: samples less where it would not"),
+    ("bin_depth_mm", "int", 0, 0, 10000, "empty distance minus full distance; 0: not known"),
+    ("bin_table", "text", "", 0, 200, "pairs mm:litres, as 1350:0,800:60,250:120"),
     ("noise_s", "int", 10, 1, 3600, "how long a noise node listens for a record"),
     ("noise_offset_centidb", "int", 0, -2000, 2000, "microphone calibration, hundredths of a decibel"),
 )
@@ -94,6 +98,14 @@ def _fault(kind, value, low, high):
     return None if low <= len(value) <= high else "has not " + str(low) + ".." + str(high) + " characters"
 
 
+def fault(key, value):
+    """Return what is wrong with a value for a key of KEYS, or None."""
+    for name, kind, _default, low, high, _remedy in KEYS:
+        if name == key:
+            return _fault(kind, value, low, high)
+    return "is no key"
+
+
 def load(text):
     """Return (Config, errors): errors is a list of sentences "key what: remedy", empty when all is well."""
     errors = []
@@ -110,12 +122,12 @@ def load(text):
     values = {}
     for key, kind, default, low, high, remedy in KEYS:
         found, value = _lookup(data, key)
-        fault = _fault(kind, value, low, high) if found else None
-        if fault:
-            errors.append(key + " " + fault + ": " + remedy)
-        if kind == "hex" and found and not fault:
+        wrong = _fault(kind, value, low, high) if found else None
+        if wrong:
+            errors.append(key + " " + wrong + ": " + remedy)
+        if kind == "hex" and found and not wrong:
             value = value.lower()
-        values[key] = value if found and not fault else default
+        values[key] = value if found and not wrong else default
     _need(values, errors)
     return Config(values), errors
 

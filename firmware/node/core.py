@@ -43,7 +43,9 @@ class Node:
     sensors: list of node.acquire.Sensor. config: node.config.Config. health: node.status.Health.
     """
 
-    def __init__(self, hal, config, sensors, link, log, outbox, time, health, lives=None, say=None):
+    def __init__(
+        self, hal, config, sensors, link, log, outbox, time, health, lives=None, say=None, remote=None
+    ):
         self.hal = hal
         self.config = config
         self.sensors = sensors
@@ -55,7 +57,9 @@ class Node:
         self._lives = lives
         self.power = PowerGuard(config["battery_low_mv"])
         self.records = 0
+        self.remote = remote
         self._say = say or (lambda text: None)
+        self._told = ""
         self._lead_ms = lead_ms(sensors)
         self._schedule = Schedule(time, config["interval_s"])
         self._link_at_ms = time.uptime_ms() + hal.random(_JITTER_MS)
@@ -90,6 +94,10 @@ class Node:
             self._lives.settle()
         if self.health.safe_mode and now_ms > _SAFE_MODE_MS:
             self.hal.reset()
+        if self.remote is not None:
+            self.remote.check(now_ms)
+            if self.remote.reset_due:
+                self.hal.reset()
         begin_ms = self._schedule.start_ms(self._lead_ms)
         link_ms = self._link_ms(now_ms)
         if now_ms >= begin_ms:
@@ -114,11 +122,17 @@ class Node:
             self.hal.feed()
             self.hal.sleep(min(left_ms, _SLEEP_MAX_MS))
 
+    def _acquired(self, readings):
+        """Return the readings as they are to be kept: a kind of node may have its own mind."""
+        return readings
+
     def _measure(self):
         readings = acquire(self.sensors, self.time, self._schedule.due_ms, self._sleep_until)
+        readings = self._acquired(readings)
         time_s, quality = self.time.now()
         self._schedule.done()
         self.power.update(readings)
+        self.link.battery(self.power.level())
         if not readings:
             return  # a node without sensors still tells its status
         self.outbox.add(Record(self.outbox.take_seq(), time_s, quality, readings))
@@ -136,9 +150,13 @@ class Node:
         wanted_ms = min(self._status_due_ms, self._time_due_ms)
         if self._again_waits():
             wanted_ms = min(wanted_ms, self._again_at_ms)
-        if self.link.called or (self.outbox.unsent and not self._holding()):
+        if self.link.called or self._answers() or (self.outbox.unsent and not self._holding()):
             wanted_ms = now_ms
         return max(wanted_ms, self._link_at_ms)
+
+    def _answers(self):
+        """Return what is to be said on FPort COMMANDS."""
+        return self.remote.answers if self.remote is not None else ()
 
     def _holding(self):
         """Tell whether records wait for their time: it will come with an answer soon."""
@@ -154,6 +172,9 @@ class Node:
         self.hal.tidy()  # now, not between the end of a frame and its windows
         good = self._send_one() if self.link.up else self.link.bring_up()
         self._take_time()
+        if self.link.text != self._told:
+            self._told = self.link.text
+            self._say(self._told)
         pause_ms = 0
         if good:
             self._failures = 0
@@ -178,6 +199,11 @@ class Node:
         if self.link.called:
             good = self.link.answer()
             self._obey()
+            return good
+        if self._answers() and len(self._answers()[0]) <= self.link.limit():
+            good = self._deliver(ports.COMMANDS, self._answers()[0])
+            if good:
+                self.remote.answers.pop(0)
             return good
         frame = self.outbox.frame(self.link.limit(), self._holding())
         if frame is not None:
@@ -215,6 +241,8 @@ class Node:
             self.outbox.left(token)
         if confirmed:
             self.outbox.confirm(token)
+            if self.remote is not None:
+                self.remote.heard()
         elif confirmed is False:
             self.outbox.go_back()
         self._obey()
@@ -226,6 +254,8 @@ class Node:
             port, payload = self.link.downlinks.pop(0)
             if port == ports.COMMANDS and payload and payload[0] == backfill.SEND_RECORDS:
                 self._wanted(payload)
+            elif port == ports.COMMANDS and self.remote is not None:
+                self.remote.command(payload)
 
     def _wanted(self, payload):
         try:

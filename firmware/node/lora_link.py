@@ -5,7 +5,8 @@ transmit; limit() bytes; air_ms(n), how long a payload of n bytes is on the air;
 the network wants an uplink of its own; send(port, payload) -> (sent, confirmed) where confirmed is
 True, False, or None when nobody was asked; downlinks, a list of (port, payload) that came meanwhile,
 for the node to empty; request_time(); take_time() -> (utc_ms, at_ticks_ms, quality) or None; rest()
-when there is nothing to send for now.
+when there is nothing to send for now; battery(level), what to tell a network that asks; text, what was
+wrong last in words.
 """
 
 from radio.air import air_us
@@ -16,6 +17,16 @@ from wire.record import TIME_NETWORK
 _JOIN_NO_ANSWER = const(1)  # wire.status.NETWORK_FAILURES
 _NOT_CONFIRMED = const(2)
 _RADIO_FAULT = const(3)
+_PARTS = {
+    "spi": 14,
+    "busy": 15,
+    "dio0": 16,
+    "dio1": 17,
+    "reset": 18,
+    "tcxo": 19,
+    "pll": 20,
+    "calibration": 21,
+}
 _REJOIN_AFTER = const(4)  # confirmations in a row that failed, the first with its retransmissions
 _REJOIN_EVERY = const(12)
 _TRIES = const(4)  # transmissions of a confirmed uplink
@@ -38,6 +49,7 @@ class LoraLink:
         self._rejoin = False
         self._time_seen = None
         self.downlinks = []
+        self.text = ""
         self.failures = 0
         self.last_failure = 0
 
@@ -56,8 +68,8 @@ class LoraLink:
                 return True
             self._failed(_JOIN_NO_ANSWER)
             return self._mac.joined
-        except RadioError:
-            return self._failed(_RADIO_FAULT)
+        except RadioError as error:
+            return self._broken(error)
 
     def wait_ms(self):
         """Return how long duty cycle or join back-off want silence."""
@@ -78,8 +90,8 @@ class LoraLink:
         self._mac.confirmed_tries = 1 if self._unconfirmed else _TRIES
         try:
             result = self._mac.send(port, payload, ask)
-        except RadioError:
-            self._failed(_RADIO_FAULT)
+        except RadioError as error:
+            self._broken(error)
             return False, None
         self.downlinks += result.downlinks
         if not result.sent:
@@ -98,9 +110,8 @@ class LoraLink:
 
     @property
     def called(self):
-        """Tell whether the network waits for an uplink: it has more for us, or wants its ACK."""
-        session = self._mac.session
-        return self.up and (self._mac.more or (session is not None and session.ack_due))
+        """Tell whether the network waits for an uplink: it has more for us, or wants an answer."""
+        return self.up and self._mac.wants_uplink
 
     def answer(self):
         """Send an empty uplink, which carries ACKs and fetches what waits."""
@@ -108,8 +119,12 @@ class LoraLink:
             result = self._mac.poll()
             self.downlinks += result.downlinks
             return result.sent
-        except RadioError:
-            return self._failed(_RADIO_FAULT)
+        except RadioError as error:
+            return self._broken(error)
+
+    def insist(self):
+        """Have the next uplink confirmed, whenever the last confirmation was."""
+        self._since_confirm = self._confirm_every
 
     def request_time(self):
         """Ask for the time with the next uplink."""
@@ -125,6 +140,15 @@ class LoraLink:
 
     def rest(self):
         """Nothing to do: the radio sleeps outside its windows."""
+
+    def battery(self, level):
+        """Take the level of the battery, for DevStatusAns."""
+        self._mac.battery = level
+
+    def _broken(self, error):
+        """Count a fault of the radio and keep its words; the status names the wire."""
+        self.text = "radio: " + str(error)
+        return self._failed(_PARTS.get(getattr(error, "part", ""), _RADIO_FAULT))
 
     def _failed(self, reason):
         self.failures += 1

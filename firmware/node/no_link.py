@@ -9,6 +9,7 @@ class NoLink:
     downlinks = ()
     failures = 0
     last_failure = 0
+    text = ""
 
     def bring_up(self):
         """There is nothing to bring up."""
@@ -23,3 +24,6 @@ class NoLink:
 
     def rest(self):
         """It always rests."""
+
+    def battery(self, level):
+        """Nobody asks."""

@@ -9,6 +9,9 @@ from wire.measurements import BATTERY
 from wire.record import FIRST_ERROR
 
 _HYSTERESIS_MV = const(100)
+_EMPTY_MV = const(3300)  # a lithium cell, where battery_low_mv does not say it
+_FULL_MV = const(4200)
+UNKNOWN_LEVEL = const(255)
 
 
 class PowerGuard:
@@ -26,3 +29,11 @@ class PowerGuard:
                 self.battery_mv = raw
                 limit = self._low_mv + (_HYSTERESIS_MV if self.low else 0)
                 self.low = self._low_mv > 0 and raw < limit
+
+    def level(self):
+        """Return what DevStatusAns calls battery: 1 empty to 254 full, 255 when nobody measures it."""
+        if self.battery_mv is None:
+            return UNKNOWN_LEVEL
+        empty_mv = self._low_mv or _EMPTY_MV
+        full_mv = max(_FULL_MV, empty_mv + 1)
+        return min(max(1 + 253 * (self.battery_mv - empty_mv) // (full_mv - empty_mv), 1), 254)

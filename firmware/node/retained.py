@@ -55,3 +55,25 @@ def _parse(blob):
     at += 1
     good = at + 4 <= len(blob) and binascii.crc32(blob[:at]) == int.from_bytes(blob[at : at + 4], "big")
     return values if good else {}
+
+
+class Stamped:
+    """Retained values that know their age: `rtc_ms` returns a real-time clock that runs through resets."""
+
+    def __init__(self, retained, rtc_ms):
+        self._retained = retained
+        self._rtc_ms = rtc_ms
+
+    def load(self, name):
+        """Return the bytes, or None."""
+        blob = self._retained.load(name)
+        return None if blob is None else blob[8:]
+
+    def save(self, name, value):
+        """Keep bytes; OSError when the memory is full."""
+        self._retained.save(name, self._rtc_ms().to_bytes(8, "big") + bytes(value))
+
+    def age_ms(self, name):
+        """Return how long ago a value was kept, 0 when there is none or the clock went back."""
+        blob = self._retained.load(name)
+        return 0 if blob is None else max(self._rtc_ms() - int.from_bytes(blob[:8], "big"), 0)

@@ -31,6 +31,7 @@ class WifiLink:
     """network: MicroPython's module. socket: its module. client: radio.mqtt.Client."""
 
     called = False
+    text = ""
 
     def __init__(self, network, socket, clock, client, dev_eui, ssid, password, ntp_host):
         self._network = network
@@ -141,6 +142,9 @@ class WifiLink:
             self._client.disconnect()
         if self._wlan is not None and self._wlan.active():
             self._wlan.active(False)
+
+    def battery(self, level):
+        """Nobody asks: the status has the voltage."""
 
     def _failed(self, reason):
         self.failures += 1

@@ -19,7 +19,7 @@ from .session import restore
 from .slots import Slots, seal, unseal
 
 COUNTER_BLOCK = const(32)
-_RETAINED = "lw_rtc"
+RETAINED = "lw_rtc"
 
 
 class Memory:
@@ -73,7 +73,7 @@ class Memory:
     def _from_retained(self):
         if self._retained is None:
             return None
-        found = unseal(self._retained.load(_RETAINED))
+        found = unseal(self._retained.load(RETAINED))
         return None if found is None else found[0]
 
     def take_dev_nonce(self):
@@ -116,6 +116,6 @@ class Memory:
         """Write session and ledger to the memory that survives deep sleep."""
         if self._retained is not None:
             try:
-                self._retained.save(_RETAINED, seal(session.dump() + ledger))
+                self._retained.save(RETAINED, seal(session.dump() + ledger))
             except OSError:
                 self.failures += 1

@@ -41,6 +41,14 @@ NETWORK_FAILURES = {
     11: "broker_silent",
     12: "ntp_silent",
     13: "wifi_no_answer",
+    14: "radio_spi",
+    15: "radio_busy",
+    16: "radio_dio0",
+    17: "radio_dio1",
+    18: "radio_reset",
+    19: "radio_tcxo",
+    20: "radio_pll",
+    21: "radio_calibration",
 }
 
 

@@ -163,7 +163,7 @@ class Mac:
         self.ask_time = False
         self.next_ms = 0
         self.joins = 0
-        self.more = False
+        self.wants_uplink = False
         self.session = None
         self.down = []  # (port, payload) for the next uplink that is heard
 
