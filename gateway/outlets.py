@@ -21,6 +21,7 @@ from gateway.config import Config
 from gateway.counters import Counters
 from gateway.errors import ConfigError
 from gateway.publish import Publisher
+from gateway.publish.catalog import CatalogSettings, catalog_applications
 from gateway.publish.ldes import LdesServer, LdesSettings
 from gateway.publish.ngsi_ld import NgsiLdPublisher, NgsiLdSettings, context_documents
 from gateway.publish.ngsi_v2 import NgsiV2Publisher, NgsiV2Settings
@@ -85,12 +86,17 @@ def _ldes(settings: LdesSettings, reader: Any, around: Surroundings) -> dict[str
     return {"/ldes": LdesServer(reader, around.clock, settings, around.folder)} if settings.enabled else {}
 
 
+def _catalog(settings: CatalogSettings, reader: Any, around: Surroundings) -> dict[str, Any]:
+    return catalog_applications(settings, reader)
+
+
 KINDS: dict[str, _Kind] = {
     "ngsi_ld": _Kind(NgsiLdSettings, NgsiLdPublisher, context_documents),
     "ngsi_v2": _Kind(NgsiV2Settings, NgsiV2Publisher),
     "ldes": _Kind(LdesSettings, serve=_ldes),
+    "catalog": _Kind(CatalogSettings, serve=_catalog),
 }
-UNASKED = ("ldes",)  # open data that is there without a table of its own
+UNASKED = ("ldes", "catalog")  # open data that is there without a table of its own
 
 
 def make_publishers(config: Config, counters: Counters) -> list[Publisher]:

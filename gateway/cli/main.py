@@ -10,6 +10,7 @@ from gateway.cli.codec import codec
 from gateway.cli.config import config
 from gateway.cli.consent import consent
 from gateway.cli.device import device
+from gateway.cli.documents import documents
 from gateway.cli.export import export
 from gateway.cli.publish import publish
 from gateway.cli.run import gateway
@@ -68,5 +69,5 @@ def main() -> None:
     """
 
 
-for _command in (codec, config, consent, device, export, gateway, publish, status):
+for _command in (codec, config, consent, device, documents, export, gateway, publish, status):
     main.add_command(_command)

@@ -1,0 +1,209 @@
+"""The catalogue against the shapes of DCAT-AP 3.0.1 and DCAT-AP-NL 3.0; register; record of processing.
+
+Shapes: SEMICeu/DCAT-AP 3.0.1 and Geonovum/DCAT-AP-NL30 in the shared vectors, unchanged. pyshacl refuses
+counts typed xsd:long, so they are retyped in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+
+from gateway.errors import ConfigError
+from gateway.publish.catalog import CatalogSettings, catalog_applications, processing_record
+from gateway.publish.catalog.dcat import licence_address
+from gateway.publish.catalog.processing import outlet_rows
+from gateway.publish.catalog.register import REPORT_BEFORE_MS, SCHEMA, changes, report_is_late
+from tests.gateway.house import a_site
+from tests.gateway.memory_reader import NOW_MS
+from tests.gateway.publish.a_store import AStore
+
+rdflib = pytest.importorskip("rdflib", reason="rdflib is not installed: it judges what we write")
+pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")
+
+BASE = "https://meetnet.example"
+DCAT = rdflib.Namespace("http://www.w3.org/ns/dcat#")
+DCT = rdflib.Namespace("http://purl.org/dc/terms/")
+FULL = {
+    "base_url": BASE,
+    "title": "Meetnet Stadshagen",
+    "publisher": "Gemeente Zwolle",
+    "publisher_uri": "https://www.zwolle.nl/",
+    "contact": "Team Meetnet",
+    "email": "meetnet@zwolle.example",
+    "end_date": "2028-12-31",
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> AStore:
+    sites = [
+        a_site("plein-1", "air", longitude=6.0512, latitude=52.5261),
+        a_site("kaai-2", "noise", longitude=6.0533, latitude=52.5201, licence="CC0-1.0"),
+        a_site("bak-3", "bin", licence="https://stad.example/licentie"),
+        a_site("tuin-4", "garden", name='Tuin "van" An\nen \\ Bé'),
+    ]
+    found = AStore(tmp_path, sites)
+    found.fill(12)
+    return found
+
+
+async def fetch(place: AStore, path: str, accept: str = "", **settings: Any) -> httpx.Response:
+    applications = catalog_applications(CatalogSettings(**settings), place.reader)
+    transport = httpx.ASGITransport(next(iter(applications.values())))
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+        return await client.get(path, headers={"accept": accept} if accept else {})
+
+
+async def graph_of(place: AStore, path: str = "/catalog.ttl", **settings: Any) -> Any:
+    answer = await fetch(place, path, **settings)
+    assert answer.status_code == 200
+    form = "turtle" if path.endswith("ttl") else "json-ld"
+    return rdflib.Graph().parse(data=answer.text, format=form)
+
+
+def shapes(shared: Callable[[str], Path], *names: str) -> Any:
+    graph = rdflib.Graph()
+    for name in names:
+        graph.parse(shared(f"vectors/platforms/dcat/{name}"))
+    xsd = rdflib.XSD
+    for triple in list(graph):
+        value = triple[2]
+        if isinstance(value, rdflib.Literal) and value.datatype == xsd.long:
+            graph.remove(triple)
+            graph.add((triple[0], triple[1], rdflib.Literal(str(value), datatype=xsd.integer)))
+    return graph
+
+
+SETS = {"eu": ("eu-3.0.1-shapes.ttl",), "nl": ("nl-dcat-ap-SHACL.ttl", "nl-dcat-ap-nl-SHACL.ttl")}
+
+
+@pytest.mark.parametrize("profile", list(SETS))
+@pytest.mark.parametrize("settings", [{}, FULL], ids=["defaults", "full"])
+async def test_the_catalogue_conforms_to_the_shapes(
+    place: AStore, shared: Callable[[str], Path], profile: str, settings: dict[str, Any]
+) -> None:
+    pyshacl = pytest.importorskip("pyshacl", reason="pyshacl is not installed: it runs the shapes")
+    graph = await graph_of(place, **settings)
+    _, results, text = pyshacl.validate(graph, shacl_graph=shapes(shared, *SETS[profile]), inference="none")
+    severity = rdflib.Namespace("http://www.w3.org/ns/shacl#")
+    violations = list(results.subjects(severity.resultSeverity, severity.Violation))
+    assert violations == [], text
+    assert len(list(results.subjects(severity.resultSeverity, severity.Warning))) <= 5, text
+    # The judge is awake: without its title every profile objects.
+    graph.remove((rdflib.URIRef(f"{BASE}/catalog/air-cc-by-4.0"), DCT.title, None))
+    assert not pyshacl.validate(graph, shacl_graph=shapes(shared, *SETS[profile]), inference="none")[0]
+
+
+async def test_both_forms_say_the_same(place: AStore) -> None:
+    from rdflib.compare import isomorphic
+
+    one, two = await graph_of(place, **FULL), await graph_of(place, "/catalog.jsonld", **FULL)
+    assert isomorphic(one, two)
+
+
+async def test_a_dataset_for_each_kind_and_licence(place: AStore) -> None:
+    graph = await graph_of(place, **FULL)
+    found = {
+        str(name).rsplit("/", 1)[1]: str(graph.value(name, DCT.license))
+        for name in graph.subjects(rdflib.RDF.type, DCAT.Dataset)
+    }
+    eu = "http://publications.europa.eu/resource/authority/licence/"
+    assert found["air-cc-by-4.0"] == eu + "CC_BY_4_0"
+    assert found["noise-cc0-1.0"] == eu + "CC0"
+    assert len(found) == 4
+    for name in graph.subjects(rdflib.RDF.type, DCAT.Distribution):
+        assert graph.value(name, DCT.license) is not None
+    contact = graph.value(rdflib.URIRef(f"{BASE}/catalog"), DCAT.contactPoint)
+    assert (contact, rdflib.URIRef("http://www.w3.org/2006/vcard/ns#hasEmail"), None) in graph
+
+
+async def test_a_name_with_quotes_and_lines_stays_a_name(place: AStore) -> None:
+    graph = await graph_of(place, **FULL)
+    assert 'Tuin "van" An\nen \\ Bé' in {str(value) for value in graph.objects(None, DCT.title)}
+
+
+@pytest.mark.parametrize("profile", ["nl", "eu", "vl"])
+async def test_the_profile_is_a_setting(place: AStore, profile: str) -> None:
+    settings = CatalogSettings(profile=profile)
+    graph = await graph_of(place, profile=profile)
+    node = graph.value(predicate=rdflib.RDF.type, object=DCAT.Catalog)
+    assert str(graph.value(node, DCT.conformsTo)) == settings.profile_address
+    other = await graph_of(place, profile=profile, profile_url="https://profile.example/301")
+    assert rdflib.URIRef("https://profile.example/301") in set(other.objects(None, DCT.conformsTo))
+
+
+async def test_the_media_type_and_what_is_not_there(place: AStore) -> None:
+    assert (await fetch(place, "/catalog")).headers["content-type"].startswith("text/turtle")
+    json_ld = await fetch(place, "/catalog", "application/ld+json")
+    assert json_ld.headers["content-type"].startswith("application/ld+json")
+    assert (await fetch(place, "/catalog/none")).status_code == 404
+    assert (await fetch(place, "/register/none.json")).status_code == 404
+    assert catalog_applications(CatalogSettings(enabled=False), place.reader) == {}
+
+
+def test_licences_are_addresses() -> None:
+    assert licence_address("https://a.example/x y>") == "https://a.example/x%20y%3E"
+    assert licence_address("eigen voorwaarden").startswith("urn:")
+    assert licence_address("cc-by-4.0").endswith("CC_BY_4_0")
+
+
+async def test_every_public_sensor_has_a_register_record_of_its_form(place: AStore) -> None:
+    records = (await fetch(place, "/register.json", **FULL)).json()
+    checker = jsonschema.FormatChecker()
+    assert [record["id"] for record in records] == [
+        f"{BASE}/register/{name}.json" for name in ("plein-1", "kaai-2", "bak-3", "tuin-4")
+    ]
+    for record in records:
+        jsonschema.Draft202012Validator(SCHEMA, format_checker=checker).validate(record)
+        assert record["endDate"] == "2028-12-31"
+        assert record["startDate"] == "2025-11-23T18:0" + record["startDate"][15:]
+    one = (await fetch(place, "/register/plein-1.json", **FULL)).json()
+    assert one in records
+    assert (await fetch(place, "/register/schema.json")).json() == SCHEMA
+    text = (await fetch(place, "/register.json")).text + (await fetch(place, "/catalog.ttl")).text
+    assert "70b3d57ed" not in text
+    assert "6.0512" not in text
+
+
+def test_a_change_of_what_is_collected_must_be_reported() -> None:
+    before = {"collected": [{"quantity": "pm10", "unit": "µg/m³"}], "owner": "a"}
+    assert changes(before, before) == []
+    assert changes(before, {**before, "collected": []}) == ["collected"]
+
+
+def test_a_report_is_due_five_days_before_placing() -> None:
+    assert not report_is_late(NOW_MS + REPORT_BEFORE_MS, NOW_MS)
+    assert report_is_late(NOW_MS + REPORT_BEFORE_MS - 1, NOW_MS)
+
+
+def test_the_record_of_processing_names_every_outlet_and_no_secret() -> None:
+    tables = {
+        "orion": {"type": "ngsi_ld", "url": "https://user:geheim@orion.example", "token": "ook-geheim"},
+        "sensor_community": {},
+        "thuis": {"type": "mqtt", "host": "broker.example"},
+    }
+    rows = outlet_rows(tables, {"sensor_community": "sensor_community"})
+    text = processing_record(CatalogSettings(**FULL), rows, 30, {"air": 3, "noise": 1})
+    for name in tables:
+        assert f"| {name} |" in text
+    assert "https://orion.example" in text
+    assert "geheim" not in text
+    assert "30 dagen" in text
+    assert "Gemeente Zwolle" in text
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"profile": "be"}, {"email": "x"}, {"end_date": "morgen"}, {"base_url": "x"}, {"language": "de"},
+     {"contact_url": "ftp://x"}],
+)  # fmt: skip
+def test_wrong_settings_are_refused_by_name(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        CatalogSettings(**settings)
+    assert f"publish.catalog.{next(iter(settings))}" in str(caught.value)
