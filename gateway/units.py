@@ -27,6 +27,7 @@ _ROWS = (
     Unit("%", "%", "P1", "%"),
     Unit("dB(A)", "dB", "2N", "dB(A)"),
     Unit("dB(C)", "dB", "2N", "dB(C)"),
+    Unit("dB", "dB", "2N", "dB"),
     Unit("mm", "mm", "MMT", "mm"),
     Unit("mm/h", "mm/h", "H67", "mm/h"),
     Unit("mV", "mV", "2Z", "mV"),

@@ -36,7 +36,14 @@ SOIL_MOISTURE = const(25)
 SOLAR = const(26)
 CURRENT = const(27)
 TILT = const(28)
-# 29 to 39 are kept for sound.
+LA1 = const(29)
+LA95 = const(30)
+LA99 = const(31)
+LASMAX = const(32)
+LZEQ = const(33)
+SOUND_NOTES = const(34)
+LAEQ_1S = const(35)
+# 36 to 39 are kept for sound.
 PM2_5_MIN = const(40)
 PM2_5_MAX = const(41)
 PM2_5_DEVIATION = const(42)
@@ -49,6 +56,8 @@ EVENTS = const(48)
 PASSAGES = const(49)
 DEW_POINT = const(50)
 GAS_RESISTANCE = const(51)
+# 64 to 96: third octaves from 12.5 Hz (64) to 20 kHz (96), see BAND_HZ.
+BAND_FIRST = const(64)
 
 # Bits of EVENTS: what happened since the record before.
 EVENT_EMPTIED = const(1)
@@ -56,6 +65,12 @@ EVENT_TILTED = const(2)
 EVENT_KNOCKED_OVER = const(4)
 EVENT_FIRE = const(8)
 EVENT_LID_OPEN = const(16)
+
+# Bits of SOUND_NOTES: what was heard beside the sound of the street. The levels stand, for who leaves such
+# times out; what makes a level doubtful is the state of its reading.
+SOUND_WIND = const(1)  # rumble below 20 Hz
+SOUND_RAIN = const(2)  # steady, bright noise, as of rain on the housing
+SOUND_DRIFT = const(4)  # the sampling clock is off by more than 0.2 %
 
 # Bits of HEALTH: what the sensor says about itself; 0 is all well.
 HEALTH_FAN_SLOW = const(1)
@@ -107,7 +122,26 @@ MEASUREMENTS = (
     (EVENTS, "events", "1", 0, 0, 255),  # bits EVENT_*
     (PASSAGES, "passages", "1", 0, 0, 65535),  # rises and wraps
     (DEW_POINT, "dew_point", "Cel", 2, -10000, 10000),
+    (LA1, "la1", "dB(A)", 1, 0, 1500),  # exceeded 1 % of the time
+    (LA95, "la95", "dB(A)", 1, 0, 1500),
+    (LA99, "la99", "dB(A)", 1, 0, 1500),
+    (LASMAX, "lasmax", "dB(A)", 1, 0, 1500),  # time weighting slow
+    (LZEQ, "lzeq", "dB", 1, 0, 1500),  # from 2 Hz to 20 kHz without weighting
+    (SOUND_NOTES, "sound_notes", "1", 0, 0, 15),  # bits SOUND_*
+    (LAEQ_1S, "laeq_1s", "dB(A)", 1, 0, 1500),  # of the second that ends then
     (GAS_RESISTANCE, "gas_resistance", "Ohm", 0, 0, 100000000),  # BME680: relative, each chip its own
+)
+
+# Third octaves, by their nominal frequency: unweighted, whole decibels (IEC 61260-1), 0 is "0 dB or less".
+# fmt: off
+BAND_HZ = (
+    "12_5", "16", "20", "25", "31_5", "40", "50", "63", "80", "100", "125", "160", "200", "250", "315", "400",
+    "500", "630", "800", "1000", "1250", "1600", "2000", "2500", "3150", "4000", "5000", "6300", "8000",
+    "10000", "12500", "16000", "20000",
+)
+# fmt: on
+MEASUREMENTS += tuple(
+    [(BAND_FIRST + i, "lzeq_" + BAND_HZ[i] + "hz", "dB", 0, 0, 127) for i in range(len(BAND_HZ))]
 )
 
 _BY_ID = {row[0]: row for row in MEASUREMENTS}

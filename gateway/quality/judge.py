@@ -66,9 +66,12 @@ class Judge:
             memory = self._memory[site.id] = self._recall(site.id)
         common = _common_flags(decoded)
         disordered = _disordered(decoded.readings)
+        heard = _heard(decoded.readings)
         found: list[Observation] = []
         for reading in decoded.readings:
             flags = list(common)
+            if reading.unit.startswith("dB"):
+                flags += heard
             if reading.value is not None:
                 flags += _series_flags(memory, reading.quantity, reading.value, decoded.observed_at_ms)
                 if reading.quantity in disordered:
@@ -107,6 +110,12 @@ def _common_flags(decoded: Decoded) -> tuple[str, ...]:
     if decoded.observed_at_ms > decoded.received_at_ms + table.FUTURE_TOLERANCE_MS:
         flags.append(table.FUTURE)
     return tuple(flags)
+
+
+def _heard(readings: Sequence[Reading]) -> list[str]:
+    """Return what a noise node heard beside its street, as flags of all levels of the record."""
+    notes = next((int(r.value) for r in readings if r.quantity == "sound_notes" and r.value is not None), 0)
+    return [flag for bit, flag in table.SOUND_FLAGS if notes & bit]
 
 
 def _disordered(readings: Sequence[Reading]) -> frozenset[str]:

@@ -87,6 +87,7 @@ CHECKS: tuple[Check, ...] = (
     _range("temperature", -50, 70, _SC_MAP),
     _range("relative_humidity", 0, 100, _SC_MAP),
     *(_range(level, 25, 130, _OWN) for level in ("laeq", "lafmax", "lafmin", "la10", "la50", "la90", "lceq")),
+    *(_range(level, 25, 130, _OWN) for level in ("la1", "la95", "la99", "lasmax", "lzeq", "laeq_1s")),
     _range("lcpeak", 25, 150, _OWN),
     _range("distance", 30, 4500, "A02YYUW datasheet: 30 to 4500 mm"),
     _range("battery", 2000, 6000, _OWN),
@@ -105,10 +106,17 @@ CHECKS: tuple[Check, ...] = (
 )
 
 # In one record, each quantity may not be above the next.
-ORDERS: tuple[tuple[str, ...], ...] = (("pm1", "pm2_5", "pm4", "pm10"), ("lafmin", "laeq", "lafmax"))
+ORDERS: tuple[tuple[str, ...], ...] = (
+    ("pm1", "pm2_5", "pm4", "pm10"),
+    ("lafmin", "laeq", "lafmax"),
+    ("la99", "la95", "la90", "la50", "la10", "la1"),
+)
 ORDER_TOLERANCE = 0.05  # half a step of these quantities on the wire
 
 FUTURE_TOLERANCE_MS = 120_000
+
+# Flags that a record raises on its own sound levels: bits of sound_notes (wire.measurements).
+SOUND_FLAGS: tuple[tuple[int, str], ...] = ((1, "wind"), (2, "rain"), (4, "clock_drift"))
 
 FILLING_LEVEL = Method(
     "bin_geometry",

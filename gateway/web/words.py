@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.web.languages import N_
+from wire.measurements import BAND_HZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,13 @@ QUANTITIES = {
     "la90": Quantity(N_("Background level LA90"), 1, 15),
     "lceq": Quantity(N_("Sound level with bass LCeq"), 1, 16),
     "lcpeak": Quantity(N_("Highest peak LCpeak"), 1, 17),
+    "la1": Quantity(N_("Level exceeded 1 % of the time LA1"), 1, 18),
+    "la95": Quantity(N_("Level exceeded 95 % of the time LA95"), 1, 18),
+    "la99": Quantity(N_("Level exceeded 99 % of the time LA99"), 1, 18),
+    "lasmax": Quantity(N_("Loudest moment, slow, LASmax"), 1, 18),
+    "lzeq": Quantity(N_("Sound level without weighting LZeq"), 1, 18),
+    "laeq_1s": Quantity(N_("Sound level of one second LAeq,1s"), 1, 19),
+    "sound_notes": Quantity(N_("Beside the street: 1 wind, 2 rain, 4 clock drift"), 0, 83),
     "pm2_5_min": Quantity(N_("Lowest PM2.5 of the samples"), 1, 5),
     "pm2_5_max": Quantity(N_("Highest PM2.5 of the samples"), 1, 6),
     "pm2_5_deviation": Quantity(N_("Standard deviation of the PM2.5 samples"), 1, 7),
@@ -100,8 +108,15 @@ FLAGS = {
     "geometry": N_("does not fit the size of the bin"),
     "counter_reset": N_("the counter of the rain gauge started again"),
     "time_unset": N_("the node did not know the time"),
+    "wind": N_("wind blew on the microphone"),
+    "rain": N_("it sounded like rain on the microphone"),
+    "clock_drift": N_("the microphone's clock is off by more than 0.2 %"),
     "future": N_("comes from the future: the node's clock is wrong"),
 }
+
+
+# Third octaves: their names are the same in every language, and they stand behind all others of a site.
+QUANTITIES |= {f"lzeq_{hz}hz": Quantity(f"LZeq 1/3 oct {hz.replace('_', ',')} Hz", 0, 60) for hz in BAND_HZ}
 
 
 def quantity(name: str) -> Quantity:

@@ -6,26 +6,36 @@ Profile 0 has no row: its frame carries the ids itself, so any set can be sent, 
 
 from .._compat import const
 from ..measurements import (
+    BAND_FIRST,
     BATTERY,
     DISTANCE,
+    LA1,
     LA10,
     LA50,
     LA90,
+    LA95,
+    LA99,
     LAEQ,
+    LAEQ_1S,
     LAFMAX,
     LAFMIN,
+    LASMAX,
     LCEQ,
     LCPEAK,
+    LZEQ,
     PM1,
     PM2_5,
     PM4,
     PM10,
     RAIN_TIPS,
     RELATIVE_HUMIDITY,
+    SOUND_NOTES,
     TEMPERATURE,
 )
 
 EXPLICIT = const(0)
+
+_SOUND = (LAEQ, LAFMAX, LAFMIN, LA10, LA50, LA90, LCEQ, LCPEAK, LA1, LA95, LA99, LASMAX, LZEQ, SOUND_NOTES)
 
 # (profile, measurement ids in packing order)
 PROFILES = (
@@ -36,6 +46,10 @@ PROFILES = (
     (5, (DISTANCE, TEMPERATURE, RELATIVE_HUMIDITY, BATTERY)),  # bin that also measures the climate
     (6, (PM1, PM2_5, PM4, PM10, TEMPERATURE, RELATIVE_HUMIDITY)),  # air on mains
     (7, (LAEQ, LAFMAX, LAFMIN, LA10, LA50, LA90, LCEQ, LCPEAK)),  # noise on mains
+    (8, _SOUND),  # every level of a noise node
+    (9, _SOUND[:8] + (BATTERY,) + _SOUND[8:]),
+    (10, (LAEQ_1S,)),  # the seconds of an event
+    (11, tuple(range(BAND_FIRST + 3, BAND_FIRST + 33))),  # third octaves from 25 Hz to 20 kHz
 )
 
 

@@ -13,8 +13,10 @@ from .v2_tables import parse
 EXPLICIT = 0
 _PACKAGE = "wire.codec.v2_profile_"
 
-# (number, measurement ids in coding order): the channel sets of version 1, each with a trained table
-ROWS = PROFILES
+_TRAINED = 7  # sets above have no table yet: the generic one, or version 1 where that is shorter
+
+# (number, measurement ids in coding order): the channel sets of version 1 that have a trained table
+ROWS = tuple([row for row in PROFILES if row[0] <= _TRAINED])
 _tables = {}
 
 

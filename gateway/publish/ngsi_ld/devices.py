@@ -24,6 +24,8 @@ CONTROLLED = {
     "temperature": "temperature", "relative_humidity": "humidity", "pressure": "atmosphericPressure",
     "laeq": "noiseLevel", "lafmax": "noiseLevel", "lafmin": "noiseLevel", "la10": "noiseLevel",
     "la50": "noiseLevel", "la90": "noiseLevel", "lceq": "noiseLevel", "lcpeak": "noiseLevel",
+    "la1": "noiseLevel", "la95": "noiseLevel", "la99": "noiseLevel", "lasmax": "noiseLevel",
+    "lzeq": "noiseLevel",
     "filling_level": "fillingLevel", "distance": "fillingLevel", "precipitation": "precipitation",
     "rain_tips": "precipitation", "soil_moisture": "soilMoisture", "battery": "batteryLife",
 }  # fmt: skip

@@ -62,6 +62,11 @@ MODELS: dict[str, Model] = {
             "la90": Attribute("LA90", "2N"),
             "lceq": Attribute("LCeq", "2N"),
             "lcpeak": Attribute("LCpeak", "2N"),
+            "la1": Attribute("LA1", "2N"),
+            "la95": Attribute("LA95", "2N"),
+            "la99": Attribute("LA99", "2N"),
+            "lasmax": Attribute("LASmax", "2N"),
+            "lzeq": Attribute("LZeq", "2N"),
         },
     ),
     "bin": Model(
