@@ -1,5 +1,5 @@
 """Payload bytes to decoded records: decoding never calibrates."""
 
-from gateway.decode.ports import Contents, decode
+from gateway.decode.ports import Contents, Decoder, decode
 
-__all__ = ("Contents", "decode")
+__all__ = ("Contents", "Decoder", "decode")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import cast
 
+from gateway.decode.protected import Unprotect
 from gateway.decode.records import decode_records
 from gateway.decode.status import decode_status
 from gateway.errors import IngestError
 from gateway.model import Decoded, Uplink
-from wire import ports
+from wire import backfill, ports
+from wire.errors import WireError
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +21,50 @@ class Contents:
 
     records: list[Decoded] = field(default_factory=list[Decoded])
     status: dict[str, int | str] | None = None
+    gone: tuple[tuple[int, int], ...] = ()  # ranges of records that the node does not have any more
+
+
+class Decoder:
+    """Decodes the uplinks of all devices in the order of their reception, with what parity brings back.
+
+    What it remembers of each device's window is lost with the process: frames from before a restart that
+    are still missing then are not brought back.
+    """
+
+    def __init__(self) -> None:
+        self._unprotect = Unprotect()
+
+    def decode(self, uplink: Uplink) -> Contents:
+        """Return what an uplink holds and brings back; raise IngestError whose cause is a counter's name."""
+        if uplink.f_port != ports.RECORDS:
+            return decode(uplink)
+        own, *recovered = self._unprotect.unfold(uplink)
+        records = decode_records(own)
+        for found in recovered:
+            # A frame brought back that makes no sense is no reason to refuse the one that arrived.
+            with suppress(IngestError):
+                records += decode_records(found)
+        return Contents(records=records)
 
 
 def decode(uplink: Uplink) -> Contents:
-    """Return what an uplink holds; raise IngestError whose cause is a counter's name."""
+    """Return what an uplink holds by itself; raise IngestError whose cause is a counter's name."""
     if uplink.f_port == ports.RECORDS:
-        return Contents(records=decode_records(uplink))
+        return Contents(records=decode_records(Unprotect().unfold(uplink)[0]))
     if uplink.f_port == ports.STATUS:
         return Contents(status=decode_status(uplink))
+    if uplink.f_port == ports.COMMANDS and uplink.payload[:1] == bytes((backfill.RECORDS_GONE,)):
+        return Contents(gone=_gone(uplink))
     raise IngestError(
         "decode.port_unknown",
         f"{uplink.dev_eui}: port {uplink.f_port} is none of ours "
         f"({ports.RECORDS} records, {ports.STATUS} status)",
     )
+
+
+def _gone(uplink: Uplink) -> tuple[tuple[int, int], ...]:
+    try:
+        found = cast("tuple[int, list[tuple[int, int]]]", backfill.unpack_ranges(uplink.payload))
+    except WireError as error:
+        raise IngestError("decode.command_malformed", f"{uplink.dev_eui}: {error}") from error
+    return tuple(found[1])

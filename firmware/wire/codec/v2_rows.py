@@ -295,12 +295,12 @@ def encode_rows(number, table, engine, rows, limit, now_s=None):
         payload = writer.coder.finish()
         if len(payload) == size or not table.later_bits_q4:
             return payload, n
-        # The count was coded for another length: again for this one, and fill up if that is too long.
-        for length in range(len(payload), min(len(payload) + 3, limit + 1)):
+        # The count was coded for another length: again for this one. It may move the length once more.
+        for length in range(max(len(payload) - 1, 1), min(len(payload) + 3, limit + 1)):
             if writer.write(rows, n, now_s, limit, length) == n:
                 payload = writer.coder.finish()
-                if len(payload) <= length:
-                    return payload + bytes(length - len(payload)), n
+                if len(payload) == length:
+                    return payload, n
         n -= 1
         size = limit
     return b"", 0

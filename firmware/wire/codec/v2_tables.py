@@ -9,7 +9,7 @@
                 | n edges u8 | edges i24 x n | masses u8 x (n - 1), sum 240
 
 i8 are stored plus 128, i16 plus 32768, i24 plus 2^23; big-endian. A first value, less its parents' share,
-falls into a bin between two edges with mass / 256, anywhere in it alike; 16 / 256 are left for any other value.
+falls into a bin between two edges with mass / 256, anywhere in it alike; 16 / 256 are left for others.
 """
 
 from ..errors import WireError
