@@ -25,8 +25,8 @@ class Unprotect:
     def unfold(self, uplink: Uplink) -> list[Uplink]:
         """Return the uplink as its codec frame, then the frames it brings back, dated.
 
-        An uplink of another kind is returned as it is. Raise IngestError decode.truncated for a protected frame
-        of a wrong length.
+        An uplink of another kind is returned as it is. Raise IngestError decode.truncated for a protected
+        frame of a wrong length.
         """
         if not uplink.payload or not parity.FIRST_BYTE <= uplink.payload[0] <= parity.LAST_BYTE:
             return [uplink]

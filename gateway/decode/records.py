@@ -12,6 +12,7 @@ import wire.codec
 from gateway.errors import IngestError
 from gateway.model import Decoded, Reading, Uplink
 from wire import measurements
+from wire.codec.v2_rows import FIRST_BYTE
 from wire.errors import WireError
 from wire.record import (
     FIRST_ERROR,
@@ -69,7 +70,8 @@ def _reading(measurement_id: int, raw: int, state: int) -> Reading:
 
 
 def _cause(payload: bytes, error: WireError) -> str:
-    if error.field == "version":
+    # A profile that is not known is a newer node's: the frame can be decoded by a newer gateway.
+    if error.field == "version" or (error.field == "profile" and payload[0] >= FIRST_BYTE):
         return "decode.codec_unknown"
     if error.field == "length":
         return "decode.truncated"
