@@ -19,6 +19,9 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+from starlette.applications import Starlette
+
+from gateway.backfill import Backfill, GapBook
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config
 from gateway.control import create_control
@@ -145,7 +148,7 @@ class Gateway:
 
     async def _start_web(self) -> None:
         token = secrets.token_urlsafe(32)
-        control = HttpServer(create_control(token, self.status), "127.0.0.1", 0, "control")
+        control = HttpServer(self._control(token), "127.0.0.1", 0, "control")
         await control.start()
         self._stack.push_async_callback(control.close)
         self.directory.write_control(control.port, token)
@@ -297,6 +300,11 @@ class Gateway:
 
     def _keep_task(self, work: Any, name: str) -> None:
         task = asyncio.create_task(work, name=name)
+
+    def _control(self, token: str) -> Starlette:
+        return create_control(
+            token, self.status, self.downlinks, lambda: self.networks.lns if self.networks else None
+        )
 
         async def cancel() -> None:
             task.cancel()

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from gateway.cli.common import SOME_REFUSED, config_option, configuration, json_option, print_json, table
+from gateway.cli.move import export, reset_join, send
 from gateway.config import Config
 from gateway.registry import Registry, RowReport, import_devices
 from gateway.registry.model import KINDS, TRANSPORTS
@@ -109,6 +110,10 @@ def list_devices(config_file: Path | None, data: Path | None, as_json: bool, as_
         for device, site in found
     ]
     table(rows, ("DEVEUI", "KIND", "TRANSPORT", "SITE", "NAME"))
+
+
+for _command in (export, reset_join, send):
+    device.add_command(_command)
 
 
 def _open(config: Config) -> Registry:

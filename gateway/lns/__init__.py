@@ -2,6 +2,6 @@
 
 from .server import NetworkServer
 from .settings import LnsSettings
-from .store import SessionStore
+from .store import SessionStore, forget_dev_nonce
 
-__all__ = ["LnsSettings", "NetworkServer", "SessionStore"]
+__all__ = ["LnsSettings", "NetworkServer", "SessionStore", "forget_dev_nonce"]

@@ -156,6 +156,8 @@ class NetworkServer:
         JoinNonce keeps rising, so old JoinAccepts stay worthless; old JoinRequests could be replayed
         until the device has joined.
         """
+        if self._keys.device_keys(dev_eui) is None:
+            raise RegistryError(f"device {dev_eui} is not registered for LoRaWAN: add it first")
         async with self._locks[dev_eui]:
             state = JoinState(-1, self._joins.get(dev_eui, JoinState()).join_nonce)
             await self._store.commit(store.save_device(dev_eui, state))

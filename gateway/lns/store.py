@@ -356,3 +356,9 @@ def _undelivered(row: tuple[Any, ...]) -> tuple[UplinkKey, Uplink]:
         receptions=tuple(Reception(**reception) for reception in json.loads(receptions)),
     )
     return (dev_eui, join_nonce, f_cnt), uplink
+
+
+async def forget_dev_nonce(store: SessionStore, dev_eui: str) -> None:
+    """Accept any DevNonce at a device's next join, where no server runs: for one whose memory was erased."""
+    known = store.load().devices.get(dev_eui, JoinState())
+    await store.commit(save_device(dev_eui, JoinState(-1, known.join_nonce)))
