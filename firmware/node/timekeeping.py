@@ -14,6 +14,8 @@ from wire.record import TIME_DRIFTING, TIME_NEVER_SET
 _FLOOR_S = const(1704067200)
 _CEILING_S = const(0xFFFFFFFF)  # the wire's 32 bits end in 2106
 _SNAPSHOT_BYTES = const(22)
+_DRIFT_OVER_MS = const(3600000)  # an answer is good to a few milliseconds: an hour makes that 1 to 2 ppm
+_DRIFT_MAX_PPM = const(500)
 
 
 class Timekeeper:
@@ -32,6 +34,7 @@ class Timekeeper:
         self._quality = TIME_NEVER_SET
         self._set_at_ms = 0
         self._drift_budget_ms = drift_budget_s * 1000
+        self.drift_ppm = None  # how much the crystal is slow, from one answer to the next
         self.refused = 0  # answers that no clock in its senses gives
 
     def uptime_ms(self):
@@ -58,6 +61,11 @@ class Timekeeper:
             return False
         self.uptime_ms()
         at_up_ms = self._up_ms + self._clock.ticks_diff(at_ticks_ms, self._ticks)
+        passed_ms = at_up_ms - self._set_at_ms
+        if self._offset_ms is not None and quality == self._quality and passed_ms >= _DRIFT_OVER_MS:
+            drift_ppm = (utc_ms - at_up_ms - self._offset_ms) * 1000000 // passed_ms
+            if abs(drift_ppm) <= _DRIFT_MAX_PPM:  # more is a clock that was set, not one that drifts
+                self.drift_ppm = drift_ppm
         self._offset_ms = utc_ms - at_up_ms
         self._quality = quality
         self._set_at_ms = at_up_ms

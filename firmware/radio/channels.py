@@ -39,18 +39,23 @@ class Channels:
         self.mask = _DEFAULT_MASK
 
     def apply_cflist(self, cflist):
-        """Take the five channels of a JoinAccept's CFList; masks (type 1) have no meaning in EU868."""
+        """Take the five channels of a JoinAccept's CFList (type 0), or its masks (type 1).
+
+        Of masks only channels that exist are taken, and only when some are left: what a network means
+        by the others in EU868 the regional parameters leave open.
+        """
         if not cflist:
             return
         try:
-            kind, freqs = unpack(cflist)
+            kind, values = unpack(cflist)
         except WireError:
             return  # a type of a later version: the default channels do
         if kind != FREQUENCIES:
+            self.mask = values[0] & self.defined_mask() or self.mask
             return
-        for i in range(len(freqs)):
-            if usable(freqs[i]):
-                self.define(FIRST_FREE_CHANNEL + i, freqs[i], 0, MAX_DEFAULT_DR)
+        for i in range(len(values)):
+            if usable(values[i]):
+                self.define(FIRST_FREE_CHANNEL + i, values[i], 0, MAX_DEFAULT_DR)
 
     def define(self, index, freq_hz, min_dr, max_dr):
         """Set and enable a channel; its downlink is on the same frequency."""

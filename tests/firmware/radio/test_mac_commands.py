@@ -286,3 +286,52 @@ def test_a_moving_device_sets_no_adr_bit(bench: Bench):
     bench.mac.adr = False
     bench.mac.send(1, b"x")
     assert not bench.ups[-1].fctrl & ADR
+
+
+@pytest.mark.parametrize("dl_settings", [0x60, 0x70, 0x07, 0x0F])
+def test_a_join_accept_with_windows_that_cannot_be_opened_is_refused(dl_settings: int):
+    """RP002: RX1DROffset 6 and 7 and RX2 data rates above 6 are not for this device; it stays unjoined."""
+    bench = Bench(join=False, duty_cycle=False)
+    bench.terms = JoinTerms(dl_settings=dl_settings)
+    assert not bench.mac.join()
+    assert (bench.mac.joined, bench.mac.dropped) == (False, 1)
+    bench.terms = JoinTerms()
+    assert bench.mac.join()  # the JoinNonce was not used up
+
+
+@pytest.mark.parametrize(
+    ("mask", "channels"), [(0x0003, {0, 1}), (0x00FF, {0, 1, 2}), (0x00F8, {0, 1, 2}), (0, {0, 1, 2})]
+)
+def test_a_cflist_of_masks_enables_channels_that_exist(mask: int, channels: set[int]):
+    bench = Bench(join=False, duty_cycle=False)
+    bench.terms = JoinTerms(cflist=mask.to_bytes(2, "little") + bytes(13) + b"\x01")
+    assert bench.mac.join()
+    assert set(bench.mac.session.channels.for_dr(0)) == channels
+
+
+def test_the_silence_after_duty_cycle_req_survives_reset_and_power_cut():
+    """DutyCycleReq 10: 1/1024 of the time; a frame of 46 ms wants 47 s of silence."""
+
+    class Rtc:
+        value: bytes | None = None
+
+        def load(self, _name: str) -> bytes | None:
+            return self.value
+
+        def save(self, _name: str, data: bytes) -> None:
+            self.value = data
+
+    bench, rtc = Bench(join=False), Rtc()
+    bench.mac = bench.make_mac(retained=rtc)
+    assert bench.mac.join()
+    bench.answer_once(lambda: bench.down(fopts=b"\x04\x0a"))
+    bench.mac.send(1, b"")
+    bench.mac.send(1, b"")
+    asked = bench.mac._quiet_until_ms - bench.mac._uptime.ms()
+    assert 40_000 < asked < 60_000
+    bench.mac = bench.make_mac(retained=rtc, slept_ms=10_000)
+    assert asked - 10_100 < bench.mac.wait_ms() <= asked - 9_000
+    assert bench.mac.send(1, b"").reason == "duty cycle"
+    rtc.value = None
+    bench.mac = bench.make_mac(retained=rtc)
+    assert bench.mac.wait_ms() >= asked  # nobody knows how long the power was off
