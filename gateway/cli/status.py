@@ -52,6 +52,9 @@ def status(config_file: Path | None, data: Path | None, as_json: bool) -> None:
     for section, head in (("gateways", "GATEWAY"), ("dead_letters", "DEAD LETTER")):
         for entry in found[section]:
             click.echo(f"{head}: " + ", ".join(f"{name} {value}" for name, value in entry.items() if value))
+    for name, network in found["networks"].items():
+        devices = len(network["devices"])
+        click.echo(f"NETWORK: {name}: connected {network['connected']}, events of {devices} devices")
     for name, state in found["publishers"].items():
         click.echo(f"PUBLISHER: {name}: " + ", ".join(f"{key} {value}" for key, value in state.items()))
 
