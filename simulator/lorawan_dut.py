@@ -167,7 +167,7 @@ class Console:
     def __init__(self, lines: Lines, ms: Callable[[int], int], reset: Callable[[], object]) -> None:
         self._lines, self._ms, self._reset = lines, ms, reset
         self._asked = False
-        self._resetting = False
+        self._busy = False
 
     def host_wrote(self, data: bytes, now_us: int) -> None:
         """Take a line of the script: something to say, or `?` for the next command."""
@@ -177,9 +177,10 @@ class Console:
             return
         stamped = f"{text} t={self._ms(now_us)}" if text in ("READY", "OK") else text
         self._lines.say(stamped)
-        if text == "READY" and self._resetting:
-            self._resetting = False
+        if text == "READY" and self._busy:  # the command was, or led to, a reset
             self._lines.say(f"OK t={self._ms(now_us)}")
+        if text in ("READY", "OK"):
+            self._busy = False
 
     def read_available(self, now_us: int) -> bytes:
         """Return the next command once the script has asked for it."""
@@ -194,9 +195,10 @@ class Console:
             if fault:
                 self._lines.say(f"ERR {fault}")
             elif words[0] not in ("RESET", "QUIT"):
+                self._busy = True
                 return " ".join(words).encode()
             elif words[0] == "RESET":
-                self._resetting = True
+                self._busy = True
                 self._reset()
                 return b""
             self._lines.say(f"OK t={self._ms(now_us)}")
@@ -293,6 +295,7 @@ async def _live(options: argparse.Namespace, lines: Lines, folder: Path) -> None
             "board": options.board,
             "duty_cycle": bool(options.duty),
             "dr": options.dr,
+            "certification": options.certification,
             "dev_eui": options.dev_eui.hex(),
             "join_eui": options.join_eui.hex(),
             "app_key": options.app_key.hex(),
@@ -336,6 +339,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("join_eui", type=_hex(8))
     parser.add_argument("app_key", type=_hex(16))
     parser.add_argument("--board", default="sim_bin", help="which radio: a board of hardware/boards")
+    parser.add_argument("--certification", action="store_true", help="with the TS009 package on port 224")
     parser.add_argument("--seed", type=int, default=1, help="for everything that is random in the device")
     return parser
 

@@ -41,7 +41,14 @@ KEYS = (
     ("bin_depth_mm", "int", 0, 0, 10000, "empty distance minus full distance; 0: not known"),
     ("bin_table", "text", "", 0, 200, "pairs mm:litres, as 1350:0,800:60,250:120"),
     ("noise_s", "int", 10, 1, 3600, "how long a noise node listens for a record"),
+    ("certification", "choice", False, (False, True), None, "true in a LoRaWAN test house only"),
     ("noise_offset_centidb", "int", 0, -2000, 2000, "microphone calibration, hundredths of a decibel"),
+    ("noise_sensitivity_centidb", "int", -2600, -6000, 0, "of the microphone at 94 dB, re full scale"),
+    ("noise_self_centidb", "int", 2900, 0, 6000, "A-weighted noise of the microphone itself; 0 to leave it in"),
+    ("noise_response", "choice", "", ("", "ics43434"), None, "the microphone whose response is undone"),
+    ("noise_levels", "choice", "all", ("all", "basic"), None, "basic leaves out LA1, LA95, LA99, LASmax, LZeq"),
+    ("noise_octaves", "choice", False, (False, True), None, "true for a record of third octaves beside each"),
+    ("noise_seconds", "choice", False, (False, True), None, "true for a record of each second; Wi-Fi only"),
 )
 
 
@@ -128,6 +135,9 @@ def load(text):
         if kind == "hex" and found and not wrong:
             value = value.lower()
         values[key] = value if found and not wrong else default
+    if values["noise_seconds"] and values["radio"] == "lorawan":
+        errors.append("noise_seconds needs Wi-Fi: ask for the seconds of an event, or use radio mqtt")
+        values["noise_seconds"] = False
     _need(values, errors)
     return Config(values), errors
 

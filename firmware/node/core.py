@@ -73,6 +73,9 @@ class Node:
     def start(self):
         """Probe the sensors; what does not answer is reported and probed again at each acquisition."""
         for sensor in self.sensors:
+            attach = getattr(sensor.driver, "attach", None)
+            if attach is not None:
+                attach(self)
             if sensor.probe():
                 self._say(sensor.name + " answers")
             else:
@@ -136,10 +139,23 @@ class Node:
         if not readings:
             return  # a node without sensors still tells its status
         self.outbox.add(Record(self.outbox.take_seq(), time_s, quality, readings))
+        for sensor in self.sensors:
+            more = getattr(sensor.driver, "more", None)
+            if more is not None:
+                self.keep_records(more())
         if self.records:  # the first one goes at once: somebody may stand on a ladder and wait for it
             spread_ms = self.config["interval_s"] * 1000 // _SPREAD_PART
             self._link_at_ms = max(self._link_at_ms, self.time.uptime_ms() + self.hal.random(spread_ms))
         self.records += 1
+
+    def keep_records(self, rows):
+        """Keep records beside those of the interval: [(uptime in s or None for now, readings)]."""
+        now_s, quality = self.time.now()
+        offset_s = self.time.offset_ms // 1000 if self.time.known else 0
+        for up_s, readings in rows:
+            time_s = now_s if up_s is None else up_s + offset_s
+            self.outbox.add(Record(self.outbox.take_seq(), time_s, quality, readings))
+            self.hal.feed()
 
     # -- the network ---------------------------------------------------------------------------
 
@@ -147,7 +163,7 @@ class Node:
         """Return when the network is next wanted and allowed."""
         if self.config["radio"] == "none" or self.power.low:
             return now_ms + _NEVER_MS
-        wanted_ms = min(self._status_due_ms, self._time_due_ms)
+        wanted_ms = min(self._status_due_ms, self._time_due_ms, now_ms + self.link.calls_in_ms())
         if self._again_waits():
             wanted_ms = min(wanted_ms, self._again_at_ms)
         if self.link.called or self._answers() or (self.outbox.unsent and not self._holding()):

@@ -5,11 +5,12 @@ transmit; limit() bytes; air_ms(n), how long a payload of n bytes is on the air;
 the network wants an uplink of its own; send(port, payload) -> (sent, confirmed) where confirmed is
 True, False, or None when nobody was asked; downlinks, a list of (port, payload) that came meanwhile,
 for the node to empty; request_time(); take_time() -> (utc_ms, at_ticks_ms, quality) or None; rest()
-when there is nothing to send for now; battery(level), what to tell a network that asks; text, what was
-wrong last in words.
+when there is nothing to send for now; calls_in_ms(), when `called` comes true by itself; battery(level),
+what to tell a network that asks; text, what was wrong last in words.
 """
 
 from radio.air import air_us
+from radio.dutycycle import NEVER_MS
 from radio.errors import RadioError
 from wire._compat import const
 from wire.record import TIME_NETWORK
@@ -17,6 +18,7 @@ from wire.record import TIME_NETWORK
 _JOIN_NO_ANSWER = const(1)  # wire.status.NETWORK_FAILURES
 _NOT_CONFIRMED = const(2)
 _RADIO_FAULT = const(3)
+_TEST_HOUSE_PORT = const(224)  # radio.certification, which is loaded in a test house only
 _PARTS = {
     "spi": 14,
     "busy": 15,
@@ -41,13 +43,16 @@ class LoraLink:
     mostly the gateway that is away. Now and then a join is tried, for a network that forgot us.
     """
 
-    def __init__(self, mac, confirm_every):
+    def __init__(self, mac, confirm_every, certification=None):
         self._mac = mac
+        self._certification = certification
+        self._periodic_at_ms = 0
         self._confirm_every = confirm_every
         self._since_confirm = confirm_every  # the first uplink proves the session
         self._unconfirmed = 0
         self._rejoin = False
         self._time_seen = None
+        self.reset = lambda: None  # what a test house may ask for
         self.downlinks = []
         self.text = ""
         self.failures = 0
@@ -93,7 +98,7 @@ class LoraLink:
         except RadioError as error:
             self._broken(error)
             return False, None
-        self.downlinks += result.downlinks
+        self._came(result.downlinks)
         if not result.sent:
             return False, None
         if not ask:
@@ -111,14 +116,50 @@ class LoraLink:
     @property
     def called(self):
         """Tell whether the network waits for an uplink: it has more for us, or wants an answer."""
-        return self.up and self._mac.wants_uplink
+        return self.up and (self._mac.wants_uplink or self.calls_in_ms() == 0)
+
+    def calls_in_ms(self):
+        """Return in how long a test house expects an uplink; NEVER_MS without one."""
+        package = self._certification
+        if package is None:
+            return NEVER_MS
+        if package.answers or package.join_due:
+            return 0
+        if not package.period_ms:
+            return NEVER_MS
+        return max(self._periodic_at_ms - self._mac.uptime_ms(), 0)
+
+    def _came(self, downlinks):
+        """Take downlinks; those of a test house are obeyed here."""
+        if self._certification is not None:
+            downlinks = self._certification.take(downlinks)
+            if self._certification.reset_due:
+                self.reset()
+        self.downlinks += downlinks
+
+    def _certify(self):
+        """Do what the test house wants next; tell whether that was an uplink or a join."""
+        package = self._certification
+        if package is None or self.calls_in_ms():
+            return None
+        if package.join_due:
+            package.join_due = False
+            return self._mac.join()
+        payload = package.answers.pop(0) if package.answers else package.next_payload()
+        self._periodic_at_ms = self._mac.uptime_ms() + package.period_ms
+        result = self._mac.send(_TEST_HOUSE_PORT, payload, package.confirmed)
+        self._came(result.downlinks)
+        return result.sent
 
     def answer(self):
         """Send an empty uplink, which carries ACKs and fetches what waits."""
         try:
-            result = self._mac.poll()
-            self.downlinks += result.downlinks
-            return result.sent
+            done = self._certify()
+            if done is None:
+                result = self._mac.poll()
+                self._came(result.downlinks)
+                done = result.sent
+            return done
         except RadioError as error:
             return self._broken(error)
 

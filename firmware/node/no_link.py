@@ -25,5 +25,9 @@ class NoLink:
     def rest(self):
         """It always rests."""
 
+    def calls_in_ms(self):
+        """Never by itself."""
+        return 1 << 29
+
     def battery(self, level):
         """Nobody asks."""

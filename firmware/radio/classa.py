@@ -149,6 +149,10 @@ class ClassA:
         """The session (see session.py), or None."""
         return self._session
 
+    def uptime_ms(self):
+        """Return milliseconds since this object was made; they do not wrap."""
+        return self._uptime.ms()
+
     def wait_ms(self):
         """Return how long to wait before the next join() or, once joined, send()."""
         if self._session is None:

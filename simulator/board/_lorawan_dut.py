@@ -3,9 +3,10 @@ import json
 import time
 
 import machine
-
 from node import build
 from node.store import NvsStore
+from node.version import VERSION
+from radio.certification import PORT, Certification
 from radio.errors import RadioError
 from radio.uptime import Uptime
 
@@ -19,6 +20,8 @@ with open("config.json") as f:
 board = build.board_module(config["board"])
 uart = machine.UART(_CONSOLE, _BAUD, rxbuf=2048)
 mac = build.lora_mac(board, build.Buses(board), config, NvsStore(), duty_cycle=config["duty_cycle"])
+package = Certification(mac, VERSION) if config["certification"] else None
+periodic_at = 0
 uptime = Uptime(time)
 wanted_dr = config["dr"]
 mac.first_dr = min(wanted_dr, 5)
@@ -38,7 +41,7 @@ def ask():
 
 
 def tell(result):
-    for port, data in result.downlinks:
+    for port, data in result.downlinks if package is None else package.take(result.downlinks):
         say("DOWN port=%d hex=%s" % (port, data.hex()))
     if not result.sent:
         say("ERR " + result.reason)
@@ -64,6 +67,28 @@ def set_dr(dr):
     return True
 
 
+def certify():
+    """Do what a test house asked for on port 224; return when it wants something next, None for never."""
+    global periodic_at, joining
+    if package is None or not mac.joined:
+        return None
+    if package.reset_due:
+        machine.reset()
+    if package.join_due:
+        package.join_due = False
+        joining = True
+        return 0
+    if not package.answers and not package.period_ms:
+        return None
+    left = 0 if package.answers else periodic_at - uptime.ms()
+    if left > 0:
+        return left
+    payload = package.answers.pop(0) if package.answers else package.next_payload()
+    periodic_at = uptime.ms() + package.period_ms
+    tell(mac.send(PORT, payload, package.confirmed))
+    return 0
+
+
 def run(ms):
     """Let time pass, and do what a node does by itself meanwhile."""
     end = uptime.ms() + ms
@@ -72,6 +97,11 @@ def run(ms):
         if left <= 0:
             return
         pause = min(left, _DAY_MS)
+        asked = certify()
+        if asked == 0:
+            continue
+        if asked:
+            pause = min(pause, asked)
         if joining:
             wait = mac.join_wait_ms()
         elif mac.wants_uplink:

@@ -91,11 +91,19 @@ class Dut:
     """The device behind its adapter, with the smallest network server that can talk to it."""
 
     def __init__(
-        self, state: Path, *, board: str = "sim_bin", duty: bool = False, dr: int = 5, join: bool = True
+        self,
+        state: Path,
+        *,
+        board: str = "sim_bin",
+        duty: bool = False,
+        dr: int = 5,
+        join: bool = True,
+        certification: bool = False,
     ) -> None:
         self.arguments = [
             sys.executable, "-m", "simulator.lorawan_dut", str(state), str(int(duty)), str(dr),
             DEV_EUI.hex(), JOIN_EUI.hex(), APP_KEY.hex(), "--board", board,
+            *(["--certification"] if certification else []),
         ]  # fmt: skip
         self.terms = Terms()
         self.sent: list[Transmission] = []

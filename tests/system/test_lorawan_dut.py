@@ -466,6 +466,26 @@ def test_two_runs_of_the_same_commands_say_the_same(make: Make):
     assert runs[0] == runs[1]
 
 
+def test_a_test_house_drives_the_device_over_port_224(make: Make):
+    """TS009-1.0: echo, a period of 10 s, and a reset of the device, all by downlink."""
+    dut = make(certification=True)
+    dut.answer_once(lambda _up: {1: dut.down(224, b"\x08\x01\xff")})
+    dut.send()
+    dut.run(5000)
+    assert (dut.ups[-1].port, dut.ups[-1].payload) == (224, b"\x08\x02\x00")
+    dut.answer_once(lambda _up: {1: dut.down(224, b"\x06\x02")})
+    dut.send()
+    before = len(dut.ups)
+    dut.run(65_000)
+    periodic = dut.ups[before:]
+    assert len(periodic) in (6, 7)
+    assert {up.port for up in periodic} == {224}
+    dut.answer_once(lambda _up: {1: dut.down(224, b"\x01")})
+    dut.run(20_000)
+    assert dut.downs == []
+    assert len(dut.send()) == 1  # the session survived
+
+
 def test_time_on_air_of_the_tests_is_that_of_the_reference():
     """Section 1 of the reference: four implementations agree."""
     assert [round(time_on_air_ms(sf, 23), 3) for sf in (12, 7)] == [1482.752, 61.696]
