@@ -26,6 +26,7 @@ from gateway.publish.ldes import LdesServer, LdesSettings
 from gateway.publish.ngsi_ld import NgsiLdPublisher, NgsiLdSettings, context_documents
 from gateway.publish.ngsi_v2 import NgsiV2Publisher, NgsiV2Settings
 from gateway.publish.sensorthings import SensorThingsPublisher, SensorThingsSettings
+from gateway.publish.ts013 import codec_documents
 
 PUBLIC = "public"
 OWN_NAME = ""  # as recipient: the outlet's own name
@@ -108,7 +109,7 @@ def make_publishers(config: Config, counters: Counters) -> list[Publisher]:
 
 def public_documents(config: Config) -> dict[str, tuple[str, bytes]]:
     """Return the documents that platforms fetch from the page: path to (media type, content)."""
-    found: dict[str, tuple[str, bytes]] = {}
+    found: dict[str, tuple[str, bytes]] = codec_documents()
     for outlet in outlets(config):
         found |= outlet.kind.documents(outlet.settings)
     return found
