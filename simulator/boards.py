@@ -8,13 +8,16 @@ from typing import Any
 from simulator.buses import Board, SpiMount
 from simulator.channel.frame import Channel
 from simulator.chips.a02yyuw import A02YYUW
-from simulator.chips.base import AdcChip, I2cChip, Microphone, PulseChip, Source, UartChip
+from simulator.chips.base import AdcChip, I2cChip, Microphone, OneWireChip, PulseChip, Source, UartChip
 from simulator.chips.battery import Battery
 from simulator.chips.bme280 import BME280
+from simulator.chips.detector import Detector
+from simulator.chips.ds18b20 import DS18B20
 from simulator.chips.i2s_mic import I2sMicrophone
 from simulator.chips.ina219 import INA219
 from simulator.chips.lis3dh import LIS3DH
 from simulator.chips.mb7389 import MB7389
+from simulator.chips.pcf8593 import PCF8593
 from simulator.chips.pms5003 import PMS5003
 from simulator.chips.rain_gauge import RainGauge
 from simulator.chips.scd4x import SCD4x
@@ -25,6 +28,7 @@ from simulator.chips.sht4x import SHT4x
 from simulator.chips.soil_moisture import SoilMoisture
 from simulator.chips.sps30 import SPS30
 from simulator.chips.sps30_uart import SPS30Uart
+from simulator.chips.switch import SupplySwitch
 from simulator.chips.sx1262 import Sx1262
 from simulator.chips.sx1276 import Sx1276
 from simulator.chips.vl53l1x import VL53L1X
@@ -85,6 +89,8 @@ def build(
     adc: dict[int, AdcChip] = {}
     counters: dict[int, PulseChip] = {}
     i2s: dict[int, Microphone] = {}
+    one_wire: dict[int, OneWireChip] = {}
+    switches: dict[int, SupplySwitch] = {}
     chips: dict[str, object] = {}
     for row in description.get("sensors", []):
         driver, bus, options = row["driver"], row.get("bus", 0), row.get("options", {})
@@ -97,8 +103,15 @@ def build(
             chip = adc[options["pin"]] = SoilMoisture(source)
         elif driver == "battery":
             chip = adc[options["pin"]] = Battery(source, tuple(options.get("ratio", (2, 1))))
-        elif driver == "rain_gauge":
-            chip = counters[options["pin"]] = RainGauge(source, mm_per_tip)
+        elif driver in ("rain_gauge", "passage"):
+            chip = RainGauge(source, mm_per_tip) if driver == "rain_gauge" else Detector(source)
+            if options.get("counter") == "pcf8593":
+                chips["pcf8593"] = counter = PCF8593(chip)
+                i2c.setdefault(bus, []).append(counter)
+            else:
+                counters[options["pin"]] = chip
+        elif driver == "ds18b20":
+            chip = one_wire[options["pin"]] = DS18B20(source)
         elif driver == "i2s_mic":
             rate_hz = description["i2s"][str(bus)].get("rate", 48000)
             chip = i2s[bus] = I2sMicrophone(
@@ -107,12 +120,24 @@ def build(
         else:
             raise SimulatorError(f"board {name}: no chip model stands for driver {driver}")
         chips[driver] = chip
+        if "power" in options and driver != "soil_moisture":
+            switches.setdefault(options["power"], SupplySwitch()).add(chip)
     spi: dict[int, list[SpiMount]] = {}
     radio = description.get("radio")
     if radio is not None and channel is not None:
         mount = radio_mount(description, channel, name)
         spi[radio["spi"]] = [mount]
         chips["radio"] = mount.chip
-    board = Board(name, i2c=i2c, spi=spi, uart=uart, adc=adc, counters=counters, i2s=i2s)
+    board = Board(
+        name,
+        i2c=i2c,
+        spi=spi,
+        uart=uart,
+        adc=adc,
+        counters=counters,
+        i2s=i2s,
+        one_wire=one_wire,
+        switches=switches,
+    )
     board.chips.update(chips)
     return board

@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from simulator.chips.base import AdcChip, I2cChip, Microphone, Nak, PulseChip, SpiChip, UartChip
+from simulator.chips.base import AdcChip, I2cChip, Microphone, Nak, OneWireChip, PulseChip, SpiChip, UartChip
 
 FAR_US = 1 << 62
 
@@ -30,6 +30,14 @@ class AirChip(Protocol):
 
     def on_air(self, mosi: bytes = b"") -> bool:
         """Tell whether the channel has a part in this transaction, or (without one) in the pins."""
+        ...
+
+
+class OutputPin(Protocol):
+    """What a pin leads to that the node drives."""
+
+    def set_pin(self, name: str, value: int, now_us: int) -> None:
+        """Take the level of a wire."""
         ...
 
 
@@ -75,7 +83,8 @@ class Board:
     """Chips by bus and address, or by pin.
 
     i2c: {bus: [chip]}; spi: {bus: [SpiMount]}; uart: {bus: chip}; adc: {pin: chip};
-    counters: {pin: chip}; i2s: {bus: microphone}.
+    counters: {pin: chip}; i2s: {bus: microphone}; one_wire: {pin: chip}; switches: {pin: chip that
+    the pin drives}.
     """
 
     def __init__(
@@ -88,6 +97,8 @@ class Board:
         adc: Mapping[int, AdcChip] | None = None,
         counters: Mapping[int, PulseChip] | None = None,
         i2s: Mapping[int, Microphone] | None = None,
+        one_wire: Mapping[int, OneWireChip] | None = None,
+        switches: Mapping[int, OutputPin] | None = None,
     ) -> None:
         self.name = name
         self.chips: dict[str, object] = {}  # models by driver name, for faults and tests
@@ -97,6 +108,7 @@ class Board:
         self._adc = dict(adc or {})
         self._counters = dict(counters or {})
         self._microphones = dict(i2s or {})
+        self._one_wire = dict(one_wire or {})
         self._streams: dict[int, _Stream] = {}
         self._radios: dict[int, AirChip] = {
             id(mount.chip): mount.chip for mount in self.spi.values() if isinstance(mount.chip, AirChip)
@@ -104,9 +116,10 @@ class Board:
         self.watched = [
             (mount.chip, wire, pin) for mount in self.spi.values() for wire, pin in mount.inputs.items()
         ]
-        self.driven = {
+        self.driven: dict[int, tuple[OutputPin, str]] = {
             pin: (mount.chip, wire) for mount in self.spi.values() for wire, pin in mount.outputs.items()
         }
+        self.driven |= {pin: (chip, "switch") for pin, chip in (switches or {}).items()}
 
     def unplug_i2c(self, bus: int, address: int) -> None:
         """Take a chip off its bus: from now on nobody acknowledges there."""
@@ -226,6 +239,17 @@ class Board:
         """Return pulses so far at a pin."""
         chip = self._counters.get(pin)
         return BusAnswer(n=chip.count(t_us) if chip else 0)
+
+    def one_wire(self, pin: int, what: int, byte: int, t_us: int) -> BusAnswer:
+        """Run a reset (what 0), a byte to (1) or from (2) the chip at a pin; an open line reads as ones."""
+        chip = self._one_wire.get(pin)
+        if what == 0:
+            return BusAnswer(n=int(chip is not None and chip.reset(t_us)))
+        if what == 1:
+            if chip is not None:
+                chip.write_byte(byte, t_us)
+            return BusAnswer()
+        return BusAnswer(n=0xFF if chip is None else chip.read_byte(t_us))
 
     def i2s_init(self, bus: int, rate: int, packed: int, t_us: int) -> BusAnswer:
         """Start the microphone clock. packed: DMA bytes * 4 + (2 for 32 bits) + (1 for stereo)."""

@@ -148,7 +148,7 @@ def _radio_uses(node: NodeHardware, root: Path) -> None:
 def _add_part(node: NodeHardware, key: str, part: dict[str, Any]) -> None:
     """Add the sensor's row, its bus where it is the first on it, and the pins that it uses."""
     row: dict[str, Any] = {"driver": part["driver"]}
-    options: dict[str, Any] = dict(part.get("options", {}))
+    options: dict[str, Any] = {**part.get("options", {}), **node.kit.get("options", {}).get(key, {})}
     bus = part["bus"]
     description = node.description
     if bus == "i2c":

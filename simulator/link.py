@@ -53,6 +53,7 @@ class Op(IntEnum):
     CLOSE = 27
     ENDED = 28
     POLL = 29
+    ONE_WIRE = 30
 
 
 CARRY_PAYLOAD = frozenset(

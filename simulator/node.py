@@ -333,6 +333,8 @@ class _Life:
             self._reply(board.adc_uv(addr, t), t)
         elif op == Op.COUNT:
             self._reply(board.pulses(addr, t), t)
+        elif op == Op.ONE_WIRE:
+            self._reply(board.one_wire(addr, unit, n, t), t)
         elif op == Op.I2S_READ:
             self._reply(board.i2s_read(unit, n, t), t)
         elif op == Op.I2S_INIT:

@@ -11,22 +11,22 @@ UART = {1: {"tx": 21, "rx": 20, "baudrate": 9600}}
 RADIO = {"chip": "sx126x", "spi": 1, "nss": 7, "reset": 2, "busy": 10, "dio1": 3, "tcxo_mv": 1800}
 ENERGY = {
     "battery_mah": 3000,
-    "sleep_ua": 146,
+    "sleep_ua": 149,
     "cpu_ua": 28000,
     "tx_ua": 45000,
     "rx_ua": 6000,
     "sensors": {
         "a02yyuw": (8000, 0),
         "vl53l1x": (16000, 8),
-        "lis3dh": (11, 1),
+        "lis3dh": (11, 4),
         "sht4x": (320, 1),
         "battery": (0, 0),
     },
 }
 SENSORS = (
     ("a02yyuw", 1, {"power": 1}),
-    ("vl53l1x", 0, {"short": False}),
-    ("lis3dh", 0, None),
+    ("vl53l1x", 0, {"measurement": "distance_light"}),
+    ("lis3dh", 0, {"watch_mg": 350}),
     ("sht4x", 0, None),
     ("battery", None, {"pin": 0, "ratio": (2, 1)}),
 )

@@ -11,22 +11,22 @@ UART = {1: {"tx": 39, "rx": 40, "baudrate": 9600}}
 RADIO = {"chip": "sx126x", "spi": 1, "nss": 8, "reset": 12, "busy": 13, "dio1": 14, "tcxo_mv": 1800}
 ENERGY = {
     "battery_mah": 3400,
-    "sleep_ua": 401,
+    "sleep_ua": 404,
     "cpu_ua": 40000,
     "tx_ua": 45000,
     "rx_ua": 6000,
     "sensors": {
         "a02yyuw": (8000, 0),
         "vl53l1x": (16000, 8),
-        "lis3dh": (11, 1),
+        "lis3dh": (11, 4),
         "sht4x": (320, 1),
         "battery": (0, 0),
     },
 }
 SENSORS = (
     ("a02yyuw", 1, {"power": 47}),
-    ("vl53l1x", 0, {"short": False}),
-    ("lis3dh", 0, None),
+    ("vl53l1x", 0, {"measurement": "distance_light"}),
+    ("lis3dh", 0, {"watch_mg": 350}),
     ("sht4x", 0, None),
     ("battery", None, {"pin": 1, "ratio": (49, 10), "switch": 37}),
 )

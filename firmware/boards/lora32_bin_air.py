@@ -11,14 +11,14 @@ UART = {1: {"tx": 4, "rx": 34, "baudrate": 9600}}
 RADIO = {"chip": "sx127x", "spi": 1, "nss": 18, "reset": 23, "dio0": 26, "dio1": 33}
 ENERGY = {
     "battery_mah": 3400,
-    "sleep_ua": 1136,
+    "sleep_ua": 1139,
     "cpu_ua": 40000,
     "tx_ua": 60000,
     "rx_ua": 12000,
     "sensors": {
         "a02yyuw": (8000, 0),
         "vl53l1x": (16000, 8),
-        "lis3dh": (11, 1),
+        "lis3dh": (11, 4),
         "sht4x": (320, 1),
         "sps30": (87440, 0),
         "passage": (25, 25),
@@ -27,10 +27,10 @@ ENERGY = {
 }
 SENSORS = (
     ("a02yyuw", 1, {"power": 12}),
-    ("vl53l1x", 0, {"short": False}),
-    ("lis3dh", 0, None),
+    ("vl53l1x", 0, {"measurement": "distance_light"}),
+    ("lis3dh", 0, {"watch_mg": 350}),
     ("sht4x", 0, None),
-    ("sps30", 0, {"power": 12}),
+    ("sps30", 0, {"average": 10, "spread": False, "power": 12}),
     ("passage", 0, {"counter": "pcf8593"}),
     ("battery", None, {"pin": 35, "ratio": (2, 1)}),
 )

@@ -17,6 +17,6 @@ ENERGY = {
     "sensors": {"sps30": (55000, 360), "sht4x": (320, 1)},
 }
 SENSORS = (
-    ("sps30", 0, None),
+    ("sps30", 0, {"average": 20}),
     ("sht4x", 0, None),
 )

@@ -19,12 +19,15 @@ _I_AM = const(0x33)
 _CTRL1 = const(0x20)
 _CTRL3 = const(0x22)
 _CTRL4 = const(0x23)
+_CTRL5 = const(0x24)
 _STATUS = const(0x27)
 _OUT = const(0x28 | 0x80)  # the high bit counts the register number up
 _INT1_CFG = const(0x30)
 _INT1_SRC = const(0x31)
 _INT1_THS = const(0x32)
 _INT1_DUR = const(0x33)
+_MOVEMENT = const(0x7F)  # INT1_CFG: 6-direction movement on every axis
+_ACTIVE = const(0x40)  # INT1_SRC: an interrupt came
 
 _ON_10_HZ = b"\x27"  # CTRL_REG1: 10 Hz, three axes
 _OFF = b"\x00"
@@ -39,16 +42,20 @@ _REST_HIGH_MG2 = const(1150 * 1150)
 class LIS3DH:
     """Driver. upright: (x, y, z) in mg as at(...) gave it at installation.
 
+    watch_mg: other than 0, it stays on between measurements and moved() tells whether it has been turned.
+
     mg: the last acceleration. Readings taken while it moves are DEGRADED.
     """
 
     MEASURES = (TILT,)
     settle_ms = 800  # 7 samples after switching on in high resolution
 
-    def __init__(self, bus, clock, address=0x18, upright=(0, 0, 1000)):
+    def __init__(self, bus, clock, address=0x18, upright=(0, 0, 1000), watch_mg=0):
         self._chip = Registers(bus, address)
         self._clock = clock
         self._upright = tuple(upright)
+        self._watch_mg = watch_mg
+        self._armed = False
         self._one = bytearray(1)
         self._out = bytearray(6)
         self._started = 0
@@ -74,8 +81,22 @@ class LIS3DH:
         self._settled = False
 
     def stop(self):
-        """Switch off."""
-        self._chip.write(_CTRL1, _OFF)
+        """Switch off, or go on watching."""
+        if not self._watch_mg:
+            self._chip.write(_CTRL1, _OFF)
+        elif not self._armed:
+            self._armed = self.arm(self._watch_mg) == OK
+            self.why()
+
+    def moved(self):
+        """Return whether the position changed since the last call; None while it cannot tell."""
+        if not self._armed:
+            return None
+        found = self.why()
+        if found is None or self._chip.read(_INT1_CFG, self._one) != OK or self._one[0] != _MOVEMENT:
+            self._armed = False  # it lost its supply: armed anew after the next measurement
+            return None
+        return bool(found & _ACTIVE)
 
     def fetch(self):
         """Return the angle to the installed position."""
@@ -100,9 +121,10 @@ class LIS3DH:
         threshold = bytes([max(1, min(127, threshold_mg // 16))])  # 16 mg a digit at +-2 g
         steps = (
             (_CTRL3, b"\x40"),  # interrupt activity 1 on INT1
+            (_CTRL5, b"\x08"),  # kept until INT1_SRC is read
             (_INT1_THS, threshold),
             (_INT1_DUR, bytes([min(127, samples)])),
-            (_INT1_CFG, b"\x7f"),  # 6D movement on any axis
+            (_INT1_CFG, bytes([_MOVEMENT])),  # 6D movement on any axis
         )
         for register, data in steps:
             if self._chip.write(register, data) != OK:

@@ -8,6 +8,11 @@ up to 30 s while fewer than 100 particles/cm3 are counted.
 from wire._compat import const
 from wire.measurements import (
     CO2,
+    HEALTH_CLIMATE,
+    HEALTH_FAN_DEAD,
+    HEALTH_FAN_SLOW,
+    HEALTH_GAS,
+    HEALTH_LASER,
     NOX_INDEX,
     PM1,
     PM2_5,
@@ -151,6 +156,19 @@ class SEN5x(ContinuousSensor):
                     state = DEGRADED
                 out.append(reading(measurement, self._values[i], state))
         return out
+
+    def health(self):
+        """Return bits of HEALTH from the status register as it was read last."""
+        high, low = self.status
+        bits = HEALTH_FAN_SLOW if high & _FAN_SLOW_HIGH else 0
+        for fails, bit in (
+            (_FAN_FAIL, HEALTH_FAN_DEAD),
+            (self.PM_FAIL, HEALTH_LASER),
+            (self._GAS_FAIL, HEALTH_GAS),
+            (self._RHT_FAIL, HEALTH_CLIMATE),
+        ):
+            bits |= bit if low & fails else 0
+        return bits
 
     def _fail_bit(self, i):
         """Return the status bit (low word) that spoils word i of the values."""

@@ -6,7 +6,15 @@ fewer than 300 particles/cm3 are counted, because few particles need longer for 
 """
 
 from wire._compat import const
-from wire.measurements import PM1, PM2_5, PM4, PM10
+from wire.measurements import (
+    HEALTH_FAN_DEAD,
+    HEALTH_FAN_SLOW,
+    HEALTH_LASER,
+    PM1,
+    PM2_5,
+    PM4,
+    PM10,
+)
 from wire.record import DEGRADED, FAULT, NOT_READY, OK, WARMUP
 
 from .continuous import ContinuousSensor
@@ -151,6 +159,13 @@ class SPS30(ContinuousSensor):
         """Return the interval of the chip's own cleaning in seconds, or None."""
         state, seconds = self._link.auto_clean()
         return seconds if state == OK else None
+
+    def health(self):
+        """Return bits of HEALTH from the status register as it was read last."""
+        high, low = self.status
+        bits = HEALTH_FAN_SLOW if high & _FAN_SLOW_HIGH else 0
+        bits |= HEALTH_LASER if low & _LASER_FAIL else 0
+        return bits | (HEALTH_FAN_DEAD if low & _FAN_FAIL else 0)
 
     def _start_chip(self):
         self._link.wake()

@@ -62,13 +62,25 @@ MAX_MM = const(4000)
 class VL53L1X:
     """Driver. roi: (width, height) in SPADs, 4 to 16: a narrower view past the walls of a bin.
 
+    measurement: DISTANCE, or DISTANCE_LIGHT beside a sensor that measures by sound.
     spread_mm, kcps: spread of the good shots and light of the weakest of them, of the last fetch.
     """
 
     MEASURES = (DISTANCE,)
     settle_ms = 300  # the calibration shot in start()
 
-    def __init__(self, bus, clock, address=ADDRESS, samples=5, short=False, roi=(16, 16), min_kcps=1000):
+    def __init__(
+        self,
+        bus,
+        clock,
+        address=ADDRESS,
+        samples=5,
+        short=False,
+        roi=(16, 16),
+        min_kcps=1000,
+        measurement=DISTANCE,
+    ):
+        self.MEASURES = (measurement,)
         self._chip = Registers(bus, address, wide=True)
         self._clock = clock
         self._samples = samples
@@ -125,7 +137,7 @@ class VL53L1X:
         needed = self._samples // 2 + 1
         if len(self._distances) >= needed:
             self.spread_mm = max(self._distances) - min(self._distances)
-            return [reading(DISTANCE, median(self._distances))]
+            return [reading(self.MEASURES[0], median(self._distances))]
         return failed(self.MEASURES, FAULT if broken >= needed else OUT_OF_RANGE)
 
     def _take(self):

@@ -26,6 +26,7 @@ class Sensor:
         self.text = ""
         self.started = False
         self.ready_ms = 0
+        self.on_ms = 0  # how long it has measured since somebody set this to 0
 
     def probe(self):
         """Return whether the sensor answers; its state and text say why not."""
@@ -126,6 +127,7 @@ def acquire(sensors, time, due_ms, sleep_until):
         sensor = sensors[i]
         if not is_fetch:
             sleep_until(when_ms)
+            sensor.on_ms -= time.uptime_ms()
             sensor.start()
             sensor.ready_ms = time.uptime_ms() + sensor.driver.settle_ms
             continue
@@ -133,6 +135,7 @@ def acquire(sensors, time, due_ms, sleep_until):
             sleep_until(max(when_ms, sensor.ready_ms))
         readings += sensor.fetch()
         sensor.stop()
+        sensor.on_ms += time.uptime_ms()
     sleep_until(end_ms)
     readings.sort()
     return merge(readings)

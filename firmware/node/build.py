@@ -17,10 +17,11 @@ import time
 
 import machine
 
-from wire.measurements import RAIN_TIPS
+from wire.measurements import PASSAGES, RAIN_TIPS, by_name
 from wire.record import FAULT
 
 from .acquire import Sensor
+from .switched import PowerSwitch, Switched
 
 
 def board_module(name):
@@ -60,6 +61,13 @@ class Buses:
         """Return machine.UART of a row of UART."""
         return self._make("UART", number, _uart)
 
+    def switch(self, pin):
+        """Return the PowerSwitch of a pin, one for all sensors behind it."""
+        key = ("switch", pin)
+        if key not in self._made:
+            self._made[key] = PowerSwitch(machine.Pin(pin, machine.Pin.OUT, value=0))
+        return self._made[key]
+
     def i2s_row(self, number):
         """Return the description of an I2S bus: it is opened for each measurement only."""
         rows = getattr(self._board, "I2S", {})
@@ -95,58 +103,6 @@ def _uart(number, row):
     )
 
 
-class _Noise:
-    """The noise meter as a sensor: the microphone runs only while it listens."""
-
-    settle_ms = 0
-
-    def __init__(self, number, row, slot, config):
-        from .noise import NoiseMeter
-
-        self._number = number
-        self._row = row
-        self._duration_ms = config["noise_s"] * 1000
-        self._i2s = None
-        self.MEASURES = NoiseMeter.MEASURES
-        self.fetch_ms = self._duration_ms + 1000
-        # Its buffers are large: taken now, while the heap is one piece.
-        self._meter = NoiseMeter(
-            self,
-            time,
-            rate_hz=row.get("rate", 48000),
-            slot=slot,
-            calibration_mdb=config["noise_offset_centidb"] * 10,
-        )
-
-    def start(self):
-        row = self._row
-        self._i2s = machine.I2S(
-            self._number,
-            sck=_pin(row["sck"]),
-            ws=_pin(row["ws"]),
-            sd=_pin(row["sd"]),
-            mode=machine.I2S.RX,
-            bits=32,
-            format=machine.I2S.STEREO,
-            rate=row.get("rate", 48000),
-            ibuf=row.get("ibuf", 96000),
-        )
-
-    def readinto(self, buf):
-        """Pass on to the I2S bus that is open now: the meter and its buffers live longer than the bus."""
-        return self._i2s.readinto(buf)
-
-    def probe(self):
-        """A microphone has nothing to ask; a dead line shows in the first measurement."""
-
-    def fetch(self):
-        return self._meter.measure(self._duration_ms)
-
-    def stop(self):
-        self._i2s.deinit()
-        self._i2s = None
-
-
 # Sensors that need a bus and the clock: driver -> (class, kind of bus, what a plain value in the row means)
 _ON_BUS = {
     "sht4x": ("SHT4x", "i2c", "address"),
@@ -170,12 +126,29 @@ def _options(where, default_key):
     return where if isinstance(where, dict) else {} if where is None else {default_key: where}
 
 
-def _rain_gauge(options, last_value):
+def _counter(bus, options, buses):
+    """Return something with value(): the chip's counter, which stops while it sleeps, or an outside one."""
+    if options.get("counter") == "pcf8593":
+        from drivers.pcf8593 import PCF8593
+
+        return PCF8593(buses.i2c(bus))
+    return machine.Counter(0, _pin(options["pin"], machine.Pin.IN, machine.Pin.PULL_UP))
+
+
+def _rain_gauge(bus, options, buses, last_value):
     from drivers.rain_gauge import RainGauge
 
-    counter = machine.Counter(0, _pin(options["pin"], machine.Pin.IN, machine.Pin.PULL_UP))
+    counter = _counter(bus, options, buses)
+    wraps_at = getattr(counter, "wraps_at", None)
     # Go on where the last record stopped: the gateway takes differences, and a power cut is no rain.
-    return RainGauge(counter, time, total=last_value(RAIN_TIPS) or 0)
+    total = last_value(RAIN_TIPS)
+    last = 0
+    if wraps_at is not None:  # a counter that ran on while this chip did not
+        try:
+            last = counter.value()
+        except OSError:
+            pass
+    return RainGauge(counter, time, total=total or 0, last=last, wraps_at=wraps_at)
 
 
 def _adc(options):
@@ -187,17 +160,46 @@ def _switch(options, key):
 
 
 def _driver(name, bus, where, buses, config, last_value):
-    """Return the driver of a row of SENSORS."""
+    """Return the driver of a row of SENSORS, with what the row wants around it."""
+    if isinstance(where, dict):
+        where = dict(where)
+    around = where if isinstance(where, dict) else {}
+    average = around.pop("average", 0)
+    spread = around.pop("spread", True)
+    power = around.pop("power", None) if name in _ON_BUS else None
+    if "measurement" in around:
+        around["measurement"] = by_name(around["measurement"])[0]
+    driver = _bare_driver(name, bus, where, buses, config, last_value)
+    if power is not None:
+        driver = Switched(driver, buses.switch(power), time)
+    if average:
+        from .air import PmSampler
+
+        driver = PmSampler(driver, time, average, spread)
+    return driver
+
+
+def _bare_driver(name, bus, where, buses, config, last_value):
     if name in _ON_BUS:
         class_name, kind, plain = _ON_BUS[name]
         module = __import__("drivers." + name, None, None, (class_name,))
         wire = buses.i2c(bus) if kind == "i2c" else buses.uart(bus)
         return getattr(module, class_name)(wire, time, **_options(where, plain))
     if name == "i2s_mic":
-        return _Noise(bus, buses.i2s_row(bus), _options(where, "slot").get("slot", 0), config)
+        from .noise_sensor import NoiseSensor
+        from .store import NvsStore
+
+        slot = _options(where, "slot").get("slot", 0)
+        return NoiseSensor(bus, buses.i2s_row(bus), slot, config, NvsStore(), time)
     options = _options(where, "pin")
     if name == "rain_gauge":
-        return _rain_gauge(options, last_value)
+        return _rain_gauge(bus, options, buses, last_value)
+    if name == "passage":
+        from drivers.passage import PassageCounter
+
+        counter = _counter(bus, options, buses)
+        wraps_at = getattr(counter, "wraps_at", None)
+        return PassageCounter(counter, time, last_value(PASSAGES) or 0, wraps_at)
     if name == "battery":
         from drivers.battery import Battery
 
@@ -227,11 +229,25 @@ def sensors(board, buses, config, health, last_value):
     return built
 
 
-def lora_link(board, buses, config, store, retained, slept_ms=0):
-    """Return the LoRaWAN link of a board. slept_ms: how long the chip was in deep sleep before."""
-    from .lora_link import LoraLink
+def lora_link(board, buses, config, store, retained, rtc_ms=None):
+    """Return the LoRaWAN link of a board; what passed in deep sleep or a reset counts for its duty cycle."""
+    from radio.memory import RETAINED
 
-    return LoraLink(lora_mac(board, buses, config, store, retained, slept_ms), config["confirm_every"])
+    from .lora_link import LoraLink
+    from .retained import Stamped
+
+    kept = Stamped(retained, rtc_ms or (lambda: 0))
+    mac = lora_mac(board, buses, config, store, kept, kept.age_ms(RETAINED))
+    package = None
+    if config["certification"]:
+        from radio.certification import Certification
+
+        from .version import VERSION
+
+        package = Certification(mac, VERSION)
+    link = LoraLink(mac, config["confirm_every"], package)
+    link.reset = machine.reset
+    return link
 
 
 def lora_mac(board, buses, config, store, retained=None, slept_ms=0, duty_cycle=True):

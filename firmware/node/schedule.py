@@ -8,6 +8,7 @@ class Schedule:
         self._time = timekeeper
         self._interval_ms = interval_s * 1000
         self._done_ms = None
+        self.stretch = 1  # intervals from one acquisition to the next
         self.due_ms = timekeeper.uptime_ms()
 
     def done(self):
@@ -22,9 +23,10 @@ class Schedule:
         """
         now_ms = self._time.uptime_ms()
         clock_ms = now_ms + (self._time.offset_ms or 0)  # UTC where it is known, else uptime
-        self.due_ms = now_ms + self._interval_ms - clock_ms % self._interval_ms
-        if self._done_ms is not None and self.due_ms - self._done_ms < self._interval_ms // 10:
-            self.due_ms += self._interval_ms
+        interval_ms = self._interval_ms * self.stretch
+        self.due_ms = now_ms + interval_ms - clock_ms % interval_ms
+        if self._done_ms is not None and self.due_ms - self._done_ms < interval_ms // 10:
+            self.due_ms += interval_ms
 
     def start_ms(self, lead_ms):
         """Return when to begin so that what takes lead_ms is ready at the due time."""

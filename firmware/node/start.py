@@ -8,13 +8,13 @@ import gc
 import os
 import time
 
-from . import build, config, recovery
-from .core import Node
+from . import build, config, furnish, recovery
 from .flash import log_flash
 from .hal import Hal
 from .log import RecordLog
 from .no_link import NoLink
 from .outbox import Outbox
+from .remote import Remote
 from .status import Health
 from .store import NvsStore
 from .timekeeping import Timekeeper
@@ -35,10 +35,10 @@ def _read_config(health):
     return settings
 
 
-def _link(settings, board, buses, store, retained, health):
+def _link(settings, board, buses, store, hal, health):
     try:
         if settings["radio"] == "lorawan":
-            return build.lora_link(board, buses, settings, store, retained)
+            return build.lora_link(board, buses, settings, store, hal.retained, hal.rtc_ms)
         if settings["radio"] == "mqtt":
             return build.wifi_link(settings)
     except Exception as error:  # a broken radio must not stop the measuring
@@ -69,10 +69,12 @@ def make(hal, store, lives, cause):
     sensors = []
     if board is not None and not lives.safe_mode:
         sensors = build.sensors(board, buses, settings, health, outbox.last_value)
-    link = _link(settings, board, buses, store, hal.retained, health)
+    link = _link(settings, board, buses, store, hal, health)
     gc.collect()
     gc.threshold(gc.mem_free() // 4 + gc.mem_alloc())  # collect early: large free pieces stay large
-    return Node(hal, settings, sensors, link, log, outbox, clock, health, lives, print)
+    remote = Remote(settings, store)
+    node = (hal, settings, sensors, link, log, outbox, clock, health, lives, print, remote)
+    return furnish.make(board, outbox.last_value, *node)
 
 
 def run():

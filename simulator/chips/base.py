@@ -104,6 +104,23 @@ class PulseChip(Protocol):
         ...
 
 
+@runtime_checkable
+class OneWireChip(Protocol):
+    """A chip on a 1-Wire line."""
+
+    def reset(self, now_us: int) -> bool:
+        """Take a reset pulse; return whether somebody shows presence."""
+        ...
+
+    def write_byte(self, byte: int, now_us: int) -> None:
+        """Take one byte."""
+        ...
+
+    def read_byte(self, now_us: int) -> int:
+        """Give one byte."""
+        ...
+
+
 class Constants:
     """A `Source` of fixed values, for tests: `Constants(temperature_c=21.5)`; set attributes to change."""
 

@@ -8,6 +8,8 @@ from .base import Constants, Source
 from .registers import RegisterChip
 from .sensirion import quantity
 
+_WATCH_STEP_US = 500_000  # how finely the model looks back for movement
+_WATCH_MOST_US = 600_000_000
 _RATES_HZ = (0, 1, 10, 25, 50, 100, 200, 400)
 
 
@@ -22,6 +24,8 @@ class LIS3DH(RegisterChip):
         self._on_us = 0
         self._read_index = 0
         self._count_up = False
+        self._watched_us: int | None = None
+        self._position = 0
         super().__init__(address, 0x80)
 
     def power_on(self) -> None:
@@ -31,6 +35,7 @@ class LIS3DH(RegisterChip):
         self.registers[0x20] = 0x07
         self._on_us = 0
         self._read_index = 0
+        self._watched_us = None
 
     def write(self, data: bytes, now_us: int) -> None:
         """Take a write; the high bit of the register number makes it count up."""
@@ -48,12 +53,17 @@ class LIS3DH(RegisterChip):
         if register in (0x0F, 0x27) or 0x28 <= register <= 0x2D:
             return
         self.registers[register] = value
+        if register == 0x30:
+            self._watched_us, self._position = now_us, self._six(now_us)
         if register == 0x20:
             self._on_us = now_us
             self._read_index = 0
 
     def refresh(self, register: int, n: int, now_us: int) -> None:
-        """Make the newest sample."""
+        """Make the newest sample; the interrupt source is cleared by being read."""
+        if register == 0x31:
+            self._watch(now_us)
+            return
         control = self.registers[0x20]
         rate_hz = _RATES_HZ[min(7, control >> 4)]
         fresh = False
@@ -66,6 +76,29 @@ class LIS3DH(RegisterChip):
                 settled = index >= 7 or not self.registers[0x23] & 0x08
                 self._sample(self._on_us + index * 1_000_000 // rate_hz, settled)
         self.registers[0x27] = 0x0F if fresh else 0
+
+    def _watch(self, now_us: int) -> None:
+        """6-direction movement: has another face been up since the last look?"""
+        self.registers[0x31] = 0
+        if self._watched_us is None or self.registers[0x30] & 0x40 == 0 or self.registers[0x20] >> 4 == 0:
+            return
+        at_us = max(self._watched_us, now_us - _WATCH_MOST_US)
+        while at_us < now_us:
+            at_us = min(now_us, at_us + _WATCH_STEP_US)
+            position = self._six(at_us)
+            if position != self._position and "stuck" not in self.faults:
+                self.registers[0x31] = 0x40 | position
+            self._position = position
+        self._watched_us = now_us
+
+    def _six(self, at_us: int) -> int:
+        """Return the bits of the axes that lie beyond the threshold: XL XH YL YH ZL ZH."""
+        tilt = math.radians(quantity(self.source, "tilt_deg", at_us, 0.0))
+        threshold = (self.registers[0x32] & 0x7F) * 16.0
+        bits = 0
+        for axis, mg in enumerate((0.0, 1000.0 * math.sin(tilt), 1000.0 * math.cos(tilt))):
+            bits |= (1 << 2 * axis) if mg < -threshold else (2 << 2 * axis) if mg > threshold else 0
+        return bits
 
     def _sample(self, at_us: int, settled: bool) -> None:
         tilt = math.radians(quantity(self.source, "tilt_deg", at_us, 0.0))

@@ -22,6 +22,7 @@ _SPOKEN = {
     },
     "network.py": {"WIFI_CONNECT", "WIFI_STATUS"},
     "socket.py": {"RESOLVE", "SOCKET", "CONNECT", "SEND", "RECV", "SENDTO", "RECVFROM", "CLOSE"},
+    "onewire.py": {"ONE_WIRE"},
     "select.py": {"POLL"},
 }  # fmt: skip
 

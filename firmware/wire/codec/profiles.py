@@ -8,7 +8,12 @@ from .._compat import const
 from ..measurements import (
     BAND_FIRST,
     BATTERY,
+    DEW_POINT,
     DISTANCE,
+    DISTANCE_LIGHT,
+    EVENTS,
+    FILL_VOLUME,
+    HEALTH,
     LA1,
     LA10,
     LA50,
@@ -22,18 +27,42 @@ from ..measurements import (
     LASMAX,
     LCEQ,
     LCPEAK,
+    LID_OPENINGS,
     LZEQ,
+    PASSAGES,
     PM1,
     PM2_5,
+    PM2_5_DEVIATION,
+    PM2_5_MAX,
+    PM2_5_MIN,
     PM4,
     PM10,
     RAIN_TIPS,
     RELATIVE_HUMIDITY,
+    SAMPLES,
+    SOIL_MOISTURE,
+    SOIL_TEMPERATURE,
     SOUND_NOTES,
     TEMPERATURE,
+    TILT,
 )
 
 EXPLICIT = const(0)
+
+_PM_SPREAD = (
+    PM1,
+    PM2_5,
+    PM4,
+    PM10,
+    TEMPERATURE,
+    RELATIVE_HUMIDITY,
+    PM2_5_MIN,
+    PM2_5_MAX,
+    PM2_5_DEVIATION,
+    SAMPLES,
+)
+_BIN = (TEMPERATURE, RELATIVE_HUMIDITY, DISTANCE, BATTERY, TILT, DISTANCE_LIGHT, LID_OPENINGS)
+_GARDEN = (TEMPERATURE, RELATIVE_HUMIDITY, RAIN_TIPS, BATTERY, SOIL_TEMPERATURE, SOIL_MOISTURE, DEW_POINT)
 
 _SOUND = (LAEQ, LAFMAX, LAFMIN, LA10, LA50, LA90, LCEQ, LCPEAK, LA1, LA95, LA99, LASMAX, LZEQ, SOUND_NOTES)
 
@@ -50,6 +79,16 @@ PROFILES = (
     (9, _SOUND[:8] + (BATTERY,) + _SOUND[8:]),
     (10, (LAEQ_1S,)),  # the seconds of an event
     (11, tuple(range(BAND_FIRST + 3, BAND_FIRST + 33))),  # third octaves from 25 Hz to 20 kHz
+    # From here on in the order of the ids.
+    (20, (TEMPERATURE, RELATIVE_HUMIDITY, RAIN_TIPS, BATTERY, DEW_POINT)),  # small garden
+    (21, _GARDEN),
+    (22, tuple(sorted(_GARDEN + (HEALTH,)))),
+    (23, _PM_SPREAD),  # air, averaged
+    (24, _PM_SPREAD + (HEALTH,)),
+    (25, _BIN),
+    (26, tuple(sorted(_BIN + (EVENTS, FILL_VOLUME)))),
+    (27, (PM1, PM2_5, PM4, PM10) + _BIN + (PASSAGES,)),  # bin with air and passages
+    (28, tuple(sorted((PM1, PM2_5, PM4, PM10) + _BIN + (PASSAGES, EVENTS, FILL_VOLUME, HEALTH)))),
 )
 
 
