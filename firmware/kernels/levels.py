@@ -52,9 +52,17 @@ class Scale:
         self.a = base - c["gain_a_mdb"]
         self.c = base - c["gain_c_mdb"]
         self.z = full_scale_mdb - level_mdb(1 << _MEAN_SQUARE_BITS) - c["gain_z_mdb"]
+        self._self_noise_mdb = self_noise_mdb
         self.noise = 0  # self-noise, energy of a millisecond times 2^11
-        if self_noise_mdb is not None:
-            self.noise = energy_of(self_noise_mdb - self.a + level_mdb(self.per_ms << _DETECTOR_BITS))
+        self.shift(0)
+
+    def shift(self, mdb):
+        """Take full scale as that much louder."""
+        self.a += mdb
+        self.c += mdb
+        self.z += mdb
+        if self._self_noise_mdb is not None:
+            self.noise = energy_of(self._self_noise_mdb - self.a + level_mdb(self.per_ms << _DETECTOR_BITS))
 
     def level(self, energy, ms, offset):
         """Return the level of an energy of ms milliseconds times 2^11; None without energy."""
@@ -189,6 +197,10 @@ class SoundLevels(Interval):
         level = self._time_weighted(fast[0] << fast[1])
         if level is not None:
             self.laf.add(level)
+
+    def shift(self, mdb):
+        """Take full scale as that much louder, from the next level on."""
+        self._scale.shift(mdb)
 
     def extremes(self):
         """Return the lowest and highest raw sample of the interval."""

@@ -81,6 +81,10 @@ class ThirdOctaves:
         self._shared = array("i", bytes(4 * (CHUNK_FRAMES + _GROUP)))
         self._samples = [0] * stages
 
+    def shift(self, mdb):
+        """Take full scale as that much louder, from the next level on."""
+        self._offset += mdb
+
     def restart(self):
         """Begin a new interval; the filters go on."""
         for ctx in self._ctx:

@@ -15,8 +15,30 @@ from drivers.readings import failed, reading
 from kernels.levels import SoundLevels
 from kernels.noise import kernels
 from wire._compat import const
-from wire.measurements import LA10, LA50, LA90, LAEQ, LAFMAX, LAFMIN, LCEQ, LCPEAK
+from wire.measurements import (
+    BAND_FIRST,
+    BANDS,
+    LA1,
+    LA10,
+    LA50,
+    LA90,
+    LA95,
+    LA99,
+    LAEQ,
+    LAFMAX,
+    LAFMIN,
+    LASMAX,
+    LCEQ,
+    LCPEAK,
+    LZEQ,
+    SOUND_DRIFT,
+    SOUND_NOTES,
+    SOUND_RAIN,
+    SOUND_WIND,
+    band_hz,
+)
 from wire.record import BELOW_FLOOR, DEGRADED, FAULT, GAP, OK, OVERLOAD, TIMEOUT
+from wire.sound import NOT_1KHZ, TOO_FAR, UNSTEADY
 
 _OVERLOAD_RAW = const(0x7F000000)  # within 0.07 dB of full scale, where the acoustic overload point lies
 _DRIFT_PPM = const(2000)  # beyond it the rate is not what the filters were made for; crystals keep 100
@@ -26,7 +48,15 @@ _CHECKED_BYTES = const(384)
 _HUM_C_MINUS_A = const(24000)  # 50 Hz: 28.9 dB, 60 Hz: 25.4 dB
 _SINE_CREST = const(4500)  # a sine's peak is 3.0 dB over its level, the sound of a street 10 or more
 _WIND_Z_MINUS_C = const(6000)  # rumble under 20 Hz that no traffic makes
+# Rain on a housing: bright, steady, and no pure tone. An estimate from spectra of white noise, see README.
+_RAIN_C_MINUS_A = const(1500)
+_RAIN_SPREAD = const(3000)  # LA10 - LA90; a street moves by 5 dB and more within a minute
+_RAIN_CREST = const(8000)  # tones stay below, noise above
+_RAIN_LEAST = const(45000)
 _MINUTES = const(15)
+_RAW_BITS = const(11)  # of the ring: level, then 4 bits of state, then 1 "was sent"
+_RAW_MASK = const(0x7FF)
+_SENT = const(0x8000)
 _NO_LEVEL = ("no_data", "wrong_rate", "repeating_data", "hum")
 
 # What can stand in `status` beside drivers.i2s_line.FAULTS.
@@ -40,7 +70,16 @@ NOTES = {
     "overload": "the sound reached the top of the microphone's range",
     "below_floor": "less than the microphone's own noise",
     "wind": "strong rumble below 20 Hz: wind on the microphone",
+    "rain": "steady, bright noise: rain on the housing, most likely",
 }
+
+
+class CalibrationError(DriverError):
+    """What a calibrator cannot be. outcome: of wire.sound.OUTCOMES."""
+
+    def __init__(self, outcome, text):
+        DriverError.__init__(self, FAULT, "calibrator: " + text)
+        self.outcome = outcome
 
 
 class NoiseMeter:
@@ -51,9 +90,11 @@ class NoiseMeter:
     response: "ics43434" undoes that part's own response; "" takes the microphone as flat.
     octaves: of third-octave bands, from 20 kHz down; 10 reach 25 Hz, 0 for none. 48 kHz only.
     calibration_mdb: what a calibrator added to that. self_noise_mdb: A-weighted, None to not correct.
+    every: all levels; else those of BASIC, for shorter frames.
     """
 
-    MEASURES = (LAEQ, LAFMAX, LAFMIN, LA10, LA50, LA90, LCEQ, LCPEAK)
+    BASIC = (LAEQ, LAFMAX, LAFMIN, LA10, LA50, LA90, LCEQ, LCPEAK)
+    MEASURES = BASIC + (LA1, LA95, LA99, LASMAX, LZEQ, SOUND_NOTES)
 
     def __init__(
         self,
@@ -68,8 +109,12 @@ class NoiseMeter:
         block_ms=125,
         response="",
         octaves=0,
+        every=True,
     ):
         engine = kernels(rate_hz, response)
+        if not every:
+            self.MEASURES = self.BASIC
+        self.calibration_mdb = calibration_mdb
         self._microphone = I2SMicrophone(i2s, clock, rate_hz, block_ms)
         full_scale_mdb = 94000 - sensitivity_mdbfs + calibration_mdb
         self._levels = SoundLevels(rate_hz, full_scale_mdb, self_noise_mdb, block_ms, engine, response)
@@ -86,7 +131,9 @@ class NoiseMeter:
         self._warmup = (warmup_ms + block_ms - 1) // block_ms
         self._second = 1000 // block_ms
         self._seconds = array("H", bytes(2 * 60 * _MINUTES))  # LAeq of seconds, 0.1 dB; 0: none
+        self._ends_s = array("I", bytes(4 * 60 * _MINUTES))  # uptime at their ends
         self._n_seconds = 0
+        self.uptime_ms = lambda: 0
         self._last = self._same = 0
         self.status = []
         self.captured = None
@@ -95,9 +142,12 @@ class NoiseMeter:
     def measure(self, duration_ms):
         """Listen for duration_ms (rounded up to blocks) after the warm-up; return the readings."""
         blocks = (duration_ms + self._block_ms - 1) // self._block_ms
+        first = self._n_seconds
         try:
             self.captured = self._microphone.capture(self._warmup + blocks, self._take)
-            return self._judged()
+            readings = self._judged()
+            self._mark_seconds(first, None if self._is_broken() else readings[0][2])
+            return readings
         finally:
             self._levels.forget()
             self._line.restart()
@@ -114,6 +164,7 @@ class NoiseMeter:
         state = OK
         for note, is_so, its_state in (
             ("wind", levels.lzeq() - levels.lceq() > _WIND_Z_MINUS_C, OK),
+            ("rain", self._is_rain(), OK),
             ("clock_drift", abs(self.captured.drift_ppm) > _DRIFT_PPM, DEGRADED),
             ("gap", self.captured.gaps, GAP),
             ("below_floor", levels.is_below_floor(), BELOW_FLOOR),
@@ -124,39 +175,101 @@ class NoiseMeter:
                 state = its_state or state
         return self._readings(state)
 
+    def _is_broken(self):
+        return any(note in FAULTS or note in _NO_LEVEL for note in self.status)
+
+    def _is_rain(self):
+        levels = self._levels
+        a, c, peak = levels.laeq(), levels.lceq(), levels.lcpeak()
+        _, _, la90, _, la10, _ = levels.percentiles()
+        return (
+            a > _RAIN_LEAST
+            and c - a < _RAIN_C_MINUS_A
+            and la10 - la90 < _RAIN_SPREAD
+            and peak - c > _RAIN_CREST
+        )
+
+    def _mark_seconds(self, first, state):
+        """Give the seconds from `first` on the state of their measurement; None: they are no levels."""
+        ring = self._seconds
+        for i in range(max(first, self._n_seconds - len(ring)), self._n_seconds):
+            at = i % len(ring)
+            ring[at] = 0 if state is None else (ring[at] & _RAW_MASK) | state << _RAW_BITS
+
+    def _indices(self):
+        n = self._n_seconds
+        return range(max(0, n - len(self._seconds)), n)
+
     def seconds(self):
         """Return LAeq of the last seconds measured, oldest first, in tenths of a decibel: 15 minutes."""
-        ring, n = self._seconds, self._n_seconds
-        return [ring[i % len(ring)] for i in range(max(0, n - len(ring)), n)]
+        ring = self._seconds
+        return [ring[i % len(ring)] & _RAW_MASK for i in self._indices()]
+
+    def take_seconds(self, first_s, last_s):
+        """Return [(uptime in s at its end, raw, state)] of the seconds in between; each is given once."""
+        ring, found = self._seconds, []
+        for i in self._indices():
+            at = i % len(ring)
+            word = ring[at]
+            if word & _RAW_MASK and not word & _SENT and first_s <= self._ends_s[at] <= last_s:
+                found.append((self._ends_s[at], word & _RAW_MASK, word >> _RAW_BITS & 15))
+                ring[at] = word | _SENT
+        return found
+
+    def set_calibration(self, calibration_mdb):
+        """Measure with another calibration from now on."""
+        shift = calibration_mdb - self.calibration_mdb
+        self.calibration_mdb = calibration_mdb
+        self._levels.shift(shift)
+        if self._bank is not None:
+            self._bank.shift(shift)
 
     def bands(self):
         """Return third-octave levels of the last measurement, [(nominal Hz, tenths of a decibel or None)].
 
         Unweighted, without the correction of a microphone's response; empty without a bank, or after a fault.
         """
-        if self._bank is None or any(note in FAULTS or note in _NO_LEVEL for note in self.status):
+        if self._bank is None or self._is_broken():
             return []
         return [(name, None if mdb is None else (mdb + 50) // 100) for name, mdb in self._bank.levels()]
+
+    def band_readings(self):
+        """Return bands() from 25 Hz on as readings, or nothing unless all thirty are there."""
+        found = []
+        for name, raw in self.bands():
+            i = _band(name)
+            if i >= 3:
+                decibels = 0 if raw is None else min(127, max(0, (raw + 5) // 10))
+                found.append((BAND_FIRST + i, decibels, OK))
+        found.sort()
+        return found if len(found) == BANDS - 3 else []
 
     def calibrate(self, reference_mdb=94000, duration_ms=5000):
         """Listen to a calibrator at 1 kHz; return what to add to calibration_mdb, in mdb.
 
-        Raises DriverError, naming why, when what it hears is not a steady tone near the reference.
+        Raises DriverError, naming why, when what it hears is not a steady tone near the reference. What was
+        heard is no sound of the street: its seconds are forgotten.
         """
         first = self._n_seconds
-        self.measure(duration_ms)
+        try:
+            self.measure(duration_ms)
+            return self._correction(reference_mdb, first)
+        finally:
+            self._mark_seconds(first, None)
+
+    def _correction(self, reference_mdb, first):
         levels = self._levels
-        if [note for note in self.status if note != "wind"]:
+        if [note for note in self.status if note not in ("wind", "rain")]:
             raise DriverError(FAULT, "calibrator: " + ", ".join(self.status))
         a, c, peak = levels.laeq(), levels.lceq(), levels.lcpeak()
         # At 1 kHz A and C are equal by definition, and a sine's crest is 3.01 dB.
         if abs(a - c) > 300 or abs(peak - c - 3010) > 300:
-            raise DriverError(FAULT, "calibrator: not a pure tone of 1 kHz; seat the coupler and try again")
+            raise CalibrationError(NOT_1KHZ, "not a pure tone of 1 kHz; seat the coupler and try again")
         heard = self.seconds()[first - self._n_seconds :]
         if max(heard) - min(heard) > 2:
-            raise DriverError(FAULT, "calibrator: the level is not steady; wait until it has settled")
+            raise CalibrationError(UNSTEADY, "the level is not steady; wait until it has settled")
         if abs(reference_mdb - c) > 6000:
-            raise DriverError(FAULT, "calibrator: more than 6 dB off; check the part's sensitivity first")
+            raise CalibrationError(TOO_FAR, "more than 6 dB off; check the part's sensitivity first")
         return reference_mdb - c
 
     def _fault(self):
@@ -198,7 +311,9 @@ class NoiseMeter:
         if (index - self._warmup + 1) % self._second == 0:
             level = levels.lap.laeq()
             ring = self._seconds
-            ring[self._n_seconds % len(ring)] = 0 if level is None else min(1500, max(0, (level + 50) // 100))
+            at = self._n_seconds % len(ring)
+            ring[at] = 0 if level is None else min(1500, max(0, (level + 50) // 100))
+            self._ends_s[at] = self.uptime_ms() // 1000
             self._n_seconds += 1
             if self.on_second is not None:
                 self.on_second(levels.lap)
@@ -206,7 +321,7 @@ class NoiseMeter:
 
     def _readings(self, state):
         levels = self._levels
-        _, _, la90, la50, la10, _ = levels.percentiles()
+        la99, la95, la90, la50, la10, la1 = levels.percentiles()
         values = (
             levels.laeq(),
             levels.lafmax(),
@@ -216,8 +331,28 @@ class NoiseMeter:
             la90,
             levels.lceq(),
             levels.lcpeak(),
+            la1,
+            la95,
+            la99,
+            levels.lasmax(),
+            levels.lzeq(),
         )
-        return [
+        readings = [
             reading(measure, None if value is None else (value + 50) // 100, state)
             for measure, value in zip(self.MEASURES, values)
         ]
+        if SOUND_NOTES in self.MEASURES:
+            readings.append((SOUND_NOTES, self._notes(), state))
+        return readings
+
+    def _notes(self):
+        return (
+            (SOUND_WIND if "wind" in self.status else 0)
+            | (SOUND_RAIN if "rain" in self.status else 0)
+            | (SOUND_DRIFT if "clock_drift" in self.status else 0)
+        )
+
+
+def _band(name):
+    """Return the place in band_hz() of a band's nominal frequency."""
+    return band_hz().index(str(name).replace(".", "_"))

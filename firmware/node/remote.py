@@ -30,6 +30,7 @@ class Remote:
         self._config = config
         self._store = store
         self.answers = []
+        self.others = {}  # first byte -> what takes such a payload and returns the answer or None
         self.reset_due = False
         self._trial = None
         self._boot()
@@ -58,6 +59,10 @@ class Remote:
                 self._get(payload)
             elif payload[:1] == bytes([commands.SET]):
                 self._set(payload)
+            elif payload and payload[0] in self.others:
+                answer = self.others[payload[0]](payload)
+                if answer is not None:
+                    self.answers.append(answer)
         except WireError:
             pass
 

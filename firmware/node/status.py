@@ -45,24 +45,33 @@ def _flags(health, outbox, log, power):
 
 def gather(node):
     """Return the payload of the status uplink of a node.core.Node."""
+    status = _fields(node)
+    for sensor in node.sensors:
+        block = getattr(sensor.driver, "status_block", None)
+        if block is not None:
+            status.blocks += (block(),)
+    payload = encode_status(status)
+    if len(payload) > node.link.limit():
+        status.blocks = ()
+        payload = encode_status(status)
+    return payload
+
+
+def _fields(node):
     age_s = node.time.age_s()
-    return encode_status(
-        Status(
-            VERSION,
-            node.health.reset_cause,
-            node.health.boots,
-            _flags(node.health, node.outbox, node.log, node.power),
-            node.config.hash4(),
-            node.power.battery_mv or 0,
-            node.time.uptime_ms() // 1000,
-            node.outbox.waiting,
-            node.outbox.dropped,
-            node.link.failures,
-            node.link.last_failure,
-            node.health.crashes,
-            255 if age_s is None else min(255, age_s // 3600),
-            ([sensor.state for sensor in node.sensors] + [row[1] for row in node.health.missing])[
-                :MAX_SENSORS
-            ],
-        )
+    return Status(
+        VERSION,
+        node.health.reset_cause,
+        node.health.boots,
+        _flags(node.health, node.outbox, node.log, node.power),
+        node.config.hash4(),
+        node.power.battery_mv or 0,
+        node.time.uptime_ms() // 1000,
+        node.outbox.waiting,
+        node.outbox.dropped,
+        node.link.failures,
+        node.link.last_failure,
+        node.health.crashes,
+        255 if age_s is None else min(255, age_s // 3600),
+        ([sensor.state for sensor in node.sensors] + [row[1] for row in node.health.missing])[:MAX_SENSORS],
     )

@@ -132,17 +132,23 @@ MEASUREMENTS = (
     (GAS_RESISTANCE, "gas_resistance", "Ohm", 0, 0, 100000000),  # BME680: relative, each chip its own
 )
 
-# Third octaves, by their nominal frequency: unweighted, whole decibels (IEC 61260-1), 0 is "0 dB or less".
-# fmt: off
-BAND_HZ = (
-    "12_5", "16", "20", "25", "31_5", "40", "50", "63", "80", "100", "125", "160", "200", "250", "315", "400",
-    "500", "630", "800", "1000", "1250", "1600", "2000", "2500", "3150", "4000", "5000", "6300", "8000",
-    "10000", "12500", "16000", "20000",
+# Third octaves, by their nominal frequency in Hz: unweighted, whole decibels (IEC 61260-1), 0 is "0 dB or
+# less". Their rows are made when asked for: 33 more would cost a chip 5 KB.
+_BAND_HZ = (
+    "12_5 16 20 25 31_5 40 50 63 80 100 125 160 200 250 315 400 500 630 800 1000 1250 1600 2000 2500 3150 "
+    "4000 5000 6300 8000 10000 12500 16000 20000"
 )
-# fmt: on
-MEASUREMENTS += tuple(
-    [(BAND_FIRST + i, "lzeq_" + BAND_HZ[i] + "hz", "dB", 0, 0, 127) for i in range(len(BAND_HZ))]
-)
+BANDS = const(33)
+
+
+def band_hz():
+    """Return the names of the bands, from 12.5 Hz up, as they stand in names of quantities."""
+    return _BAND_HZ.split(" ")
+
+
+def _band(i):
+    return (BAND_FIRST + i, "lzeq_" + band_hz()[i] + "hz", "dB", 0, 0, 127)
+
 
 _BY_ID = {row[0]: row for row in MEASUREMENTS}
 _BY_NAME = {row[1]: row for row in MEASUREMENTS}
@@ -150,9 +156,13 @@ _BY_NAME = {row[1]: row for row in MEASUREMENTS}
 
 def by_id(measurement_id):
     """Return the row of an id, or None."""
+    if BAND_FIRST <= measurement_id < BAND_FIRST + BANDS:
+        return _band(measurement_id - BAND_FIRST)
     return _BY_ID.get(measurement_id)
 
 
 def by_name(name):
     """Return the row of a name, or None."""
+    if name[:5] == "lzeq_" and name[-2:] == "hz" and name[5:-2] in band_hz():
+        return _band(band_hz().index(name[5:-2]))
     return _BY_NAME.get(name)

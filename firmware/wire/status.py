@@ -5,6 +5,9 @@
     records dropped u16 | network failures u16 | last network failure u8 | crashes u8
     time age in hours u8 (255 = never set or older) | sensors n u8 | n state nibbles, high first
 
+Version 2 is the same with blocks behind it, each kind u8 | length u8 | bytes; kinds that are unknown are
+passed by (kind 1: wire/sound.py). A node without blocks sends version 1.
+
 All big-endian. Counters stay at their highest value instead of wrapping.
 """
 
@@ -13,6 +16,7 @@ from .errors import WireError
 from .record import STATE_NAMES
 
 VERSION = const(1)
+WITH_BLOCKS = const(2)
 MAX_SENSORS = const(12)
 _FIXED = const(28)
 
@@ -71,17 +75,18 @@ class Status:
         "time_age_h",
         "sensors",
     )
-    __slots__ = FIELDS
+    __slots__ = FIELDS + ("blocks",)
 
     def __init__(self, *values):
         if len(values) != len(self.FIELDS):
             raise WireError("status", str(len(self.FIELDS)) + " fields are needed")
         for name, value in zip(self.FIELDS, values):
             setattr(self, name, value)
+        self.blocks = ()  # (kind, bytes) each
 
     def __eq__(self, other):
         return isinstance(other, Status) and all(
-            getattr(self, name) == getattr(other, name) for name in self.FIELDS
+            getattr(self, name) == getattr(other, name) for name in self.FIELDS + ("blocks",)
         )
 
     def __hash__(self):
@@ -111,7 +116,7 @@ def encode_status(status):
     if any(state not in STATE_NAMES for state in nibbles):
         raise WireError("sensors", "unknown state")
     return (
-        bytes([VERSION])
+        bytes([WITH_BLOCKS if status.blocks else VERSION])
         + bytes(status.firmware)
         + bytes([status.reset_cause])
         + _top("boots", status.boots, 2)
@@ -127,29 +132,49 @@ def encode_status(status):
         + _top("time_age_h", status.time_age_h, 1)
         + bytes([len(status.sensors)])
         + bytes([nibbles[i] << 4 | nibbles[i + 1] for i in range(0, len(nibbles), 2)])
+        + b"".join([_block(kind, body) for kind, body in status.blocks])
     )
+
+
+def _block(kind, body):
+    if not 0 < kind <= 255 or len(body) > 255:
+        raise WireError("blocks", "kind 1..255 of at most 255 bytes")
+    return bytes([kind, len(body)]) + bytes(body)
+
+
+def _blocks(payload, at):
+    """Return the blocks of a payload from a place on."""
+    found = []
+    while at < len(payload):
+        end = at + 2 + payload[at + 1] if at + 1 < len(payload) else at + 2
+        if end > len(payload) or not payload[at]:
+            raise WireError("length", "payload ends inside a block")
+        found.append((payload[at], bytes(payload[at + 2 : end])))
+        at = end
+    return tuple(found)
 
 
 def decode_status(payload):
     """Return the Status of a payload; WireError for any other bytes. States are told, not judged."""
     if not payload:
         raise WireError("length", "empty payload")
-    if payload[0] != VERSION:
+    if payload[0] not in (VERSION, WITH_BLOCKS):
         raise WireError("version", "unknown status version " + str(payload[0]))
     if len(payload) < _FIXED:
         raise WireError("length", "shorter than " + str(_FIXED) + " bytes")
     n = payload[_FIXED - 1]
-    if n > MAX_SENSORS or len(payload) != _FIXED + (n + 1) // 2:
+    end = _FIXED + (n + 1) // 2
+    if n > MAX_SENSORS or len(payload) < end or (payload[0] == VERSION and len(payload) > end):
         raise WireError("length", str(n) + " sensors do not fit the length")
     if payload[4] not in RESET_CAUSES:
         raise WireError("reset_cause", "unknown " + str(payload[4]))
     if payload[24] not in NETWORK_FAILURES:
         raise WireError("last_failure", "unknown " + str(payload[24]))
     sensors = [payload[_FIXED + i // 2] >> (0 if i % 2 else 4) & 15 for i in range(n)]
-    if any(state not in STATE_NAMES for state in sensors) or (n % 2 and payload[-1] & 15):
+    if any(state not in STATE_NAMES for state in sensors) or (n % 2 and payload[end - 1] & 15):
         raise WireError("sensors", "unknown state")
     number = int.from_bytes
-    return Status(
+    found = Status(
         (payload[1], payload[2], payload[3]),
         payload[4],
         number(payload[5:7], "big"),
@@ -165,3 +190,5 @@ def decode_status(payload):
         payload[26],
         sensors,
     )
+    found.blocks = _blocks(payload, end)
+    return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.web.languages import N_
-from wire.measurements import BAND_HZ
+from wire.measurements import band_hz
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ FLAGS = {
 
 
 # Third octaves: their names are the same in every language, and they stand behind all others of a site.
-QUANTITIES |= {f"lzeq_{hz}hz": Quantity(f"LZeq 1/3 oct {hz.replace('_', ',')} Hz", 0, 60) for hz in BAND_HZ}
+QUANTITIES |= {f"lzeq_{hz}hz": Quantity(f"LZeq 1/3 oct {hz.replace('_', ',')} Hz", 0, 60) for hz in band_hz()}
 
 
 def quantity(name: str) -> Quantity:

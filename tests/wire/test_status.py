@@ -57,7 +57,7 @@ def test_a_field_that_cannot_be_packed_is_named(field: str, value: object) -> No
 
 def test_an_unknown_version_is_named() -> None:
     with pytest.raises(WireError) as caught:
-        decode_status(b"\x02" + bytes(30))
+        decode_status(b"\x03" + bytes(30))
     assert caught.value.field == "version"
 
 
@@ -71,3 +71,16 @@ def test_any_bytes_give_a_status_or_a_wire_error(payload: bytes) -> None:
         except WireError:
             continue
         assert encode_status(status) == candidate
+
+
+def test_blocks_behind_the_sensors_come_back_and_make_version_2() -> None:
+    status = _status()
+    plain = encode_status(status)
+    status.blocks = ((1, b"meter"), (200, b""))
+    payload = encode_status(status)
+    assert payload == b"\x02" + plain[1:] + b"\x01\x05meter" + b"\xc8\x00"  # layout of firmware/README.md
+    assert decode_status(payload) == status
+    for cut in range(len(plain) + 1, len(payload)):
+        if cut != len(plain) + 7:  # between the blocks it is a whole payload
+            with pytest.raises(WireError):
+                decode_status(payload[:cut])
