@@ -5,8 +5,8 @@
 
 The LoRa Alliance's payload codec API (TS013) is what ChirpStack and The Things Stack run: one file of plain
 JavaScript with decodeUplink, encodeDownlink and decodeDownlink. Measurements, channel sets, states and the
-status fields come from the tables of `wire`; only the reading of bits is written by hand, in ts013_code.js, as in wire/codec/v1.py
-and wire/status.py. No number above 2^53 occurs; 32-bit fields are read by multiplication, never by a shift.
+status fields come from the tables of `wire`; only the reading of bits is written by hand, in ts013_code.js,
+as in wire/codec/v1.py and wire/status.py. No number above 2^53 occurs; 32-bit fields are read by multiplication, never by a shift.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def _head() -> str:
 
 
 def _tables() -> str:
-    rows = {
+    rows: dict[int, dict[str, Any]] = {
         row[0]: {"name": row[1], "unit": row[2], "decimals": row[3], "min": row[4], "max": row[5]}
-        for row in measurements.MEASUREMENTS
+        for row in cast("list[tuple[Any, ...]]", measurements.MEASUREMENTS)
     }
     flags = {
         getattr(status, name): name.removeprefix("FLAG_").lower()
