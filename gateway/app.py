@@ -101,7 +101,17 @@ class Gateway:
         self.log = DurableLog(segments, self.counters, lambda sequence: self.pipeline.wake(sequence))
         self._stack.push_async_callback(self.log.close)
         self.changes = Changes(self.store.newest_position())
-        self.pipeline = Pipeline(self.log, self.store, self.registry, self.counters, self._stored)
+        self.backfill = Backfill(
+            GapBook(self.directory.gaps),
+            self.store.seqs,
+            self.downlinks,
+            lambda dev_eui: self._transport_of(dev_eui) == "lorawan",
+            self.counters,
+        )
+        self._stack.push_async_callback(self.backfill.close)
+        self.pipeline = Pipeline(
+            self.log, self.store, self.registry, self.counters, self._stored, self.backfill.heard
+        )
         self._stack.callback(self.pipeline.close)
         task = asyncio.create_task(self.pipeline.run(), name="meetnet-pipeline")
 
@@ -285,6 +295,7 @@ class Gateway:
             **self.networks.status(),
             "mqtt_connected": self._mqtt.connected if self._mqtt else None,
             "publishers": {name: follower.state() for name, follower in self._followers.items()},
+            "missing_records": self.backfill.state(),
             "dead_letters": self.store.dead_letters(20),
         }
 

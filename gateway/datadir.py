@@ -6,6 +6,7 @@ meetnet-data/
   segments/      the raw log: the point of acknowledgement
   store.db       observations and everything else that follows from the log
   lns.db         sessions and counters of the network server, mode 0600
+  gaps.db        which records of which device did not arrive
   side/          what a platform refused for good, a file each
   control.json   port and token of the running gateway, mode 0600 (`meetnet status` reads it)
   lock           held while a gateway runs
@@ -37,6 +38,7 @@ class DataDirectory:
         self.segments = path / "segments"
         self.store = path / "store.db"
         self.lns = path / "lns.db"
+        self.gaps = path / "gaps.db"
         self.side = path / "side"
         self.control = path / "control.json"
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from gateway.backfill import Heard
 from gateway.counters import Counters
-from gateway.decode import decode
+from gateway.decode import Decoder
 from gateway.errors import IngestError, StoreError
 from gateway.model import Decoded, Uplink
 from gateway.quality import HISTORY_MS, Judge
@@ -28,7 +29,11 @@ RETRY_S = (0.1, 0.5, 2.0, 10.0, 30.0)
 
 
 class Pipeline:
-    """The task behind the log. `on_stored(position)` is called on the loop after each commit."""
+    """The task behind the log.
+
+    After each commit `on_stored(position)` and `on_heard(which records of which devices)` are called on the
+    loop.
+    """
 
     def __init__(
         self,
@@ -37,13 +42,16 @@ class Pipeline:
         registry: Registry,
         counters: Counters,
         on_stored: Callable[[int], None],
+        on_heard: Callable[[Sequence[Heard]], None] | None = None,
     ) -> None:
         self._log = log
         self._store = store
         self._registry = registry
         self._counters = counters
         self._on_stored = on_stored
+        self._on_heard = on_heard
         self._judge = Judge(self._history)
+        self._decoder = Decoder()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="meetnet-store")
         self._news = asyncio.Event()
         self._position = store.position()
@@ -112,29 +120,37 @@ class Pipeline:
         if not entries:
             return False
         loop = asyncio.get_running_loop()
-        newest, counts = await loop.run_in_executor(self._executor, self._take, entries)
+        newest, counts, heard = await loop.run_in_executor(self._executor, self._take, entries)
         self._position = entries[-1][0]
         self._moved.announce(self._position)
         for name, detail in counts:
             self._counters.count(name, detail)
         self._on_stored(newest)
+        if self._on_heard is not None and heard:
+            self._on_heard(heard)
         return True
 
     # -- in the store's thread
 
-    def _take(self, entries: list[tuple[int, bytes]]) -> tuple[int, list[tuple[str, str]]]:
+    def _take(self, entries: list[tuple[int, bytes]]) -> tuple[int, list[tuple[str, str]], list[Heard]]:
         counts: list[tuple[str, str]] = []
         fresh: dict[tuple[str, int], int] = {}
-        outcomes = [self._outcome(sequence, body, fresh, counts) for sequence, body in entries]
+        heard: list[Heard] = []
+        outcomes = [self._outcome(sequence, body, fresh, counts, heard) for sequence, body in entries]
         try:
             newest = self._store.commit(outcomes)
         except BaseException:
             self._judge.forget()
             raise
-        return newest, counts
+        return newest, counts, heard
 
     def _outcome(
-        self, sequence: int, body: bytes, fresh: dict[tuple[str, int], int], counts: list[tuple[str, str]]
+        self,
+        sequence: int,
+        body: bytes,
+        fresh: dict[tuple[str, int], int],
+        counts: list[tuple[str, str]],
+        heard: list[Heard],
     ) -> Outcome:
         try:
             uplink = decode_uplink(body)
@@ -144,8 +160,10 @@ class Pipeline:
             return Outcome(sequence, unknown, dead=[DeadLetter("pipeline.frame_unreadable", str(error))])
         outcome = Outcome(sequence, uplink)
         try:
-            contents = decode(uplink)
+            contents = self._decoder.decode(uplink)
             outcome.status = contents.status
+            seqs = tuple(record.seq for record in contents.records)
+            heard.append(Heard(uplink.dev_eui, seqs, contents.gone))
             for record in contents.records:
                 self._record(outcome, record, fresh, counts)
         except IngestError as error:

@@ -207,7 +207,7 @@ class Outbox:
         self._deliver_up_to(low)
 
     def go_back(self):
-        """A confirmation failed: in doubt is what was sent since the last one, and whether anybody listens."""
+        """A confirmation failed: what was sent since the last one is in doubt, and who listens now."""
         self.in_doubt = True
         self._send_again()
 

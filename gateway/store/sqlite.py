@@ -254,6 +254,14 @@ class SqliteStore:
     def series(self, site_id: str, quantity: str, start_ms: int, end_ms: int, limit: int) -> list[Row]:
         """Return one series in [start_ms, end_ms), by observed time; the newest `limit` if there are more."""
         found: list[Row] = []
+    def seqs(self, dev_eui: str, first: int, end: int) -> list[int]:
+        """Return the sequence numbers in [first, end) of the stored records of a device, sorted."""
+        rows = self._query(
+            "SELECT seq FROM records WHERE dev_eui = ? AND seq >= ? AND seq < ? ORDER BY seq",
+            (dev_eui, first, end),
+        )
+        return [row[0] for row in rows]
+
         cursor = self._cursor(
             _SELECT + "WHERE site_id = ? AND observed_at_ms >= ? AND observed_at_ms < ? "
             "ORDER BY observed_at_ms DESC, id DESC",

@@ -1,8 +1,12 @@
-"""The ideal radio channel: everybody hears everybody, nothing collides, nothing fades."""
+"""The ideal radio channel: everybody hears everybody, nothing collides, nothing fades.
+
+`loses` may say of a frame, either way, that nobody hears it: a gateway that is away, interference.
+"""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from .frame import Frame, Listener, Tuning
 
@@ -16,6 +20,7 @@ class IdealChannel:
         self.rssi_dbm = rssi_dbm
         self.snr_db = snr_db
         self.frames_sent = 0
+        self.loses: Callable[[Frame], bool] | None = None
         self._frames: deque[Frame] = deque()
         self._listeners: list[Listener] = []
 
@@ -26,6 +31,8 @@ class IdealChannel:
     def transmit(self, frame: Frame) -> None:
         """Put a frame on the air; its start may lie ahead of now."""
         self.frames_sent += 1
+        if self.loses is not None and self.loses(frame):
+            return
         while self._frames and self._frames[0].end_us < frame.start_us - _REMEMBER_US:
             self._frames.popleft()
         self._frames.append(frame)

@@ -1,0 +1,70 @@
+"""The gaps of all devices on the disk: gaps.db, one row a device.
+
+It is written behind the store, so after a kill it may know less than the store: then something is asked
+for that is there already, and comes once more for nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+from gateway.errors import StoreError
+
+from .gaps import Gaps
+
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS gaps(dev_eui TEXT PRIMARY KEY, top INTEGER NOT NULL, missing TEXT NOT NULL)"
+)
+
+
+class GapBook:
+    """load once, save often. Belongs to one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create; raise StoreError."""
+        self._path = path
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute(_SCHEMA)
+            path.chmod(0o600)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"{path.name}: {error}; move it away, it is made again from the store"
+            ) from error
+
+    def load(self) -> dict[str, Gaps]:
+        """Return the gaps of every device; raise StoreError."""
+        try:
+            rows = self._db.execute("SELECT dev_eui, top, missing FROM gaps").fetchall()
+            return {
+                dev_eui: Gaps(top, [(first, end) for first, end in json.loads(missing)])
+                for dev_eui, top, missing in rows
+            }
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            raise StoreError(
+                f"{self._path.name}: {error}; move it away, it is made again from the store"
+            ) from error
+
+    def save(self, rows: list[tuple[str, int, str]]) -> None:
+        """Write (DevEUI, top, missing as JSON) of some devices; raise StoreError."""
+        try:
+            self._db.execute("BEGIN")
+            self._db.executemany("INSERT OR REPLACE INTO gaps VALUES (?,?,?)", rows)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise StoreError(f"{self._path.name}: {error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+def row_of(dev_eui: str, gaps: Gaps) -> tuple[str, int, str]:
+    """Return the row of a device."""
+    return dev_eui, gaps.top, json.dumps(gaps.missing)

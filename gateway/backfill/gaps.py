@@ -1,0 +1,71 @@
+"""Which records of one device are missing, by sequence number, in a few ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+Range = tuple[int, int]  # first, end: the end is not in it
+
+MAX_GAPS = 64
+LOOK_BACK = 32_000  # more than the ring of a node holds: 512 KiB of the shortest records
+
+
+class Gaps:
+    """Everything below `top` has arrived, is given up, or is in `missing`: sorted ranges, never adjacent.
+
+    There are at most MAX_GAPS of them; where there would be more, the two nearest become one, so some records
+    come twice rather than one not at all.
+    """
+
+    def __init__(self, top: int = 0, missing: Sequence[Range] = ()) -> None:
+        self.top = top
+        self.missing = list(missing)
+
+    @property
+    def count(self) -> int:
+        """How many numbers are missing (at most: some of them may never have existed)."""
+        return sum(end - first for first, end in self.missing)
+
+    def arrived(self, seqs: Iterable[int]) -> int:
+        """Take numbers that arrived; return how many of them were missing."""
+        filled = 0
+        for seq in seqs:
+            if seq < self.top:
+                filled += self.close(seq, seq + 1)
+                continue
+            if seq > self.top:
+                self.missing.append((self.top, seq))
+                self._bound(seq)
+            self.top = seq + 1
+        return filled
+
+    def close(self, first: int, end: int) -> int:
+        """Take a range out; return how many numbers of it were missing."""
+        left: list[Range] = []
+        closed = 0
+        for a, b in self.missing:
+            low, high = max(a, first), min(b, end)
+            if low >= high:
+                left.append((a, b))
+                continue
+            closed += high - low
+            left += [piece for piece in ((a, low), (high, b)) if piece[0] < piece[1]]
+        self.missing = left
+        self._bound(self.top)
+        return closed
+
+    def _bound(self, top: int) -> None:
+        floor = top - LOOK_BACK
+        self.missing = [(max(a, floor), b) for a, b in self.missing if b > floor]
+        while len(self.missing) > MAX_GAPS:
+            holes = [after[0] - before[1] for before, after in pairwise(self.missing)]
+            i = holes.index(min(holes))
+            self.missing[i : i + 2] = [(self.missing[i][0], self.missing[i + 1][1])]
+
+
+def gaps_of(seqs: Sequence[int], first: int) -> Gaps:
+    """Return the gaps of a device from a number on, given the sorted numbers that are there."""
+    gaps = Gaps(first)
+    gaps.arrived(seqs)
+    return gaps

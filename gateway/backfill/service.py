@@ -1,0 +1,188 @@
+"""Asks nodes for the records that did not arrive.
+
+    pipeline --heard--> gaps --> SEND_RECORDS in the device's downlink queue
+                                 records come (any time, in any order), or RECORDS_GONE: the gap closes
+
+A device is asked only just after it was heard, at most once in a while, and again until its gaps are
+closed. The node answers in spare air time, live readings first, so patience is counted from the last thing
+that came. Devices on Wi-Fi are not asked: what the broker did not take they send again by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from gateway.counters import Counters
+from gateway.errors import DownlinkError, RegistryError, StoreError
+from gateway.model import DownlinkQueue
+from wire import backfill, ports
+
+from .book import GapBook, row_of
+from .gaps import LOOK_BACK, Gaps, Range, gaps_of
+
+GRACE_S = 120.0  # a gap that has just shown: the node may fill it by itself
+PATIENCE_S = 1800.0  # without anything of what was asked; doubled each time
+LONGEST_PATIENCE_S = 6 * 3600.0
+ASKS_A_MINUTE = 30
+FIRST_LOOK_BACK = 600  # two days of 5 minutes: what a device may have said before it was heard at first
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one uplink said about a device's records."""
+
+    dev_eui: str
+    seqs: tuple[int, ...] = ()
+    gone: tuple[Range, ...] = ()
+
+
+@dataclass(slots=True)
+class _Asking:
+    since_s: float = -1e9  # when the gaps were first seen
+    again_s: float = -1e9  # not before
+    patience_s: float = PATIENCE_S
+    asked: list[Range] = field(default_factory=list[Range])
+
+
+class Backfill:
+    """The gaps of all devices, and who was asked for what.
+
+    known_seqs(dev_eui, first, end) returns the sorted sequence numbers that the store has. queue takes
+    the requests; asks(dev_eui) tells whether a device can be asked at all.
+    """
+
+    def __init__(
+        self,
+        book: GapBook,
+        known_seqs: Callable[[str, int, int], Sequence[int]],
+        queue: DownlinkQueue,
+        asks: Callable[[str], bool],
+        counters: Counters,
+    ) -> None:
+        self._book = book
+        self._known_seqs = known_seqs
+        self._queue = queue
+        self._asks = asks
+        self._counters = counters
+        self._gaps = book.load()
+        self._asking: dict[str, _Asking] = {}
+        self._recent: deque[float] = deque()
+        self._dirty: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._saver: asyncio.Task[None] | None = None
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="meetnet-gaps")
+
+    def missing(self, dev_eui: str) -> list[Range]:
+        """Return the ranges of sequence numbers that are missing of a device."""
+        gaps = self._gaps.get(dev_eui)
+        return list(gaps.missing) if gaps else []
+
+    def state(self) -> dict[str, int]:
+        """Return how many records are missing, by device; those that miss none are left out."""
+        return {dev_eui: gaps.count for dev_eui, gaps in self._gaps.items() if gaps.missing}
+
+    def heard(self, news: Sequence[Heard]) -> None:
+        """Take what the pipeline has stored. Called on the loop; returns at once."""
+        for one in news:
+            self._take(one)
+        for dev_eui in {one.dev_eui for one in news}:
+            if self._gaps.get(dev_eui, Gaps()).missing and self._may_ask(dev_eui):
+                task = asyncio.get_running_loop().create_task(self._ask(dev_eui))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        self._save()
+
+    async def close(self) -> None:
+        """Finish what is under way and write what is known."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._save()
+        if self._saver is not None:
+            await self._saver
+        self._executor.shutdown(wait=True)
+        self._book.close()
+
+    # -- what is missing
+
+    def _take(self, one: Heard) -> None:
+        gaps = self._gaps.get(one.dev_eui)
+        if gaps is None:
+            if not one.seqs:
+                return
+            first = max(0, min(one.seqs) - FIRST_LOOK_BACK)
+            gaps = gaps_of(self._known_seqs(one.dev_eui, first, first + LOOK_BACK), first)
+            self._gaps[one.dev_eui] = gaps
+        before, top = gaps.missing, gaps.top
+        filled = gaps.arrived(one.seqs)
+        gone = sum(gaps.close(first, end) for first, end in one.gone)
+        if gaps.missing != before or gaps.top != top:
+            self._dirty.add(one.dev_eui)
+        if filled:
+            self._counters.count("backfill.filled", n=filled)
+        if gone:
+            self._counters.count("backfill.gone", f"{one.dev_eui} has {gone} records no more", gone)
+        asking = self._asking.get(one.dev_eui)
+        if not gaps.missing:
+            self._asking.pop(one.dev_eui, None)
+        elif asking is None:
+            self._asking[one.dev_eui] = _Asking(asyncio.get_running_loop().time())
+        elif filled or gone:
+            asking.patience_s = PATIENCE_S
+            open_still = any(_overlap(gaps.missing, piece) for piece in asking.asked)
+            now_s = asyncio.get_running_loop().time()
+            asking.again_s = now_s + PATIENCE_S if open_still else now_s
+
+    # -- asking
+
+    def _may_ask(self, dev_eui: str) -> bool:
+        asking = self._asking.setdefault(dev_eui, _Asking())
+        now_s = asyncio.get_running_loop().time()
+        if now_s < asking.since_s + GRACE_S or now_s < asking.again_s or not self._asks(dev_eui):
+            return False
+        while self._recent and self._recent[0] < now_s - 60:
+            self._recent.popleft()
+        if len(self._recent) >= ASKS_A_MINUTE:
+            return False  # it will be heard again
+        self._recent.append(now_s)
+        asking.again_s = now_s + asking.patience_s
+        asking.patience_s = min(2 * asking.patience_s, LONGEST_PATIENCE_S)
+        return True
+
+    async def _ask(self, dev_eui: str) -> None:
+        ranges = self._gaps[dev_eui].missing[: backfill.MAX_RANGES]
+        payload = backfill.pack_ranges(backfill.SEND_RECORDS, ranges)
+        try:
+            await self._queue.enqueue(dev_eui, ports.COMMANDS, payload)
+        except (RegistryError, DownlinkError, StoreError) as error:
+            self._counters.count("backfill.not_asked", f"{dev_eui}: {error}")
+            return
+        self._counters.count("backfill.asked", f"{dev_eui}: {ranges}")
+        asking = self._asking.get(dev_eui)
+        if asking is not None:
+            asking.asked = list(ranges)
+
+    # -- the disk
+
+    def _save(self) -> None:
+        if self._dirty and self._saver is None:
+            self._saver = asyncio.get_running_loop().create_task(self._keep_saving())
+
+    async def _keep_saving(self) -> None:
+        try:
+            while self._dirty:
+                rows = [row_of(dev_eui, self._gaps[dev_eui]) for dev_eui in self._dirty]
+                self._dirty = set()
+                try:
+                    await asyncio.get_running_loop().run_in_executor(self._executor, self._book.save, rows)
+                except StoreError as error:
+                    self._counters.count("backfill.save_failed", str(error))
+        finally:
+            self._saver = None
+
+
+def _overlap(ranges: Sequence[Range], piece: Range) -> bool:
+    return any(first < piece[1] and piece[0] < end for first, end in ranges)
