@@ -54,8 +54,8 @@ def snapped(longitude: float, latitude: float, precision_m: int) -> tuple[float,
 class SqlitePublicReader:
     """PublicReader over the store for one recipient; `consenting` returns the sites that agreed.
 
-    since: from which observed time on the recipient may have a site's data (`after` keeps to it: what was
-    measured before a host agreed, or between a withdrawal and a new consent, is never sent on).
+    since: from which observed time on the recipient may have a site's data: what was measured before a
+    host agreed, or between a withdrawal and a new consent, is in no answer.
     """
 
     def __init__(
@@ -83,24 +83,23 @@ class SqlitePublicReader:
     def latest(self) -> Sequence[PublicObservation]:
         """Return the newest observation (by observed time) of each site and quantity."""
         allowed = self._allowed()
-        return [_public(row) for row in self._store.latest() if row.site_id in allowed]
+        return [_public(row) for row in self._store.latest() if _may(row, allowed)]
 
     def series(
         self, site_id: str, quantity: str, start_ms: int, end_ms: int, limit: int = 10_000
     ) -> Sequence[PublicObservation]:
         """Return one series in [start_ms, end_ms), by observed time; the newest `limit` if there are more."""
-        if site_id not in self._allowed():
+        allowed = self._allowed()
+        if site_id not in allowed:
             return []
+        start_ms = max(start_ms, allowed[site_id])
         return [_public(row) for row in self._store.series(site_id, quantity, start_ms, end_ms, limit)]
 
     def after(self, position: int, limit: int) -> Sequence[PublicObservation]:
         """Return observations in store order after a position: how publishers follow."""
         allowed = self._allowed()
-        if not allowed:
-            return []
-        since: Mapping[str, int] = self._since() if self._since else {}
-        while rows := self._store.after(position, limit, allowed):
-            found = [_public(row) for row in rows if row.observed_at_ms >= since.get(row.site_id, 0)]
+        while allowed and (rows := self._store.after(position, limit, allowed)):
+            found = [_public(row) for row in rows if _may(row, allowed)]
             if found:
                 return found
             position = rows[-1].position
@@ -130,7 +129,7 @@ class SqlitePublicReader:
     def at(self, position: int) -> PublicObservation | None:
         """Return the observation at a position, None where there is none that is public."""
         row = self._store.at(position)
-        return _public(row) if row is not None and row.site_id in self._allowed() else None
+        return _public(row) if row is not None and _may(row, self._allowed()) else None
 
     def scan(
         self, start_ms: int, end_ms: int, site_id: str | None = None, *, descending: bool = False
@@ -141,10 +140,10 @@ class SqlitePublicReader:
         """
         allowed = self._allowed()
         if site_id is not None:
-            allowed &= {site_id}
+            allowed = {site: since for site, since in allowed.items() if site == site_id}
         if allowed:
             rows = self._store.scan(start_ms, end_ms, allowed, descending=descending)
-            yield from (_public(row) for row in rows)
+            yield from (_public(row) for row in rows if _may(row, allowed))
 
     def observations(
         self, start_ms: int, end_ms: int, site_id: str | None = None, limit: int = 100_000
@@ -152,13 +151,25 @@ class SqlitePublicReader:
         """Return observations in [start_ms, end_ms), by observed time then position."""
         allowed = self._allowed()
         if site_id is not None:
-            allowed &= {site_id}
+            allowed = {site: since for site, since in allowed.items() if site == site_id}
         if not allowed:
             return []
-        return [_public(row) for row in self._store.between(start_ms, end_ms, limit, allowed)]
+        # Rows from before a consent are passed over; a page of them alone may not look like the end.
+        while rows := self._store.between(start_ms, end_ms, limit, allowed):
+            found = [_public(row) for row in rows if _may(row, allowed)]
+            if found or len(rows) < limit:
+                return found
+            start_ms = max(rows[-1].observed_at_ms, start_ms + 1)
+        return []
 
-    def _allowed(self) -> set[str]:
-        return {site.id for site in self._consenting()}
+    def _allowed(self) -> dict[str, int]:
+        """Return the consenting sites with the observed time from which on they agreed."""
+        since: Mapping[str, int] = self._since() if self._since else {}
+        return {site.id: since.get(site.id, 0) for site in self._consenting()}
+
+
+def _may(row: Row, allowed: Mapping[str, int]) -> bool:
+    return row.site_id in allowed and row.observed_at_ms >= allowed[row.site_id]
 
 
 def _public_site(site: SiteRecord, quantities: list[str], last_observed_at_ms: int | None) -> PublicSite:

@@ -18,7 +18,11 @@ _OWN = "urn:x-meetnet:def:"
 
 # quantity: (name, definition, description)
 _PROPERTIES: dict[str, tuple[str, str, str]] = {
-    "pm1": ("PM1", _CF + "mass_concentration_of_pm1_ambient_aerosol_particles_in_air/", "Particles up to 1 um"),
+    "pm1": (
+        "PM1",
+        _CF + "mass_concentration_of_pm1_ambient_aerosol_particles_in_air/",
+        "Particles up to 1 um",
+    ),
     "pm2_5": (
         "PM2.5",
         _CF + "mass_concentration_of_pm2p5_ambient_aerosol_particles_in_air/",
@@ -32,7 +36,7 @@ _PROPERTIES: dict[str, tuple[str, str, str]] = {
     ),
     "temperature": ("Air temperature", _CF + "air_temperature/", "Temperature of the air"),
     "relative_humidity": ("Relative humidity", _CF + "relative_humidity/", "Relative humidity of the air"),
-    "pressure": ("Air pressure", _CF + "air_pressure/", "Air pressure at the sensor, not reduced to sea level"),
+    "pressure": ("Air pressure", _CF + "air_pressure/", "Air pressure at the sensor itself"),
     "laeq": ("LAeq", _OWN + "laeq", "Equivalent continuous A-weighted sound level (IEC 61672-1)"),
     "lafmax": ("LAFmax", _OWN + "lafmax", "Highest A-weighted sound level, time weighting fast"),
     "lafmin": ("LAFmin", _OWN + "lafmin", "Lowest A-weighted sound level, time weighting fast"),
@@ -49,7 +53,11 @@ _PROPERTIES: dict[str, tuple[str, str, str]] = {
     "lcpeak": ("LCpeak", _OWN + "lcpeak", "C-weighted peak sound level"),
     "filling_level": ("Filling level", _OWN + "filling_level", "Share of a bin that is full"),
     "distance": ("Distance to content", _OWN + "distance", "From the sensor down to what lies in the bin"),
-    "precipitation": ("Precipitation", _CF + "lwe_thickness_of_precipitation_amount/", "Rain since the last value"),
+    "precipitation": (
+        "Precipitation",
+        _CF + "lwe_thickness_of_precipitation_amount/",
+        "Rain since the last value",
+    ),
     "co2": ("CO2", _CF + "mole_fraction_of_carbon_dioxide_in_air/", "Carbon dioxide in the air"),
     "soil_temperature": ("Soil temperature", _CF + "soil_temperature/", "Temperature of the soil"),
 }  # fmt: skip
