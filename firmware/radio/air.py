@@ -8,7 +8,7 @@ from wire.lorawan.airtime import symbol_us, time_on_air_us
 
 from .windows import window
 
-_GC_RESERVE = const(8192)  # heap that must be free to switch collection off between TX and RX2
+_GC_RESERVE = const(24576)  # heap that must be free to switch collection off between TX and RX2
 _ON_CHIP = hasattr(gc, "mem_free")
 
 
