@@ -148,7 +148,7 @@ def _unpack(packed: Path) -> None:
                 if hasattr(tarfile, "data_filter"):
                     archive.extractall(CACHE, filter="data")
                 else:  # Python before 3.11.4; the lock's hash vouches for what is inside
-                    archive.extractall(CACHE)
+                    archive.extractall(CACHE)  # noqa: S202
             out.unlink()
     (CACHE / "chromium").chmod(0o755)
     conf = FONTS_CONF.format(fonts=CACHE / "fonts", cache=CACHE / "font-cache")
