@@ -7,6 +7,7 @@ not read any more, and TCP makes the broker wait.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -197,7 +198,18 @@ class Connection:
     def _resume(self) -> None:
         if not self._reading and self._sock is not None:
             self._reading = True
-            self._loop.add_reader(self._sock, self._client.loop_read)
+            self._loop.add_reader(self._sock, self._read)
+            self._loop.call_soon(self._read_decrypted)
+
+    def _read(self) -> None:
+        self._client.loop_read()
+        self._read_decrypted()
+
+    def _read_decrypted(self) -> None:
+        """Read what TLS has decrypted already: the socket will not become readable for it."""
+        while self._reading and isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
+            if self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return
 
     def _pause(self) -> None:
         if self._reading:

@@ -9,14 +9,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import gc
 import json
+import logging
 import types
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.broker_server import BoundedBroker
 from gateway.counters import Counters
 from gateway.errors import DownlinkError, IngestError
 from gateway.ingest.chirpstack import ChirpStackIngest, decode_message
@@ -27,6 +31,7 @@ from gateway.ingest.ttn import TtnIngest
 
 from ..house import AIR, SetClock
 from ..mqtt_client import Client
+from .test_basics_station import a_certificate
 from .test_mqtt import Sink, a_broker
 
 APP = "9bfe8bd7-9a43-4bbc-9bd5-8c4b4d2d4e5c"
@@ -152,6 +157,59 @@ async def test_without_its_broker_a_downlink_is_refused_and_not_forgotten_silent
     with pytest.raises(DownlinkError, match="broker"):
         await ingest.enqueue(AIR, 3, b"\x07")
     await ingest.close()
+
+
+@contextlib.asynccontextmanager
+async def a_tls_broker(folder: Path) -> AsyncIterator[tuple[int, Path]]:
+    certificate, key = a_certificate(folder)
+    logging.getLogger("amqtt").setLevel(logging.CRITICAL)
+    listener = {
+        "type": "tcp", "bind": "127.0.0.1:0", "ssl": True, "certfile": str(certificate), "keyfile": str(key),
+    }  # fmt: skip
+    plugin = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": False}}
+    broker = BoundedBroker({"listeners": {"default": listener}, "plugins": plugin}, lambda _: None)
+    await broker.start()
+    try:
+        yield broker.port, certificate
+    finally:
+        await broker.shutdown()
+
+
+async def test_a_burst_over_tls_comes_through_at_once_and_whole(tmp_path) -> None:
+    async with a_tls_broker(tmp_path) as (port, certificate):
+        sink = Sink()
+        made = MqttSettings(
+            port=port, username="u", password="any", tls=True, tls_ca=certificate, in_flight=5
+        )
+        ingest = ChirpStackIngest(sink, lambda _: True, SetClock(NOW_MS), Counters(), made)
+        await ingest.start()
+        await asyncio.wait_for(ingest.subscribed(), 5)
+        network = Client("network", "network", "any")
+        network.paho.tls_set(ca_certs=str(certificate))
+        assert await network.connect(port) == "Success"
+        for number in range(100):
+            data = base64.b64encode(bytes([number])).decode()
+            await network.publish(f"{CHIRPSTACK}/event/up", chirpstack(data=data))
+        await sink.until(100)
+        assert sorted(sink.taken) == [bytes([number]) for number in range(100)]
+        assert await ingest.enqueue(AIR, 3, b"\x07")
+        await ingest.close()
+        await network.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paho leaves its socket to gc
+async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path) -> None:
+    async with a_tls_broker(tmp_path) as (port, _):
+        counters = Counters()
+        made = MqttSettings(port=port, username="u", password="any", tls=True)
+        ingest = ChirpStackIngest(Sink(), lambda _: True, SetClock(), counters, made, application_id=APP)
+        await ingest.start()
+        async with asyncio.timeout(5):
+            while not counters.get("ingest.chirpstack_unreachable"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert "certificate" in str(counters.snapshot()) and not ingest.connected
+        await ingest.close()
+        gc.collect()
 
 
 # -- ChirpStack in protobuf ----------------------------------------------------------------------

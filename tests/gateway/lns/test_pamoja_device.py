@@ -80,8 +80,8 @@ class Node:
         heard_db = snr_db - (14 - sent.output_dbm)
         if self.random.random() >= self.lost:
             self.street.hear(
-                bytes(sent.frame), sf=SF_OF_DR[sent.data_rate], frequency_hz=sent.frequency_hz, snr_db=heard_db,
-                timestamp_us=end_us & 0xFFFFFFFF,
+                bytes(sent.frame), sf=SF_OF_DR[sent.data_rate], frequency_hz=sent.frequency_hz,
+                snr_db=heard_db, timestamp_us=end_us & 0xFFFFFFFF,
             )  # fmt: skip
         await asyncio.sleep(sent.rx2.delay_us / 1e6 + 3)
         answers = self.street.gateways.sent[before:]
