@@ -9,6 +9,7 @@ Each outlet reads through a reader of its own recipient: `recipient = "..."` in 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -22,6 +23,7 @@ from gateway.counters import Counters
 from gateway.errors import ConfigError
 from gateway.publish import Publisher
 from gateway.publish.catalog import CatalogSettings, catalog_applications
+from gateway.publish.files import FilesPublisher, FilesSettings, csv_metadata
 from gateway.publish.ldes import LdesServer, LdesSettings
 from gateway.publish.ngsi_ld import NgsiLdPublisher, NgsiLdSettings, context_documents
 from gateway.publish.ngsi_v2 import NgsiV2Publisher, NgsiV2Settings
@@ -87,6 +89,10 @@ def _ldes(settings: LdesSettings, reader: Any, around: Surroundings) -> dict[str
     return {"/ldes": LdesServer(reader, around.clock, settings, around.folder)} if settings.enabled else {}
 
 
+def _files(settings: FilesSettings, around: Surroundings) -> Publisher:
+    return FilesPublisher(settings, around.clock)
+
+
 def _catalog(settings: CatalogSettings, reader: Any, around: Surroundings) -> dict[str, Any]:
     return catalog_applications(settings, reader)
 
@@ -96,6 +102,7 @@ KINDS: dict[str, _Kind] = {
     "ngsi_v2": _Kind(NgsiV2Settings, NgsiV2Publisher),
     "ldes": _Kind(LdesSettings, serve=_ldes),
     "catalog": _Kind(CatalogSettings, serve=_catalog),
+    "files": _Kind(FilesSettings, make_in=_files),
 }
 UNASKED = ("ldes", "catalog")  # open data that is there without a table of its own
 
@@ -110,6 +117,8 @@ def make_publishers(config: Config, counters: Counters) -> list[Publisher]:
 def public_documents(config: Config) -> dict[str, tuple[str, bytes]]:
     """Return the documents that platforms fetch from the page: path to (media type, content)."""
     found: dict[str, tuple[str, bytes]] = codec_documents()
+    about = json.dumps(csv_metadata("observations.csv", config.text("web.title")), indent=1).encode()
+    found["/api/observations.csv-metadata.json"] = ("application/csvm+json", about)
     for outlet in outlets(config):
         found |= outlet.kind.documents(outlet.settings)
     return found

@@ -6,7 +6,8 @@
 The LoRa Alliance's payload codec API (TS013) is what ChirpStack and The Things Stack run: one file of plain
 JavaScript with decodeUplink, encodeDownlink and decodeDownlink. Measurements, channel sets, states and the
 status fields come from the tables of `wire`; only the reading of bits is written by hand, in ts013_code.js,
-as in wire/codec/v1.py and wire/status.py. No number above 2^53 occurs; 32-bit fields are read by multiplication, never by a shift.
+as in wire/codec/v1.py and wire/status.py. No number above 2^53 occurs; 32-bit fields are read by
+multiplication, never by a shift.
 """
 
 from __future__ import annotations

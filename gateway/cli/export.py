@@ -14,6 +14,7 @@ import click
 from gateway.cli.common import Failure, config_option, configuration, json_option
 from gateway.datadir import DataDirectory
 from gateway.exports import latest_geojson, observations_geojson, pages, write_csv
+from gateway.publish.files import citation, csv_metadata, write_json, write_parquet
 from gateway.registry import Registry
 from gateway.store import SqlitePublicReader, SqliteStore
 
@@ -22,7 +23,10 @@ from gateway.store import SqlitePublicReader, SqliteStore
 @config_option
 @json_option
 @click.option(
-    "--format", "kind", type=click.Choice(("csv", "geojson")), help="[default: by the file's name, or csv]"
+    "--format",
+    "kind",
+    type=click.Choice(("csv", "geojson", "json", "parquet")),
+    help="[default: by the file's name, or csv]",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write [default: stdout].")
 @click.option("--from", "start", type=click.DateTime(), help="First observed time, UTC.")
@@ -40,9 +44,10 @@ def export(
     site_id: str | None,
     latest: bool,
 ) -> None:
-    """Export public observations as CSV or GeoJSON; --json is short for --format geojson.
+    """Export public observations as CSV, JSON, GeoJSON or Parquet; --json is short for --format geojson.
 
-    Positions are those that the hosts allow, and no device is named.
+    Beside a CSV file FILE its columns are described in FILE-metadata.json (CSVW). Positions are those that
+    the hosts allow, and no device is named.
 
     \b
     Example:
@@ -56,13 +61,19 @@ def export(
     if not directory.store.exists():
         raise Failure(f"no store in {directory.path}: run the gateway first, or give --data")
     if kind is None:
-        kind = "geojson" if as_json or latest or (output and "json" in output.suffix) else "csv"
+        kind = _kind(output) if not (as_json or latest) else "geojson"
+    if kind == "parquet" and output is None:
+        raise Failure("Parquet is not for the screen: give a file with -o")
     registry = Registry(directory.path)
     store = SqliteStore(directory.store)
     try:
         now_ms = time.time_ns() // 1_000_000
         reader = SqlitePublicReader(store, lambda: registry.consenting_sites("public", now_ms))
         start_ms, end_ms = _ms(start, 0), _ms(end, 2**53)
+        cite = citation(found.text("web.title"), "", start_ms, min(end_ms, now_ms + 1))
+        if kind == "parquet" and output is not None:
+            write_parquet(reader, start_ms, end_ms, output, site_id, cite)
+            return
         try:
             target = (
                 nullcontext(sys.stdout) if output is None else output.open("w", encoding="utf-8", newline="")
@@ -76,11 +87,23 @@ def export(
                 sites = {site.site_id: site for site in reader.sites()}
                 rows = [row for page in pages(reader, start_ms, end_ms, site_id) for row in page]
                 json.dump(observations_geojson(rows, sites), stream)
+            elif kind == "json":
+                write_json(reader, start_ms, end_ms, stream, site_id, cite)
             else:
                 write_csv(reader, start_ms, end_ms, stream, site_id)
+        if kind == "csv" and output is not None:
+            licences = tuple(sorted({site.licence for site in reader.sites()}))
+            about = csv_metadata(output.name, found.text("web.title"), "", licences, cite)
+            path = output.with_name(f"{output.name}-metadata.json")
+            path.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     finally:
         store.close()
         registry.close()
+
+
+def _kind(output: Path | None) -> str:
+    suffix = output.suffix.lower() if output else ""
+    return {".json": "geojson", ".geojson": "geojson", ".parquet": "parquet"}.get(suffix, "csv")
 
 
 def _ms(moment: datetime | None, default: int) -> int:

@@ -12,6 +12,8 @@ from gateway.cli.consent import consent
 from gateway.cli.device import device
 from gateway.cli.documents import documents
 from gateway.cli.export import export
+from gateway.cli.importing import import_
+from gateway.cli.noise import noise
 from gateway.cli.publish import publish
 from gateway.cli.run import gateway
 from gateway.cli.status import status
@@ -69,5 +71,5 @@ def main() -> None:
     """
 
 
-for _command in (codec, config, consent, device, documents, export, gateway, publish, status):
+for _command in (codec, config, consent, device, documents, export, gateway, import_, noise, publish, status):
     main.add_command(_command)

@@ -132,6 +132,27 @@ class SqliteStore:
                 raise StoreError(f"{self._path.name}: {error}") from error
         return self.newest_position()
 
+    def put_imported(self, records: Sequence[tuple[Decoded, list[Observation]]]) -> int:
+        """Store records that no uplink brought, in one transaction; return how many were new.
+
+        The position in the segment log stays. Raise StoreError: then nothing of it is stored.
+        """
+        with self._write_lock:
+            db = self._writer
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                try:
+                    new = sum(self._put_record(db, 0, *record) for record in records)
+                    db.execute("COMMIT")
+                except BaseException:
+                    self._form_ids.clear()
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as error:
+                raise StoreError(f"{self._path.name}: {error}") from error
+        return new
+
     def _put_outcome(self, db: sqlite3.Connection, outcome: Outcome) -> None:
         uplink = outcome.uplink
         for decoded, observations in outcome.records:
@@ -145,9 +166,10 @@ class SqliteStore:
 
     def _put_record(
         self, db: sqlite3.Connection, sequence: int, decoded: Decoded, observations: list[Observation]
-    ) -> None:
+    ) -> bool:
+        """Insert a record; return whether it was new."""
         if not observations:
-            return
+            return False
         if len(observations) > POSITIONS_PER_RECORD:
             raise StoreError(f"a record of {len(observations)} observations, {POSITIONS_PER_RECORD} fit")
         forms = [self._form_id(db, observation) for observation in observations]
@@ -163,7 +185,7 @@ class SqliteStore:
              decoded.time_quality, sequence, fingerprint(decoded), body),
         )  # fmt: skip
         if cursor.rowcount == 0 or cursor.lastrowid is None:
-            return
+            return False
         base = cursor.lastrowid * POSITIONS_PER_RECORD
         db.executemany(
             "INSERT INTO last VALUES (?,?,?,?,?,?,?,?) ON CONFLICT(site_id, quantity) DO UPDATE SET "
@@ -177,6 +199,7 @@ class SqliteStore:
                 for index, (form, observation) in enumerate(zip(forms, observations, strict=True))
             ],
         )  # fmt: skip
+        return True
 
     def _form_id(self, db: sqlite3.Connection, observation: Observation) -> int:
         form = Form(
@@ -231,6 +254,14 @@ class SqliteStore:
         rows = self._query("SELECT fingerprint FROM records WHERE dev_eui = ? AND seq = ?", (dev_eui, seq))
         return rows[0][0] if rows else None
 
+    def seqs(self, dev_eui: str, first: int, end: int) -> list[int]:
+        """Return the sequence numbers in [first, end) of the stored records of a device, sorted."""
+        rows = self._query(
+            "SELECT seq FROM records WHERE dev_eui = ? AND seq >= ? AND seq < ? ORDER BY seq",
+            (dev_eui, first, end),
+        )
+        return [row[0] for row in rows]
+
     def history(self, site_id: str, since_ms: int) -> list[Row]:
         """Return a site's observations from a time on, by observed time: what quality checks start from."""
         rows = self._query(
@@ -254,14 +285,6 @@ class SqliteStore:
     def series(self, site_id: str, quantity: str, start_ms: int, end_ms: int, limit: int) -> list[Row]:
         """Return one series in [start_ms, end_ms), by observed time; the newest `limit` if there are more."""
         found: list[Row] = []
-    def seqs(self, dev_eui: str, first: int, end: int) -> list[int]:
-        """Return the sequence numbers in [first, end) of the stored records of a device, sorted."""
-        rows = self._query(
-            "SELECT seq FROM records WHERE dev_eui = ? AND seq >= ? AND seq < ? ORDER BY seq",
-            (dev_eui, first, end),
-        )
-        return [row[0] for row in rows]
-
         cursor = self._cursor(
             _SELECT + "WHERE site_id = ? AND observed_at_ms >= ? AND observed_at_ms < ? "
             "ORDER BY observed_at_ms DESC, id DESC",
