@@ -162,6 +162,8 @@ class Pipeline:
         try:
             contents = self._decoder.decode(uplink)
             outcome.status = contents.status
+            if contents.calibration is not None:
+                self._registry.put_calibration(contents.calibration)
             seqs = tuple(record.seq for record in contents.records)
             heard.append(Heard(uplink.dev_eui, seqs, contents.gone))
             for record in contents.records:

@@ -9,6 +9,23 @@ from ._compat import const
 USABLE_PCT = const(80)
 SELF_DISCHARGE_PCT_Y = const(2)
 MOST_DAYS = const(65534)
+_UNKNOWN_DAYS = const(65535)
+
+BLOCK = const(2)  # kind of the block in the status uplink: average current u24 (microamperes), days left u16
+
+
+def pack_block(average_ua, days):
+    """Return the body of the block; days: None where nothing is known."""
+    days = _UNKNOWN_DAYS if days is None else days
+    return min(average_ua, 0xFFFFFF).to_bytes(3, "big") + min(days, _UNKNOWN_DAYS).to_bytes(2, "big")
+
+
+def unpack_block(body):
+    """Return (average_ua, days or None) of a body, or None where it is not one of this table."""
+    if len(body) != 5:
+        return None
+    days = int.from_bytes(body[3:], "big")
+    return int.from_bytes(body[:3], "big"), None if days == _UNKNOWN_DAYS else days
 
 
 def predicted_ua(charges_nc, total_ms):

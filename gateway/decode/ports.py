@@ -8,10 +8,12 @@ from typing import cast
 
 from gateway.decode.protected import Unprotect
 from gateway.decode.records import decode_records
+from gateway.decode.sound import check_seconds, decode_calibrated
 from gateway.decode.status import decode_status
 from gateway.errors import IngestError
 from gateway.model import Decoded, Uplink
-from wire import backfill, ports
+from gateway.registry.model import Calibration
+from wire import backfill, ports, sound
 from wire.errors import WireError
 
 
@@ -22,6 +24,7 @@ class Contents:
     records: list[Decoded] = field(default_factory=list[Decoded])
     status: dict[str, int | str] | None = None
     gone: tuple[tuple[int, int], ...] = ()  # ranges of records that the node does not have any more
+    calibration: Calibration | None = None
 
 
 class Decoder:
@@ -55,6 +58,11 @@ def decode(uplink: Uplink) -> Contents:
         return Contents(status=decode_status(uplink))
     if uplink.f_port == ports.COMMANDS and uplink.payload[:1] == bytes((backfill.RECORDS_GONE,)):
         return Contents(gone=_gone(uplink))
+    if uplink.f_port == ports.COMMANDS and uplink.payload[:1] == bytes((sound.CALIBRATED,)):
+        return Contents(calibration=decode_calibrated(uplink))
+    if uplink.f_port == ports.COMMANDS and uplink.payload[:1] == bytes((sound.SECONDS,)):
+        check_seconds(uplink)
+        return Contents()
     raise IngestError(
         "decode.port_unknown",
         f"{uplink.dev_eui}: port {uplink.f_port} is none of ours "

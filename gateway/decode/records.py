@@ -62,7 +62,7 @@ def _decoded(uplink: Uplink, record: Any, newest_unset_s: int) -> Decoded:
 
 
 def _reading(measurement_id: int, raw: int, state: int) -> Reading:
-    row = measurements.by_id(measurement_id)
+    row = cast("tuple[int, str, str, int, int, int] | None", measurements.by_id(measurement_id))
     assert row is not None  # the codec refuses ids that are not in the table
     _, name, unit, decimals, _, _ = row
     value = None if state >= FIRST_ERROR else raw / 10**decimals if decimals else float(raw)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from gateway.decode.sound import meter_fields
 from gateway.errors import IngestError
 from gateway.model import Uplink
-from wire import status
+from wire import energy, status
 from wire.errors import WireError
 from wire.record import STATE_NAMES
 
@@ -30,7 +31,12 @@ def decode_status(uplink: Uplink) -> dict[str, int | str]:
     fields: dict[str, int | str] = {}
     for name in status.Status.FIELDS:
         fields[name] = _readable(name, getattr(found, name))
-    return fields
+    for kind, body in getattr(found, "blocks", ()):
+        told = energy.unpack_block(body) if kind == energy.BLOCK else None
+        if told is not None:
+            fields["average_ua"] = told[0]
+            fields["days_left"] = "unknown" if told[1] is None else told[1]
+    return fields | meter_fields(found.blocks)
 
 
 def _readable(name: str, value: Any) -> int | str:

@@ -17,7 +17,7 @@ from gateway.errors import RegistryError, StoreError, StoreVersionError
 from gateway.model import DeviceKeys
 from gateway.registry import rules
 from gateway.registry.atomic import atomic
-from gateway.registry.model import PUBLIC, Consent, Deployment, Device, Site
+from gateway.registry.model import PUBLIC, Calibration, Consent, Deployment, Device, Site
 from gateway.registry.secrets import Secrets, matches
 
 SCHEMA_VERSION = 1
@@ -37,6 +37,11 @@ CREATE TABLE consents(
     from_ms INTEGER NOT NULL, to_ms INTEGER, PRIMARY KEY(site_id, recipient, from_ms)) WITHOUT ROWID;
 INSERT INTO organisations VALUES ('city', 'City');
 """
+# Older Meetnets pass it by, so it needs no new schema.
+_CALIBRATIONS = """CREATE TABLE IF NOT EXISTS calibrations(
+    dev_eui TEXT NOT NULL, at_ms INTEGER NOT NULL, token INTEGER NOT NULL, outcome TEXT NOT NULL,
+    level_db REAL NOT NULL, correction_db REAL NOT NULL, instrument TEXT NOT NULL,
+    PRIMARY KEY(dev_eui, at_ms, token)) WITHOUT ROWID"""
 
 
 class Registry:
@@ -78,6 +83,7 @@ class Registry:
             self._db.executescript(
                 f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
+        self._db.execute(_CALIBRATIONS)
 
     # -- reading
 
@@ -166,6 +172,17 @@ class Registry:
                 (site_id, site_id),
             )
             return [Consent(*row) for row in rows]
+
+    def calibrations(self, dev_eui: str | None = None) -> list[Calibration]:
+        """Return calibrations by device and time; one that is done holds until the next that is done."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT *, CASE WHEN outcome = 'done' THEN (SELECT MIN(b.at_ms) FROM calibrations b WHERE "
+                "b.dev_eui = a.dev_eui AND b.at_ms > a.at_ms AND b.outcome = 'done') END "
+                "FROM calibrations a WHERE dev_eui = ? OR ? IS NULL ORDER BY dev_eui, at_ms, token",
+                (dev_eui, dev_eui),
+            )
+            return [Calibration(*row) for row in rows]
 
     def device_keys(self, dev_eui: str) -> DeviceKeys | None:
         """Return the keys of a registered LoRaWAN device, or None."""
@@ -294,6 +311,13 @@ class Registry:
                 "INSERT OR REPLACE INTO consents VALUES (?, ?, ?, NULL)", (site_id, recipient, from_ms)
             )
             return True
+
+    def put_calibration(self, found: Calibration) -> None:
+        """Keep what a node told of a calibration; told twice, it is kept once."""
+        with self._lock:
+            self._db.execute(
+                "INSERT OR IGNORE INTO calibrations VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(found)[:7]
+            )
 
     def withdraw(self, site_id: str, recipient: str, at_ms: int) -> bool:
         """Record that consent ends; return False when there was none."""

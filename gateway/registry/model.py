@@ -62,6 +62,24 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """A calibration of a noise node as it told it. outcome: done, or why not (wire.sound.OUTCOMES).
+
+    correction_db: in effect after it, added to the nominal sensitivity. to_ms: until when it holds, from
+    at_ms on; None = still; only those that are done hold at all.
+    """
+
+    dev_eui: str
+    at_ms: int
+    token: int
+    outcome: str
+    level_db: float
+    correction_db: float
+    instrument: str
+    to_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RowReport:
     """What became of one row of an import: added, updated, unchanged or refused (with the reason)."""
 

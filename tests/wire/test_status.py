@@ -74,7 +74,7 @@ def test_any_bytes_give_a_status_or_a_wire_error(payload: bytes) -> None:
 
 
 def test_blocks_behind_the_sensors_come_back_and_make_version_2() -> None:
-    status = _status()
+    status = _status(firmware=(0, 1, 0))
     plain = encode_status(status)
     status.blocks = ((1, b"meter"), (200, b""))
     payload = encode_status(status)
