@@ -33,14 +33,19 @@ from wire.codec.v2_model import BASE_ZERO, NO_BASE  # noqa: E402
 from wire.codec.v2_tables import MASSES  # noqa: E402
 
 STEPS = 4000
-INTERVAL_S = {"air": 300, "noise": 60, "bin": 900, "garden": 600}
-NAMES = {1: "air", 2: "noise", 3: "bin", 4: "garden", 5: "bin", 6: "air", 7: "noise"}
-_LEVELS = (7, 8, 9, 10, 11, 12, 13, 14)
-# What stands for a channel that was not recorded: (usual size of a difference in steps, base channel by id)
+INTERVAL_S = {2: 60, 7: 60, 8: 60, 9: 60, 10: 1, 11: 60, 3: 900, 5: 900, 25: 900, 26: 900, 27: 900, 28: 900}
+GARDENS_S = {4: 600, 20: 600, 21: 600, 22: 600}
+USUAL_S = 300
+# What stands for a channel that was not recorded: (usual size of a difference, base channel). PM sensors
+# derive their channels from one count, levels lie near one another: differences between channels are small.
 BY_HAND = {
     "pm4": (2.0, "pm2_5"),
-    "pm2_5": (2.0, "pm1"),  # PM sensors derive their channels from one count: differences are small
+    "pm2_5": (2.0, "pm1"),
     "pm10": (2.0, "pm4"),
+    "pm2_5_min": (3.0, "pm2_5"),
+    "pm2_5_max": (5.0, "pm2_5"),
+    "pm2_5_deviation": (2.0, None),
+    "samples": (0.5, None),
     "lafmax": (40.0, "laeq"),
     "lafmin": (10.0, "laeq"),
     "la10": (10.0, "laeq"),
@@ -48,10 +53,37 @@ BY_HAND = {
     "la90": (15.0, "la50"),
     "lceq": (10.0, "laeq"),
     "lcpeak": (40.0, "lafmax"),
+    "la1": (20.0, "la10"),
+    "la95": (4.0, "la90"),
+    "la99": (4.0, "la95"),
+    "lasmax": (15.0, "lafmax"),
+    "lzeq": (10.0, "lceq"),
+    "sound_notes": (0.3, None),
     "distance": (4.0, None),
+    "distance_light": (8.0, "distance"),
+    "fill_volume": (2.0, None),
+    "tilt": (1.0, None),
+    "lid_openings": (1.0, None),
+    "passages": (10.0, None),
+    "events": (0.3, None),
+    "health": (0.3, None),
     "rain_tips": (1.0, None),
     "battery": (4.0, None),
+    "soil_temperature": (8.0, None),
+    "soil_moisture": (1.0, None),
+    "dew_point": (15.0, "temperature"),
 }
+_FLAGS = ("health", "events", "sound_notes")
+
+
+def by_hand(name: str, names: list[str]) -> tuple[float, int]:
+    """Return (scale, place of the base channel) of a channel that nobody recorded."""
+    if name.startswith("lzeq_"):  # a third octave moves with the one below
+        at = names.index(name)
+        return 2.0, at - 1 if at else NO_BASE
+    scale, base = BY_HAND[name]
+    is_before = base is not None and base in names and names.index(base) < names.index(name)
+    return scale, names.index(str(base)) if is_before else NO_BASE
 
 
 @dataclass(frozen=True)
@@ -116,8 +148,10 @@ def hand_first(name: str, base: int) -> First:
         edges = [0, 2000, 3000, 3400, 3600, 3800, 4000, 4250, 5500, 11000, 12400, 13000, 15000]
     elif name == "distance":  # mm
         edges = [0, 250, 500, 750, 1000, 1250, 1500, 2000, 2500, 3000, 5000]
-    elif name == "rain_tips":
+    elif name in ("rain_tips", "lid_openings", "passages"):
         edges = [0, 1, 16, 64, 256, 1024, 4096, 65536]
+    elif name in _FLAGS:
+        return First((), (0, 1, 16), (MASSES - 20, 20))
     else:
         return First()
     n = len(edges) - 1
@@ -162,12 +196,13 @@ def assemble(number: int, known: dict[str, Trained], order: list[str], generic: 
             networks.append(found.network)
             rows.append(channel_bytes(len(networks) - 1, plan, prior))
             continue
-        scale, base_name = BY_HAND[name]
-        base = names.index(base_name) if base_name in names else NO_BASE
+        scale, base = by_hand(name, names)
         col = column(name)
         rows.append(channel_bytes(0, Plan(col.raw_min, col.raw_max, scale, base), hand_first(name, base)))
-    later = sum(known[n].bits for n in order) + 4 * (len(names) - len(order))
-    return table_bytes(INTERVAL_S[NAMES[number]], HEAD_BITS + 8 * len(names), later, networks, rows)
+    later = sum(known[n].bits for n in order)
+    later += sum(0.3 if n in _FLAGS else 4 for n in names if alias.get(n, n) not in order)
+    interval_s = INTERVAL_S.get(number, GARDENS_S.get(number, USUAL_S))
+    return table_bytes(interval_s, HEAD_BITS + 8 * len(names), later, networks, rows)
 
 
 def module(number: int, table: bytes) -> str:
@@ -205,16 +240,21 @@ def tables(folder: Path) -> dict[int, bytes]:
     of_air = trained(air_runs, air, 26)
     of_garden = trained(garden_runs, garden, 40)
     of_noise = trained(minutes, level, 60)
+    of_seconds = trained(seconds, level, 60)
     out = {0: generic}
-    for number, _ids in v2_profiles.ROWS:
-        kind = NAMES[number]
-        known, order = {
-            "air": (of_air, ["pm2_5", "temperature", "relative_humidity"]),
-            "garden": (of_garden, ["temperature", "relative_humidity"]),
-            "noise": (of_noise, ["laeq"]),
-            "bin": ({} if number == 3 else of_garden, ["temperature", "relative_humidity"]),
-        }[kind]
-        out[number] = assemble(number, known, [name for name in order if name in known], generic)
+    for number in v2_profiles.NUMBERS:
+        ids = v2_profiles.ids_of(number)
+        assert ids is not None
+        names = [str(cast("Any", measurements.by_id(i))[1]) for i in ids]
+        known, order = of_noise, ["laeq"]
+        if "temperature" in names:
+            known, order = of_garden, ["temperature", "relative_humidity"]
+        if "pm1" in names:
+            known, order = of_air, ["pm2_5", "temperature", "relative_humidity"]
+        if "laeq_1s" in names:
+            known, order = {"laeq_1s": of_seconds["laeq"]}, ["laeq_1s"]
+        is_there = all(name in names for name in order)
+        out[number] = assemble(number, known if is_there else {}, order if is_there else [], generic)
     return out
 
 

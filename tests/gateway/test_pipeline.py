@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.decode import Decoder
 from gateway.errors import StoreError
 from gateway.model import Uplink
 from wire.record import TIME_NEVER_SET
@@ -193,16 +194,14 @@ async def test_a_database_that_refuses_is_tried_again_while_the_log_goes_on_ackn
 async def test_a_fault_of_ours_with_one_frame_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    import gateway.pipeline
+    right = Decoder.decode
 
-    right = gateway.pipeline.decode
-
-    def wrong(uplink: Uplink) -> object:
+    def wrong(self: Decoder, uplink: Uplink) -> object:
         if uplink.dev_eui == BIN:
             raise ZeroDivisionError("a fault of ours")
-        return right(uplink)
+        return right(self, uplink)
 
-    monkeypatch.setattr(gateway.pipeline, "decode", wrong)
+    monkeypatch.setattr(Decoder, "decode", wrong)
     async with a_house(tmp_path) as house:
         fill_registry(house.registry)
         await house.log.accept(an_uplink(a_record(1, distance=500), dev_eui=BIN))

@@ -99,6 +99,8 @@ def encode(records, limit, now_s=None):
     limit = min(limit, MAX_PAYLOAD)
     v1.check(records[0])
     number, ids = v2_profiles.choose([reading[0] for reading in records[0].readings])
+    if number == v2_profiles.EXPLICIT and any(high - low > 65535 for low, high in v2_profiles.ranges_of(ids)):
+        return v1.encode(records, limit)  # more than the coder's 16 bits
     rows = _rows(records, ids)
     engine = _engine_of(number, ids)
     payload, n = encode_rows(number, engine.table, engine, rows, limit, now_s)

@@ -4,20 +4,20 @@ from .v2_coder import put_uniform
 from .v2_tables import MASSES
 
 
-def _forecast(parents, states):
+def _forecast(parents, newest):
     """Return what channels already coded in this record say about a series' first value."""
     total = 0
     for parent, weight in parents:
-        if states[parent][8]:
-            total += states[parent][0] * weight
+        if newest[parent] is not None:
+            total += newest[parent] * weight
     return total >> 10
 
 
-def encode_first(coder, channel, states, series, raw):
-    """Code a series' first value in a frame."""
+def encode_first(coder, channel, newest, series, raw):
+    """Code a series' first value in a frame; newest: the newest value of each series, or None."""
     parents, edges, masses = channel.first
     if edges:
-        value = series - _forecast(parents, states)
+        value = series - _forecast(parents, newest)
         start = 0
         for k, mass in enumerate(masses):
             if edges[k] <= value < edges[k + 1]:
@@ -29,7 +29,7 @@ def encode_first(coder, channel, states, series, raw):
     put_uniform(coder, raw - channel.raw_min, channel.raw_max - channel.raw_min + 1)
 
 
-def decode_first(coder, channel, states):
+def decode_first(coder, channel, newest):
     """Return (series, None) or (None, raw) of a channel's first value."""
     parents, edges, masses = channel.first
     if edges:
@@ -39,7 +39,7 @@ def decode_first(coder, channel, states):
             if place < start + mass:
                 coder.take(start, mass, 256)
                 inside = coder.uniform(edges[k + 1] - edges[k])
-                return edges[k] + inside + _forecast(parents, states), None
+                return edges[k] + inside + _forecast(parents, newest), None
             start += mass
         coder.take(MASSES, 256 - MASSES, 256)
     return None, channel.raw_min + coder.uniform(channel.raw_max - channel.raw_min + 1)

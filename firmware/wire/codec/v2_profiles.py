@@ -7,7 +7,7 @@ the tables of the generic channel. Tables are loaded when first used (one module
 
 from ..errors import WireError
 from ..measurements import by_id
-from .profiles import PROFILES
+from .profiles import channels_of
 from .v2_tables import parse
 
 EXPLICIT = 0
@@ -15,17 +15,14 @@ _PACKAGE = "wire.codec.v2_profile_"
 
 _TRAINED = 7  # sets above have no table yet: the generic one, or version 1 where that is shorter
 
-# (number, measurement ids in coding order): the channel sets of version 1 that have a trained table
-ROWS = tuple([row for row in PROFILES if row[0] <= _TRAINED])
+# Channel sets of version 1 for which a table was made; a set that is not here travels as EXPLICIT.
+NUMBERS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 20, 21, 22, 23, 24, 25, 26, 27, 28)
 _tables = {}
 
 
 def ids_of(number):
     """Return the measurement ids of a numbered profile, or None."""
-    for known, ids in ROWS:
-        if known == number:
-            return ids
-    return None
+    return channels_of(number) if number in NUMBERS else None
 
 
 def ranges_of(ids):
@@ -88,7 +85,8 @@ def generic_blob(ranges):
 def choose(ids):
     """Return (number, ids): the shortest row that holds all ids, else EXPLICIT and the ids themselves."""
     best = None
-    for number, row in ROWS:
+    for number in NUMBERS:
+        row = channels_of(number)
         if (best is None or len(row) < len(best[1])) and all(i in row for i in ids):
             best = (number, row)
     return best or (EXPLICIT, tuple(sorted(ids)))

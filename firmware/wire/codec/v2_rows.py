@@ -47,6 +47,7 @@ class Engine:
         most = 1
         for channel in table.channels:
             most = max(most, channel.n_features, channel.n_terms)
+        self.newest = [None] * n
         self._scratch = ([0] * most, [0] * OUTPUTS)
         self._shape = Shape()
 
@@ -54,17 +55,16 @@ class Engine:
         """Begin a frame."""
         for state, channel in zip(self.states, self.table.channels):
             clear(state, channel)
-
-    def seen(self, index):
-        """Return how many values of a channel the frame holds."""
-        return self.states[index][8]
+        for k in range(len(self.newest)):
+            self.newest[k] = None
 
     def encode(self, coder, index, series, raw):
         """Code the next value of a channel."""
         channel = self.table.channels[index]
         state = self.states[index]
         if not state[8]:
-            encode_first(coder, channel, self.states, series, raw)
+            encode_first(coder, channel, self.newest, series, raw)
+            self.newest[index] = series
             begin(state, series)
             return
         self._shape.set(index, self.table.channels, self.states, self._scratch)
@@ -76,6 +76,7 @@ class Engine:
             channel.raw_max - channel.raw_min + 1,
         )
         advance(state, series)
+        self.newest[index] = series
 
     def decode(self, coder, index, base_raw):
         """Return the next raw value of a channel; base_raw: see base_of."""
@@ -83,7 +84,7 @@ class Engine:
         state = self.states[index]
         raw = None
         if not state[8]:
-            series, raw = decode_first(coder, channel, self.states)
+            series, raw = decode_first(coder, channel, self.newest)
         else:
             self._shape.set(index, self.table.channels, self.states, self._scratch)
             difference = decode_step(coder, self._shape)
@@ -101,6 +102,7 @@ class Engine:
             advance(state, series)
         else:
             begin(state, series)
+        self.newest[index] = series
         return raw
 
 

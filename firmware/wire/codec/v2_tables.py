@@ -82,6 +82,10 @@ def parse(blob, ranges):
         channel.high = raw_max - raw_min if channel.base == NO_BASE else 65535
         if raw_max - raw_min > 65535:
             raise WireError("profile", "a channel's range exceeds 16 bits")
+        if channel.base != NO_BASE:
+            least, most = ranges[channel.base]
+            if raw_max - least > 32767 or most - raw_min > 32768:
+                raise WireError("profile", "a difference to a base channel exceeds 16 bits")
         channels.append(channel)
     if data.rest():
         raise WireError("profile", "bytes after its table")
