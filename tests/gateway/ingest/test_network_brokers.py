@@ -12,6 +12,7 @@ import contextlib
 import gc
 import json
 import logging
+import ssl
 import types
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -195,6 +196,40 @@ async def test_a_burst_over_tls_comes_through_at_once_and_whole(tmp_path) -> Non
         assert await ingest.enqueue(AIR, 3, b"\x07")
         await ingest.close()
         await network.close()
+
+
+async def test_many_messages_in_one_tls_record_are_not_left_in_the_decrypter(tmp_path) -> None:
+    """A broker that writes at once what waits: the socket becomes readable once for all of it."""
+    certificate, key = a_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    topic, count = f"{CHIRPSTACK}/event/up".encode(), 20
+
+    async def broker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1024)  # CONNECT
+        writer.write(b"\x20\x02\x00\x00")
+        subscribe = await reader.read(1024)
+        body = b""
+        for number in range(1, count + 1):
+            publish = len(topic).to_bytes(2, "big") + topic + number.to_bytes(2, "big") + chirpstack()
+            body += b"\x32" + varint(len(publish)) + publish
+        writer.write(b"\x90\x03" + subscribe[2:4] + b"\x01" + body)
+        assert len(body) < 16_384  # one TLS record
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1024):
+                pass
+        writer.close()
+
+    server = await asyncio.start_server(broker, "127.0.0.1", 0, ssl=context)
+    sink = Sink()
+    port = server.sockets[0].getsockname()[1]
+    made = MqttSettings(port=port, tls=True, tls_ca=certificate, in_flight=3)
+    ingest = ChirpStackIngest(sink, lambda _: True, SetClock(NOW_MS), Counters(), made)
+    await ingest.start()
+    async with asyncio.timeout(3):
+        await sink.until(count)
+    await ingest.close()
+    server.close()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paho leaves its socket to gc
