@@ -2,7 +2,7 @@
 
 Saturation pressure over water by Magnus' formula with Sonntag's constants (WMO-No. 8, annex 4.B):
 611.2 Pa * exp(17.62 t / (243.12 + t)), tabled for each whole degree and straight in between, which is off
-by at most 0.02 degrees.
+by at most 0.03 degrees (0.1 below -40).
 """
 
 from wire._compat import const

@@ -7,12 +7,14 @@ pace    the interval is stretched while nothing changes, or while the battery wo
 
 from wire import codec, ports
 from wire._compat import const
+from wire.energy import BLOCK, pack_block
 from wire.measurements import RAIN_TIPS, TEMPERATURE, TILT
 from wire.record import FIRST_ERROR, Record
 
 from .core import Node
 
 _ALARM_PAUSE_MS = const(15000)
+_KNOWN_MS = const(6 * 3600 * 1000)  # start-up weighs on the average for a while
 _RECORD_ROOM_MS = const(3000)  # no glance so shortly before a record
 
 
@@ -33,6 +35,11 @@ class SensingNode(Node):
         self.alarms = 0
         self._last = []
         return self
+
+    def status_block(self):
+        """Return the block of the status uplink that tells of energy."""
+        known = self.time.uptime_ms() >= _KNOWN_MS
+        return BLOCK, pack_block(self.ledger.average_ua(), self.ledger.days_left() if known else None)
 
     # -- pace --------------------------------------------------------------------------------------
 
