@@ -82,6 +82,7 @@ class I2sMicrophone:
 
     slot: 0 left, 1 right, by the part's select pin. dc: offset as a part of full scale.
     tones: [(Hz, dB)] sounding besides, as a calibrator does, unweighted levels.
+    coupler_db: how much a calibrator's coupler keeps out of the sound around, while tones sound.
     fault: None, or one of FAULTS: what the wiring or the part does wrong.
 
     The part sleeps when its clock stops and starts again with it.
@@ -121,6 +122,7 @@ class I2sMicrophone:
         )
         self._random = np.random.default_rng(seed + 2)
         self.tones: list[tuple[float, float]] = []
+        self.coupler_db = 0.0
         self._recording: NDArray[np.int32] | None = None
         self._next_us = 0
         self._position = 0
@@ -180,7 +182,7 @@ class I2sMicrophone:
             index = index % (self.rate_hz // 8)
             age_ms = _SETTLED_MS
         at = index % self.rate_hz
-        sound = self._sound[at] * self._rms(float(self._source("sound_level", now_us))) + self._own[at]
+        sound = self._sound[at] * self._rms(self._outside(now_us)) + self._own[at]
         age_s = age_ms / 1000 + np.arange(n) / self.rate_hz - self.part.startup_ms / 1000
         sound += self.dc + _DC_TRANSIENT * np.exp(-np.maximum(age_s, 0) / _DC_TAU_S)
         for frequency, level in self._extra_tones():
@@ -193,6 +195,9 @@ class I2sMicrophone:
             words = (words.view(np.uint32) >> 1).astype(np.uint32).view(np.int32)
             words |= self._random.integers(0, 2, n).astype(np.int32) << 31
         return words
+
+    def _outside(self, now_us: int) -> float:
+        return float(self._source("sound_level", now_us)) - (self.coupler_db if self.tones else 0.0)
 
     def _extra_tones(self) -> list[tuple[float, float]]:
         extra = {"hum": [(50.0, 90.0)], "wind": [(4.3, 92.0), (6.7, 90.0)]}

@@ -29,6 +29,7 @@ class Outcome:
     counters: dict[str, int]
     street: Street
     start_s: int
+    status: dict[str, Any]
 
     def of(self, site_id: str, quantity: str) -> list[PublicObservation]:
         """Return one series."""
@@ -57,6 +58,7 @@ def run_house(
     replay: Recording | None = None,
     seed: int = 1,
     meanwhile: Meanwhile | None = None,
+    overrides: dict[str, Any] | None = None,
 ) -> Outcome:
     """Let a street live for virtual_s from start_s (seconds UTC) and return what the store then holds."""
 
@@ -79,6 +81,7 @@ def run_house(
                 semtech_udp=("127.0.0.1", gateway.ports["semtech_udp"]),
                 mqtt=("127.0.0.1", gateway.ports["broker"]),
                 replay=replay,
+                overrides=overrides or {},
             )
             async with Street(settings) as street:
                 side = asyncio.create_task(meanwhile(gateway, street)) if meanwhile else None
@@ -89,7 +92,7 @@ def run_house(
             end_ms = loop.now_us() // 1000 + 1
             found = list(gateway.reader.observations(0, end_ms, limit=10_000_000))
             counters = {name: int(row["count"]) for name, row in gateway.counters.snapshot().items()}
-            return Outcome(found, counters, street, start_s)
+            return Outcome(found, counters, street, start_s, gateway.status())
         finally:
             await gateway.stop()
 
