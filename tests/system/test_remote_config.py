@@ -1,0 +1,61 @@
+"""Configuration by downlink, everything real: gateway's queue, LNS, UDP, radio, node, flash, and back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.app import Gateway
+from simulator.street import Street
+from tests.system.house import run_house
+from wire import commands, ports
+
+pytestmark = [pytest.mark.mpy, pytest.mark.timeout(300)]
+
+START_S = 1_790_000_000
+MINUTE_S = 60
+
+
+def _interval(street: Street, site_id: str) -> int:
+    return json.loads((street.nodes[site_id].flash / "config.json").read_text())["interval_s"]
+
+
+def _trial_minutes_to_wait(minutes: int) -> float:
+    return (minutes + 6) * MINUTE_S
+
+
+def test_a_heard_change_is_kept_and_an_unheard_one_reverted(tmp_path: Path) -> None:
+    seen: dict[str, int] = {}
+
+    async def meanwhile(gateway: Gateway, street: Street) -> None:
+        planned = next(p for p in street.planned if p.transport == "lorawan")
+        site, node = planned.site_id, street.nodes[planned.site_id]
+
+        async def order(payload: bytes) -> None:
+            await gateway.downlinks.enqueue(planned.dev_eui, ports.COMMANDS, payload, confirmed=True)
+
+        await asyncio.sleep(12 * MINUTE_S)
+        seen["before"] = _interval(street, site)
+        await order(commands.pack_set(1, 20, [("interval_s", 120)]))
+        await asyncio.sleep(20 * MINUTE_S)
+        seen["kept"] = _interval(street, site)
+        seen["boots"] = node.boots
+        assert not (node.flash / "config.prev").exists()
+
+        await order(commands.pack_set(2, 10, [("interval_s", 600)]))
+        for _ in range(600):  # until it has started with the new value: then nobody hears it
+            await asyncio.sleep(1)
+            if node.boots > seen["boots"]:
+                break
+        seen["trial"] = _interval(street, site)
+        listeners, street.channel._listeners = street.channel._listeners, []
+        await asyncio.sleep(_trial_minutes_to_wait(10))
+        street.channel._listeners = listeners
+        seen["reverted"] = _interval(street, site)
+        await asyncio.sleep(10 * MINUTE_S)
+
+    run_house(tmp_path, nodes=3, virtual_s=75 * MINUTE_S, start_s=START_S, meanwhile=meanwhile)
+    assert seen == {"before": 300, "kept": 120, "boots": 2, "trial": 600, "reverted": 120}
