@@ -46,8 +46,8 @@ def _flags(health, outbox, log, power):
 def gather(node):
     """Return the payload of the status uplink of a node.core.Node."""
     status = _fields(node)
-    for sensor in node.sensors:
-        block = getattr(sensor.driver, "status_block", None)
+    for source in [sensor.driver for sensor in node.sensors] + [node]:
+        block = getattr(source, "status_block", None)
         if block is not None:
             status.blocks += (block(),)
     payload = encode_status(status)
