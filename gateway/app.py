@@ -30,6 +30,7 @@ from gateway.datadir import DataDirectory
 from gateway.downlinks import Downlinks
 from gateway.errors import ConfigError, StoreError
 from gateway.http import HttpServer
+from gateway.networks import Networks
 from gateway.pipeline import Pipeline
 from gateway.publish import FileSideList, Follower, Publisher
 from gateway.registry import Registry
@@ -56,7 +57,6 @@ class Gateway:
         self._publishers = publishers
         self._stack = contextlib.AsyncExitStack()
         self._followers: dict[str, Follower] = {}
-        self.networks: Any = None
         self._mqtt: Any = None
 
     async def start(self) -> None:
@@ -84,6 +84,15 @@ class Gateway:
         self._stack.callback(self.store.close)
         self.downlinks = Downlinks(self._transport_of, self._last_source)
         await self._start_pipeline()
+        self.networks = Networks(
+            self.config,
+            self.registry,
+            self.log,
+            self.clock,
+            self.counters,
+            self.downlinks,
+            self.directory.lns,
+        )
         self.reader = self.reader_of("public")
         await self._start_publishers()
         await self._start_web()
@@ -185,20 +194,8 @@ class Gateway:
         self.ports["web"] = server.port
 
     async def _start_lorawan(self) -> None:
-        from gateway.networks import Networks
-
-        networks = Networks(
-            self.config,
-            self.registry,
-            self.log,
-            self.clock,
-            self.counters,
-            self.downlinks,
-            self.directory.lns,
-        )
-        await networks.start(self._stack)
-        self.networks = networks
-        self.ports |= networks.ports
+        await self.networks.start(self._stack)
+        self.ports |= self.networks.ports
 
     async def _start_mqtt(self) -> None:
         if self.config.flag("broker.enabled"):
@@ -301,6 +298,9 @@ class Gateway:
 
     # -- within
 
+    def _control(self, token: str) -> Starlette:
+        return create_control(token, self.status, self.downlinks, lambda: self.networks.lns)
+
     def _transport_of(self, dev_eui: str) -> str | None:
         device = self.registry.device(dev_eui)
         return device.transport if device else None
@@ -311,11 +311,6 @@ class Gateway:
 
     def _keep_task(self, work: Any, name: str) -> None:
         task = asyncio.create_task(work, name=name)
-
-    def _control(self, token: str) -> Starlette:
-        return create_control(
-            token, self.status, self.downlinks, lambda: self.networks.lns if self.networks else None
-        )
 
         async def cancel() -> None:
             task.cancel()

@@ -175,3 +175,32 @@ def test_a_database_of_the_first_version_is_taken_over(path):
     assert (snapshot.sessions[0].fcnt_up, snapshot.sessions[0].rx_asked) == (9, 0)
     assert (snapshot.downlinks[0].id, snapshot.downlinks[0].attempts) == (7, 0)
     asyncio.run(store.close())
+
+
+def test_time_on_air_is_on_the_disk_before_its_frame_leaves(path):
+    """A kill right after a transmission must not forget it: the row is there for another connection."""
+    import sqlite3
+
+    rows: list[list[tuple]] = []
+
+    async def play(street):
+        transmit = street.gateways.transmit
+
+        async def looking(downlink):
+            with sqlite3.connect(path) as other:
+                rows.append(list(other.execute("SELECT gateway_id, band, airtime_us FROM airtime")))
+            other.close()
+            return await transmit(downlink)
+
+        street.gateways.transmit = looking
+        device = street.device()
+        await street.join(device)
+        street.gateways.answers = ["TOO_LATE", None]  # RX1 is refused and given back, RX2 is taken
+        street.hear(device.uplink(confirmed=True))
+        await asyncio.sleep(2)
+        assert street.server.airtime_us("aa555a0000000001").keys() == {"M", "P"}
+
+    run(path, play)
+    assert [[band for _, band, _ in seen] for seen in rows] == [[2], [2, 2], [2, 4]]
+    # A JoinAccept with CFList at SF7: 33 bytes without CRC (Semtech's formula: 71.936 ms).
+    assert rows[0][0] == ("aa555a0000000001", 2, 71_936)
