@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -24,9 +25,12 @@ TEXT = {*".py .md .toml .txt .json .html .css .js .po .sh .yml .yaml .csv".split
 
 def tracked_files() -> list[Path]:
     """Return the files of the project, without what a build makes."""
-    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode == 0 and done.stdout:
-        return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+    git = shutil.which("git")
+    if git is not None:
+        listed = [git, "ls-files", "-z"]
+        done = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode == 0 and done.stdout:
+            return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
     skip = {".venv", "node_modules", "__pycache__", ".git", "vendor", "build", "demo-data", "test-results"}
     return [p for p in ROOT.rglob("*") if p.is_file() and not skip & set(p.relative_to(ROOT).parts)]
 
