@@ -31,8 +31,14 @@ def tracked_files() -> list[Path]:
         done = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode == 0 and done.stdout:
             return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
-    skip = {".venv", "node_modules", "__pycache__", ".git", "vendor", "build", "demo-data", "test-results"}
-    return [p for p in ROOT.rglob("*") if p.is_file() and not skip & set(p.relative_to(ROOT).parts)]
+    made = {"node_modules", "__pycache__", "vendor", "build", "demo-data", "test-results"}
+
+    def is_ours(path: Path) -> bool:
+        parts = path.relative_to(ROOT).parts
+        hidden = [part for part in parts if part.startswith(".") and part not in (".ci", ".gitignore")]
+        return path.is_file() and not hidden and not made & set(parts)
+
+    return [path for path in ROOT.rglob("*") if is_ours(path)]
 
 
 def findings(path: Path) -> list[str]:
