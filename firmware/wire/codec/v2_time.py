@@ -1,10 +1,13 @@
 """When records were taken, and their numbers: near nothing where a node keeps the clock's rhythm.
 
-A node measures at whole multiples of its interval, and its sequence numbers follow the clock (the number is
-the second of the acquisition, or one more than the last). Then a frame needs the place of its first record
-among the slots of two hours (4.6 bits at five minutes); the receive time says which two hours. What differs
-costs what it needs: another interval, a phase, single records off the rhythm, gaps, numbers of their own; and
-a frame sent late, with a clock that was never set, or without a known age carries 32 bits of time.
+A node measures at whole multiples of its interval. Then a frame needs the place of its first record among
+the slots of two hours (4.6 bits at five minutes); the receive time says which two hours. What differs costs what
+it needs: another interval, a phase, single records off the rhythm, gaps; and a frame sent late, with a clock
+that was never set, or without a known age carries 32 bits of time.
+
+Sequence numbers count; the first of a frame takes 3 bits and 4 for each of its hexadecimal digits (23 bits in
+the first ten years at five minutes), as nothing that the receiver is sure to know tells it. Where they are the
+seconds of the clock instead they take no bits.
 """
 
 from .._compat import const
@@ -17,7 +20,10 @@ _INTERVALS = (1, 10, 30, 60, 120, 180, 300, 600, 900, 1200, 1800, 3600, 7200, 21
 _OTHER = const(15)
 _WINDOW_S = const(7200)
 _LEAST_SLOTS = const(6)
-_USUAL = const(15)  # of 16
+# Of 16: a usual frame whose numbers follow the clock, one whose numbers count, anything else.
+_FOLLOWING = const(12)
+_COUNTING = const(3)
+_RARE = const(1)
 
 
 def slots_of(interval_s):
@@ -119,7 +125,6 @@ def plan(rows, table, now_s):
         quality == TIME_NETWORK
         and interval_s == table.interval_s
         and stamps.is_short
-        and follows
         and is_even
         and is_clean
     )
@@ -128,10 +133,13 @@ def plan(rows, table, now_s):
 
 def put_head(coder, stamps, table):
     """Code what a frame's header says of times and numbers."""
-    if stamps.is_usual:
-        coder.put(0, _USUAL, 16)
+    if stamps.is_usual and stamps.follows:
+        coder.put(0, _FOLLOWING, 16)
+    elif stamps.is_usual:
+        coder.put(_FOLLOWING, _COUNTING, 16)
+        _put_number(coder, stamps.seq)
     else:
-        coder.put(_USUAL, 1, 16)
+        coder.put(_FOLLOWING + _COUNTING, _RARE, 16)
         coder.put(stamps.quality, 1, 4)
         _put_interval(coder, stamps.interval_s, table)
         coder.put(1 if stamps.is_short else 0, 1, 2)
@@ -139,7 +147,7 @@ def put_head(coder, stamps, table):
         coder.put(1 if stamps.is_even else 0, 1, 2)
         coder.put(1 if stamps.is_clean else 0, 1, 2)
         if not stamps.follows:
-            put_uniform(coder, stamps.seq, _U32)
+            _put_number(coder, stamps.seq)
         if not stamps.is_short:
             put_uniform(coder, stamps.first_s, _U32)
             return
@@ -150,6 +158,19 @@ def put_head(coder, stamps, table):
         coder.put(0, 3, 4)
     slots = slots_of(stamps.interval_s)
     put_uniform(coder, stamps.first_s // stamps.interval_s % slots, slots)
+
+
+def _put_number(coder, number):
+    """Code a 32-bit number in as few hexadecimal digits as it has."""
+    digits = 1
+    while number >> (4 * digits):
+        digits += 1
+    coder.put(digits - 1, 1, 8)
+    put_uniform(coder, number, 1 << (4 * digits))
+
+
+def _get_number(coder):
+    return coder.uniform(1 << (4 * (coder.uniform(8) + 1)))
 
 
 def _put_interval(coder, interval_s, table):
@@ -168,14 +189,20 @@ def _put_interval(coder, interval_s, table):
 def get_head(coder, table):
     """Return the Stamps of a frame; first_s is still within its window when is_short."""
     stamps = Stamps()
-    stamps.is_usual = coder.peek(16) < _USUAL
+    kind = coder.peek(16)
+    stamps.is_usual = kind < _FOLLOWING + _COUNTING
     if stamps.is_usual:
-        coder.take(0, _USUAL, 16)
+        if kind < _FOLLOWING:
+            coder.take(0, _FOLLOWING, 16)
+        else:
+            coder.take(_FOLLOWING, _COUNTING, 16)
+            stamps.seq = _get_number(coder)
         stamps.quality = TIME_NETWORK
         stamps.interval_s = table.interval_s
-        stamps.is_short = stamps.follows = stamps.is_even = stamps.is_clean = True
+        stamps.is_short = stamps.is_even = stamps.is_clean = True
+        stamps.follows = kind < _FOLLOWING
     else:
-        coder.take(_USUAL, 1, 16)
+        coder.take(_FOLLOWING + _COUNTING, _RARE, 16)
         stamps.quality = coder.uniform(4)
         stamps.interval_s = table.interval_s
         if coder.uniform(2):
@@ -186,7 +213,7 @@ def get_head(coder, table):
         stamps.is_even = coder.uniform(2) == 1
         stamps.is_clean = coder.uniform(2) == 1
         if not stamps.follows:
-            stamps.seq = coder.uniform(_U32)
+            stamps.seq = _get_number(coder)
         if not stamps.is_short:
             stamps.first_s = coder.uniform(_U32)
             return stamps
