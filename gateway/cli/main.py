@@ -11,6 +11,7 @@ from gateway.cli.config import config
 from gateway.cli.consent import consent
 from gateway.cli.device import device
 from gateway.cli.documents import documents
+from gateway.cli.energy import energy
 from gateway.cli.export import export
 from gateway.cli.importing import import_
 from gateway.cli.noise import noise
@@ -71,5 +72,18 @@ def main() -> None:
     """
 
 
-for _command in (codec, config, consent, device, documents, export, gateway, import_, noise, publish, status):
+for _command in (
+    codec,
+    config,
+    consent,
+    device,
+    energy,
+    documents,
+    export,
+    gateway,
+    import_,
+    noise,
+    publish,
+    status,
+):
     main.add_command(_command)
