@@ -24,8 +24,10 @@ from gateway.publish import FileSideList, Follower, Publisher
 from gateway.publish.ngsi_ld import NgsiLdPublisher, NgsiLdSettings
 from tests.gateway.memory_reader import NOW_MS, MemoryReader
 
-QUANTITIES = (("pm1", "ug/m3"), ("pm2_5", "ug/m3"), ("pm4", "ug/m3"), ("pm10", "ug/m3"), ("temperature", "Cel"),
-              ("relative_humidity", "%"))  # fmt: skip
+QUANTITIES = (
+    ("pm1", "ug/m3"), ("pm2_5", "ug/m3"), ("pm4", "ug/m3"), ("pm10", "ug/m3"), ("temperature", "Cel"),
+    ("relative_humidity", "%"),
+)  # fmt: skip
 
 
 class Positions:

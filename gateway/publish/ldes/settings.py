@@ -26,7 +26,7 @@ class LdesSettings:
     enabled: bool = True
     title: str = "Meetnet"
     retention_days: int = 0
-    page_positions: int = 6400
+    page_positions: int = 1600
     polling_s: int = 10
     most_at_once: int = 16
 
@@ -42,7 +42,7 @@ class LdesSettings:
             raise ConfigError(f"{key}.retention_days", "must be 0 (for ever) to 36500 days")
         if not 64 <= self.page_positions <= 1 << 20 or self.page_positions % 64:
             raise ConfigError(
-                f"{key}.page_positions", "must be a multiple of 64 up to 1048576, for example 6400"
+                f"{key}.page_positions", "must be a multiple of 64 up to 1048576, for example 1600"
             )
         if not 1 <= self.polling_s <= 86400:
             raise ConfigError(f"{key}.polling_s", "must be 1 to 86400 seconds, for example 10")
