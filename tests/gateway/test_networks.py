@@ -199,6 +199,9 @@ async def test_a_join_is_reset_without_a_running_gateway(tmp_path: Path) -> None
     assert (await meetnet("device", "reset-join", AIR, "--data", tmp_path)).exit_code == 0
     rows = sqlite3.connect(tmp_path / "lns.db").execute("SELECT dev_nonce, join_nonce FROM device").fetchall()
     assert rows == [(-1, 1)]  # the JoinNonce never goes back
+    # What a killed gateway leaves behind: a port where nobody answers.
+    (tmp_path / "control.json").write_text('{"port": 1, "token": "x"}')
+    assert (await meetnet("device", "reset-join", AIR, "--data", tmp_path)).exit_code == 0
     refused = await meetnet("device", "reset-join", "00000000000000ff", "--data", tmp_path)
     assert refused.exit_code == 1 and "not registered" in refused.output
 

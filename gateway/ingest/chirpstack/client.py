@@ -81,9 +81,10 @@ class ChirpStackIngest(BrokerSession):
             if kind != "up":
                 self._note(decode_event(kind, dev_eui, payload, self._clock.now_ms()))
                 return True
-            self._heard_ms[dev_eui] = self._clock.now_ms()
             uplink = decode_message(topic, payload, self._clock.now_ms())
             if uplink is not None:
+                # By the time on it: a persistent session brings old messages after a restart.
+                self._heard_ms[dev_eui] = max(self._heard_ms.get(dev_eui, 0), uplink.received_at_ms)
                 await self._sink.accept(uplink)
                 self._counters.count("ingest.chirpstack_uplinks")
         except IngestError as error:

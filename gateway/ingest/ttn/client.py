@@ -85,7 +85,7 @@ class TtnIngest(BrokerSession):
                 return True
             self._check_registered(uplink.dev_eui)
             self._ids[uplink.dev_eui], self._euis[device_id] = device_id, uplink.dev_eui
-            self._heard_ms[uplink.dev_eui] = now_ms
+            self._heard_ms[uplink.dev_eui] = max(self._heard_ms.get(uplink.dev_eui, 0), uplink.received_at_ms)
             await self._sink.accept(uplink)
             self._counters.count("ingest.ttn_uplinks")
         except IngestError as error:

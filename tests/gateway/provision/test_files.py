@@ -94,3 +94,64 @@ def test_no_repr_shows_a_key():
     device = Moving(EUI, "0" * 16, "Plein", "air", bytes.fromhex(KEY))
     assert KEY not in repr(device) and "2b" not in repr(device)
     assert KEY in tts_csv([device]) and KEY in chirpstack_csv([device])
+
+
+@pytest.mark.parametrize(
+    ("server", "more", "tls"),
+    [
+        ("127.0.0.1:8080", (), False),
+        ("localhost:8080", (), False),
+        ("chirpstack.example:8080", (), True),
+        ("chirpstack.example:8080", ("--insecure",), False),
+        ("localhost.example:8080", (), True),
+    ],
+)
+def test_keys_leave_this_machine_in_clear_only_when_asked(tmp_path, monkeypatch, server, more, tls):
+    targets = []
+
+    class Recorder:
+        def __init__(self, target, token):
+            targets.append((target.server, target.tls, token))
+
+        def put_all(self, devices):
+            return []
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr("gateway.provision.chirpstack.ChirpStackDevices", Recorder)
+    (tmp_path / "token").write_text("t\n")
+    words = [
+        "device",
+        "export",
+        "--data",
+        street(tmp_path),
+        "--format",
+        "chirpstack-grpc",
+        "--server",
+        server,
+    ]
+    words += ["--token-file", tmp_path / "token", "--application", "a", "--device-profile", "p", *more]
+    assert meetnet(*words).exit_code == 0
+    assert targets == [(server, tls, "t")]
+
+
+def test_without_the_api_the_remedy_is_told(tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    (tmp_path / "token").write_text("t\n")
+    words = [
+        "device",
+        "export",
+        "--data",
+        street(tmp_path),
+        "--format",
+        "chirpstack-grpc",
+        "--server",
+        "[::1]:1",
+    ]
+    result = meetnet(
+        *words, "--token-file", tmp_path / "token", "--application", "a", "--device-profile", "p"
+    )
+    assert result.exit_code == 1 and "meetnet[chirpstack]" in result.output
