@@ -521,9 +521,15 @@ def compile_file(source: Path) -> bytes:
 
 
 def compile_firmware(source: Path, architecture: str) -> bytes:
-    """Return the `.mpy` of any firmware file for a chip: mpy-cross's, with our code for RISC-V kernels."""
+    """Return the `.mpy` of any firmware file for a chip: mpy-cross's, with our code for RISC-V kernels.
+
+    A kernel that uses more than our subset keeps mpy-cross's code.
+    """
     if architecture == "rv32imc" and "@micropython.viper" in source.read_text():
-        return compile_file(source)
+        try:
+            return compile_file(source)
+        except Unsupported:
+            pass
     return mpy.cross_compile(source, architecture)
 
 
