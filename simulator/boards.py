@@ -24,6 +24,7 @@ from simulator.chips.scd4x import SCD4x
 from simulator.chips.sds011 import SDS011
 from simulator.chips.sen5x import SEN5x
 from simulator.chips.sen66 import SEN66
+from simulator.chips.sgp41 import SGP41
 from simulator.chips.sht4x import SHT4x
 from simulator.chips.soil_moisture import SoilMoisture
 from simulator.chips.sps30 import SPS30
@@ -44,6 +45,7 @@ def i2c_chip(driver: str, options: dict[str, Any], source: Source) -> I2cChip | 
         "sen5x": lambda: SEN5x(source),
         "sen66": lambda: SEN66(source),
         "scd4x": lambda: SCD4x(source),
+        "sgp41": lambda: SGP41(source),
         "bme280": lambda: BME280(source, address=options.get("address", 0x76)),
         "vl53l1x": lambda: VL53L1X(source),
         "lis3dh": lambda: LIS3DH(source, address=options.get("address", 0x18)),

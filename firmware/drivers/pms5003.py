@@ -1,11 +1,11 @@
-"""Plantower PMS5003 and PMS7003 particulate matter sensors on a 9600 baud UART, in active mode.
+"""Plantower PMS5003, PMS7003 and PMS5003T particulate matter sensors on a 9600 baud UART, in active mode.
 
 Frame: 42 4D, length 00 1C, 13 words (most significant byte first), 16-bit sum of all bytes before.
 Words: PM1, PM2.5, PM10 for CF=1; the same "atmospheric"; six counts per 0.1 L; version and error code.
 """
 
 from wire._compat import const
-from wire.measurements import PM1, PM2_5, PM10
+from wire.measurements import PM1, PM2_5, PM10, RELATIVE_HUMIDITY, TEMPERATURE
 from wire.record import DEGRADED, OK
 
 from .readings import reading
@@ -47,3 +47,25 @@ class PMS5003(TalkingSensor):
         if state == OK and (words[6] == 0 or words[12] & 0xFF):
             state = DEGRADED
         return [reading(m, 10 * words[self._first + i], state) for i, m in enumerate(self.MEASURES)]
+
+
+class PMS5003T(PMS5003):
+    """The same with a thermometer and a hygrometer inside: words 11 and 12 are T x 10 (signed) and RH x 10.
+
+    Both are warmed by the sensor itself: raw here, correction is the gateway's.
+    """
+
+    NAME = "PMS5003T"
+    MEASURES = (PM1, PM2_5, PM10, TEMPERATURE, RELATIVE_HUMIDITY)
+
+    def _readings(self, frame, state):
+        words = self.words
+        for i in range(_WORDS):
+            words[i] = frame[4 + 2 * i] << 8 | frame[5 + 2 * i]
+        if state == OK and (words[6] == 0 or words[12] & 0xFF):
+            state = DEGRADED
+        out = [reading(m, 10 * words[self._first + i], state) for i, m in enumerate(self.MEASURES[:3])]
+        tenths = words[10] - 65536 if words[10] & 0x8000 else words[10]
+        out.append(reading(TEMPERATURE, 10 * tenths, state))
+        out.append(reading(RELATIVE_HUMIDITY, words[11], state))
+        return out

@@ -115,6 +115,7 @@ _ON_BUS = {
     "sps30_uart": ("SPS30Uart", "uart", None),
     "pms5003": ("PMS5003", "uart", "atmospheric"),
     "sds011": ("SDS011", "uart", None),
+    "sgp41": ("SGP41", "i2c", "address"),
     "a02yyuw": ("A02YYUW", "uart", "samples"),
     "mb7389": ("MB7389", "uart", "samples"),
     "vl53l1x": ("VL53L1X", "i2c", "address"),
