@@ -35,6 +35,7 @@ KEYS = (
     ("status_s", "int", 86400, 600, 604800, "seconds from status to status"),
     ("time_s", "int", 86400, 600, 604800, "seconds from time request to time request"),
     ("drift_ok_s", "int", 172800, 3600, 2592000, "how long a time answer counts as good"),
+    ("codec", "int", 1, 1, 2, "2 packs about three times as many records in a frame, for 30 KB of memory"),
     ("log_kib", "int", 256, 16, 4096, "flash for records that wait"),
     ("watch_s", "int", 60, 0, 3600, "seconds from glance to glance of bin and garden nodes; 0 for none"),
     ("battery_days", "int", 0, 0, 7300, "days that the battery must last: samples less where it would not"),

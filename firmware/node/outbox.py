@@ -39,6 +39,8 @@ class Outbox:
         self.gone = Ranges(backfill.MAX_RANGES, False)
         self._since = Ranges(16)  # sent since the last confirmation
         self.in_doubt = False
+        self.codec = codec.PLAIN  # or codec.SMALL, which costs memory
+        self.now_s = None  # a function: UTC where the receiver stamps frames as they leave, see wire.codec
         log.on_drop = self._make_way
         self._reserved = int.from_bytes(store.load(_SEQ) or b"\0", "big")
         delivered = int.from_bytes(store.load(_DELIVERED) or b"\0", "big")
@@ -136,7 +138,8 @@ class Outbox:
 
     def _encoded(self, records, limit, end):
         """Return (payload, (first, end, n)); None when not even the first fits now."""
-        payload, n = codec.encode(records, limit)
+        now_s = self.now_s() if self.now_s else None
+        payload, n = codec.encode(records, limit, self.codec, now_s)
         if n:
             return payload, (records[0].seq, records[n - 1].seq + 1 if n < len(records) else end, n)
         if limit >= _ALWAYS_FITS:  # a record that fits no frame must not hold the others up for ever

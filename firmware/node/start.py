@@ -8,6 +8,8 @@ import gc
 import os
 import time
 
+from wire import codec
+
 from . import build, config, furnish, recovery
 from .flash import log_flash
 from .hal import Hal
@@ -65,6 +67,7 @@ def make(hal, store, lives, cause):
     clock.restore(hal.kept(), hal.rtc_ms())
     log = RecordLog(log_flash(settings["log_kib"]))
     outbox = Outbox(log, store)
+    _choose_codec(outbox, settings, clock)
     buses = build.Buses(board)
     sensors = []
     if board is not None and not lives.safe_mode:
@@ -75,6 +78,19 @@ def make(hal, store, lives, cause):
     remote = Remote(settings, store)
     node = (hal, settings, sensors, link, log, outbox, clock, health, lives, print, remote)
     return furnish.make(board, outbox.last_value, *node)
+
+
+def _choose_codec(outbox, settings, clock):
+    """Let the outbox code as the configuration says; what codec 2 needs is only loaded then."""
+    if settings["codec"] != codec.SMALL:
+        return
+    from kernels import entropy
+    from wire.codec import v2
+
+    v2.use(entropy.Engine)
+    outbox.codec = codec.SMALL
+    if settings["radio"] == "lorawan":  # the network stamps a frame as it leaves; a broker may hold it
+        outbox.now_s = lambda: clock.now()[0] if clock.known else None
 
 
 def run():
