@@ -41,10 +41,7 @@ def laid_out(channel):
     words += list(channel.crosses)
     for table in (channel.bias_hidden, channel.bias_out, channel.place):
         words += [value + _SIGN for value in table]
-    small = bytearray()
-    for table in (channel.to_hidden, channel.skip, channel.to_out):
-        small += bytes([value + 128 for value in table])
-    return array("H", words), bytes(small)
+    return array("H", words), channel.small
 
 
 def scales_of(table):

@@ -117,9 +117,7 @@ class Channel:
         "raw_min",
         "scale_log",
         "scale_q4",
-        "skip",
-        "to_hidden",
-        "to_out",
+        "small",
         "zero",
     )
 
@@ -272,26 +270,29 @@ def place_terms(index, channels, states, out):
 def network(channel, feature, outputs):
     """Write the five outputs (Q9) of a channel's network."""
     n = channel.n_features
+    small = channel.small  # to_hidden, skip, to_out, plus 128
+    skip = n * HIDDEN
+    to_out = skip + n * OUTPUTS
     for k in range(OUTPUTS):
         total = channel.bias_out[k]
-        at = k
+        at = skip + k
         for i in range(n):
-            total += feature[i] * channel.skip[at]
+            total += feature[i] * (small[at] - 128)
             at += OUTPUTS
         outputs[k] = total
     for j in range(HIDDEN):
         total = channel.bias_hidden[j]
         at = j
         for i in range(n):
-            total += feature[i] * channel.to_hidden[at]
+            total += feature[i] * (small[at] - 128)
             at += HIDDEN
         if total > 0:
             unit = total >> 5
             if unit > 255:
                 unit = 255
-            at = j * OUTPUTS
+            at = to_out + j * OUTPUTS
             for k in range(OUTPUTS):
-                outputs[k] += unit * channel.to_out[at + k]
+                outputs[k] += unit * (small[at + k] - 128)
 
 
 def logistic_q15(log):

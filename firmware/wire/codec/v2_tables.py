@@ -47,17 +47,17 @@ class _Bytes:
         self._at = 0
 
     def number(self, n_bytes, bias=0):
-        piece = self._blob[self._at : self._at + n_bytes]
-        if len(piece) < n_bytes:
-            raise WireError("profile", "its table ends early")
-        self._at += n_bytes
-        return int.from_bytes(piece, "big") - bias
+        return int.from_bytes(self.piece(n_bytes), "big") - bias
 
     def words(self, n):
         return [self.number(2, 32768) for _ in range(n)]
 
-    def small(self, n):
-        return [self.number(1, 128) for _ in range(n)]
+    def piece(self, n):
+        piece = self._blob[self._at : self._at + n]
+        if len(piece) < n:
+            raise WireError("profile", "its table ends early")
+        self._at += n
+        return piece
 
     def rest(self):
         return len(self._blob) - self._at
@@ -101,9 +101,7 @@ def _network(data):
         data.words(HIDDEN),
         data.words(OUTPUTS),
         data.words(3 * n_terms),
-        data.small(n_features * HIDDEN),
-        data.small(n_features * OUTPUTS),
-        data.small(HIDDEN * OUTPUTS),
+        data.piece(n_features * HIDDEN + n_features * OUTPUTS + HIDDEN * OUTPUTS),
     )
 
 
@@ -116,9 +114,7 @@ def _channel(data, networks, index, n_channels):
         channel.bias_hidden,
         channel.bias_out,
         channel.place,
-        channel.to_hidden,
-        channel.skip,
-        channel.to_out,
+        channel.small,
     ) = chosen
     channel.base = data.number(1)
     channel.crosses = tuple([data.number(1) for _ in range(data.number(1))])

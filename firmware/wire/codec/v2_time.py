@@ -1,13 +1,13 @@
 """When records were taken, and their numbers: near nothing where a node keeps the clock's rhythm.
 
 A node measures at whole multiples of its interval. Then a frame needs the place of its first record among
-the slots of two hours (4.6 bits at five minutes); the receive time says which two hours. What differs costs what
-it needs: another interval, a phase, single records off the rhythm, gaps; and a frame sent late, with a clock
-that was never set, or without a known age carries 32 bits of time.
+the slots of two hours (4.6 bits at five minutes); the receive time says which two hours. What differs costs
+what it needs: another interval, a phase, single records off the rhythm, gaps; and a frame sent late, with a
+clock that was never set, or without a known age carries 32 bits of time.
 
-Sequence numbers count; the first of a frame takes 3 bits and 4 for each of its hexadecimal digits (23 bits in
-the first ten years at five minutes), as nothing that the receiver is sure to know tells it. Where they are the
-seconds of the clock instead they take no bits.
+Sequence numbers count; the first of a frame takes 3 bits and 4 for each of its hexadecimal digits (23 bits
+up to a million, ten years of five minutes), as nothing that the receiver is sure to know tells it. Where they
+are the seconds of the clock instead they take no bits.
 """
 
 from .._compat import const
