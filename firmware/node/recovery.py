@@ -1,5 +1,8 @@
 """What to do when the last lives were short: count them, and start with less when they were too many.
 
+First main.py leaves out the application in the flash file system for the one in the image; where there
+is none, or that ends early too, the node starts without sensors.
+
 A life is short when it ends, by an exception or the watchdog, before it has run for ten minutes. A
 power cut and a wake from deep sleep are no crash.
 """
@@ -14,10 +17,11 @@ _DEEP_SLEEP = const(4)
 
 
 class Lives:
-    """Boot and crash counters in the durable store."""
+    """Boot and crash counters in the durable store. fell_back: the application of the image runs."""
 
-    def __init__(self, store, reset_cause):
+    def __init__(self, store, reset_cause, fell_back=False):
         self._store = store
+        self._bearable = 2 * SAFE_MODE_AFTER if fell_back else SAFE_MODE_AFTER
         blob = store.load(_STATE) or b""
         good = len(blob) == 4
         self.boots = (blob[0] << 8 | blob[1]) if good else 0
@@ -38,7 +42,7 @@ class Lives:
     @property
     def safe_mode(self):
         """Tell whether to start with no sensors and no more than the way out."""
-        return self.short >= SAFE_MODE_AFTER
+        return self.short >= self._bearable
 
     def settle(self):
         """This life is a good one."""

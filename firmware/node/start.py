@@ -6,6 +6,7 @@ left out, no way out means that records are kept. Only the state machine itself 
 
 import gc
 import os
+import sys
 import time
 
 from wire import codec
@@ -21,20 +22,48 @@ from .status import Health
 from .store import NvsStore
 from .timekeeping import Timekeeper
 
+_COPY = "config"  # the last configuration without a fault, in NVS
+_TRIAL = "trial"  # node/remote.py's
 
-def _read_config(health):
+
+def _read_config(health, store):
     try:
         with open("config.json") as f:
             text = f.read()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: bytes that are no text
         text = ""
+    if not config.is_object(text):
+        copy = _from_copy(store)
+        if copy:
+            text = copy
+            health.mended = True
     settings, health.config_errors = config.load(text)
+    if not health.config_errors and (store.load(_TRIAL) or b"\x00") == b"\x00":
+        try:
+            store.save(_COPY, text.encode())
+        except OSError:
+            pass  # no room: then there is no copy
     try:
         os.remove("mended")  # boot.py left it
         health.mended = True
     except OSError:
         pass
     return settings
+
+
+def _from_copy(store):
+    """Return the text of the last good configuration, put back in its place, or ""."""
+    try:
+        text = (store.load(_COPY) or b"").decode()
+        if text:
+            with open("config.new", "w") as f:
+                f.write(text)
+            os.rename("config.new", "config.json")
+        return text
+    except ValueError:
+        return ""
+    except OSError:
+        return text  # the file system takes nothing: run with it all the same
 
 
 def _link(settings, board, buses, store, hal, health):
@@ -57,10 +86,16 @@ def _board(settings, health):
         return None
 
 
+def _fell_back():
+    """Tell whether main.py took the flash's application out of the search path."""
+    return "" not in sys.path
+
+
 def make(hal, store, lives, cause):
     """Return the Node that config.json and the board describe."""
     health = Health(cause, lives.boots, lives.short, lives.safe_mode)
-    settings = _read_config(health)
+    health.fell_back = _fell_back()
+    settings = _read_config(health, store)
     hal.sleep_mode(settings["sleep"])
     board = _board(settings, health)
     clock = Timekeeper(time, settings["drift_ok_s"])
@@ -97,7 +132,7 @@ def run():
     """Run until the power goes. An exception that gets this far is kept, and the chip starts anew."""
     hal = Hal()
     store = NvsStore()
-    lives = recovery.Lives(store, hal.reset_cause())
+    lives = recovery.Lives(store, hal.reset_cause(), _fell_back())
     try:
         node = make(hal, store, lives, hal.reset_cause())
         hal.watch()

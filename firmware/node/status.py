@@ -3,6 +3,7 @@
 from wire.status import (
     FLAG_BATTERY_LOW,
     FLAG_CONFIG_DEFAULTS,
+    FLAG_FELL_BACK,
     FLAG_LOG_FAULT,
     FLAG_LOG_TORN,
     FLAG_MENDED,
@@ -24,6 +25,7 @@ class Health:
         self.crashes = crashes
         self.safe_mode = safe_mode
         self.mended = mended
+        self.fell_back = False
         self.config_errors = []
         self.missing = []  # (name, state, text) of sensors that could not even be built
 
@@ -37,6 +39,7 @@ def _flags(health, outbox, log, power):
         (log.torn, FLAG_LOG_TORN),
         (power.low, FLAG_BATTERY_LOW),
         (health.mended, FLAG_MENDED),
+        (health.fell_back, FLAG_FELL_BACK),
     ):
         if raised:
             flags |= flag

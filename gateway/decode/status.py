@@ -18,6 +18,7 @@ _FLAGS = {
     status.FLAG_LOG_TORN: "log_torn",
     status.FLAG_BATTERY_LOW: "battery_low",
     status.FLAG_MENDED: "mended",
+    status.FLAG_FELL_BACK: "fell_back",
 }
 
 
