@@ -266,6 +266,7 @@ class State:
         if stamp == self._seen:
             return
         self._seen = stamp
+        self._file.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._file.with_name(self._file.name + ".new")
         fresh.write_bytes(self._nvs.read_bytes())
         fresh.replace(self._file)

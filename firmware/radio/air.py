@@ -9,6 +9,7 @@ from wire.lorawan.airtime import symbol_us, time_on_air_us
 from .windows import window
 
 _GC_RESERVE = const(24576)  # heap that must be free to switch collection off between TX and RX2
+_MAX_LATE_US = const(20000)  # later than that is a fault, not a latency
 _ON_CHIP = hasattr(gc, "mem_free")
 
 
@@ -19,13 +20,19 @@ def air_us(dr, length):
 
 
 class Air:
-    """The PHY as the MAC uses it. tx_end_us is when the last transmission ended (ticks_us)."""
+    """The PHY as the MAC uses it. tx_end_us is when the last transmission ended (ticks_us).
+
+    A window is open clock_error_us early and late, and as much more as both ends' crystals
+    (crystal_ppm) may be apart by then and as this radio was late at its worst.
+    """
 
     def __init__(self, phy, clock):
         self._phy = phy
         self._clock = clock
         self.tx_end_us = 0
         self.clock_error_us = 20000
+        self.crystal_ppm = 50
+        self.late_us = 0
         self.rssi_dbm = 0
         self.snr_db_x4 = 0
 
@@ -55,11 +62,14 @@ class Air:
         """Open one window; True when take() accepts what came."""
         clock = self._clock
         sf, bw = eu868.modulation(dr)
-        offset, length = window(symbol_us(sf, bw), self.clock_error_us)
+        error_us = self.clock_error_us + delay_us // 1000 * self.crystal_ppm // 1000 + self.late_us
+        offset, length = window(symbol_us(sf, bw), error_us)
         opens = clock.ticks_add(self.tx_end_us, delay_us + offset)
         if clock.ticks_diff(clock.ticks_us(), opens) > length:
             return False  # a long frame in RX1 was received past the whole of this window
         got = self._phy.receive(freq_hz, sf, bw, opens, length)
+        late_us = getattr(self._phy, "window_late_us", 0)
+        self.late_us = min(max(self.late_us, late_us), _MAX_LATE_US)
         if got is None or not take(got[0], got[2]):
             return False
         self.rssi_dbm = got[1]

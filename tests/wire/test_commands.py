@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node import config
+from tests.dual import run_on_both
 from wire import backfill, commands
 from wire.errors import WireError
 
@@ -38,6 +39,19 @@ def test_set_by_hand() -> None:
 def test_result_by_hand() -> None:
     assert commands.unpack_result(bytes.fromhex(RESULT[0])) == RESULT[1]
     assert commands.pack_result(*RESULT[1]) == bytes.fromhex(RESULT[0])
+
+
+@pytest.mark.mpy
+def test_both_pythons_read_and_write_the_bytes_derived_by_hand() -> None:
+    names = {"get": GET, "values": VALUES, "set": SET, "result": RESULT}
+    payloads = [[name, row[0]] for name, row in names.items()]
+    read, packed = run_on_both("commands", {"payloads": [*payloads, ["set", "03 2b 00 01 00000384"]]})
+    assert read[0] == [0x2A, [1, 8]]
+    assert read[1] == [0x2A, "c0ffee01", [[1, 300], [8, -100]]]
+    assert read[2] == [0x2B, 30, [[1, 900], [8, -2000]]]
+    assert read[3] == [0x2B, 4, 1, "c0ffee01"]
+    assert read[4].startswith("length")
+    assert packed == [row[0].replace(" ", "") for row in names.values()]
 
 
 @pytest.mark.parametrize(

@@ -254,3 +254,20 @@ def test_three_days_with_outages_and_power_cuts_lose_nothing_on_both_pythons() -
         assert quality == TIME_NETWORK
         # Times of records that were taken before the first answer are known to half a second.
         assert readings[0][1] in {(time_s + d - UTC0_S) // 60 for d in (-1, 0, 1)}
+
+
+def test_the_drift_of_the_crystal_is_estimated_from_one_answer_to_the_next() -> None:
+    """A crystal that is 40 ppm slow loses 3456 ms in a day; a clock that was set has not drifted."""
+    clock = Clock()
+    time = Timekeeper(clock)
+    assert time.set(UTC0_MS, clock.ticks_ms(), TIME_NETWORK)
+    assert time.drift_ppm is None
+    clock.at_ms += 86_400_000 - 3456
+    assert time.set(UTC0_MS + 86_400_000, clock.ticks_ms(), TIME_NETWORK)
+    assert time.drift_ppm == 40
+    clock.at_ms += 600_000
+    assert time.set(UTC0_MS + 87_001_000, clock.ticks_ms(), TIME_NETWORK)
+    assert time.drift_ppm == 40  # ten minutes are too short to tell
+    clock.at_ms += 86_400_000
+    assert time.set(UTC0_MS + 86_400_000 * 2 + 4_201_000, clock.ticks_ms(), TIME_NETWORK)
+    assert time.drift_ppm == 40
