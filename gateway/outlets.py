@@ -28,6 +28,7 @@ from gateway.publish.ldes import LdesServer, LdesSettings
 from gateway.publish.ngsi_ld import NgsiLdPublisher, NgsiLdSettings, context_documents
 from gateway.publish.ngsi_v2 import NgsiV2Publisher, NgsiV2Settings
 from gateway.publish.sensorthings import SensorThingsPublisher, SensorThingsSettings
+from gateway.publish.sensorthings_server import PATH, SensorThingsServer, SensorThingsServerSettings
 from gateway.publish.ts013 import codec_documents
 
 PUBLIC = "public"
@@ -97,14 +98,26 @@ def _catalog(settings: CatalogSettings, reader: Any, around: Surroundings) -> di
     return catalog_applications(settings, reader)
 
 
+def _sensorthings(settings: SensorThingsServerSettings, reader: Any, around: Surroundings) -> dict[str, Any]:
+    if not settings.enabled:
+        return {}
+    return {PATH: SensorThingsServer(reader, around.clock, settings, around.folder)}
+
+
 KINDS: dict[str, _Kind] = {
     "ngsi_ld": _Kind(NgsiLdSettings, NgsiLdPublisher, context_documents),
+    "sensorthings": _Kind(
+        SensorThingsSettings,
+        make_in=lambda settings, house: SensorThingsPublisher(settings, house.counters, house.folder),
+        recipient=OWN_NAME,
+    ),
+    "sensorthings_server": _Kind(SensorThingsServerSettings, serve=_sensorthings),
     "ngsi_v2": _Kind(NgsiV2Settings, NgsiV2Publisher),
     "ldes": _Kind(LdesSettings, serve=_ldes),
     "catalog": _Kind(CatalogSettings, serve=_catalog),
     "files": _Kind(FilesSettings, make_in=_files),
 }
-UNASKED = ("ldes", "catalog")  # open data that is there without a table of its own
+UNASKED = ("ldes", "catalog", "sensorthings_server")  # open data that is there without a table of its own
 
 
 def make_publishers(config: Config, counters: Counters) -> list[Publisher]:

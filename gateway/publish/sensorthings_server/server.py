@@ -1,0 +1,149 @@
+"""The ASGI application: HTTP in, JSON out, everything else as a clear error.
+
+It never negotiates: whatever Accept says (Java's default puts HTML first), the answer is JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gateway.clock import Clock
+from gateway.publish.sensorthings_server.model import Entity, Refused
+from gateway.publish.sensorthings_server.reading import read, root
+from gateway.publish.sensorthings_server.service import Service
+from gateway.publish.sensorthings_server.settings import SensorThingsServerSettings
+from gateway.publish.sensorthings_server.writing import Editor
+from gateway.publish.sensorthings_server.written import Written
+
+logger = logging.getLogger("meetnet.sensorthings")
+PATH = "/sta/v1.1"
+MAX_BODY = 8 << 20
+HEADERS = {"access-control-allow-origin": "*", "cache-control": "no-cache"}
+T = TypeVar("T")
+
+
+class SensorThingsServer:
+    """Answers below PATH. folder: where written entities are kept."""
+
+    def __init__(
+        self,
+        reader: Any,
+        clock: Clock,
+        settings: SensorThingsServerSettings,
+        folder: Path,
+        executor: Executor | None = None,
+    ) -> None:
+        """reader: SqlitePublicReader, for the recipient on whose behalf everybody reads."""
+        self._settings = settings
+        self._executor = executor
+        self._written = Written(folder / f"{settings.name}.db") if settings.writable else None
+        self._service = Service(reader, clock, settings, self._written)
+        self._editor = Editor(self._service, self._written, clock) if self._written else None
+
+    def close(self) -> None:
+        """Close the file of written entities."""
+        if self._written is not None:
+            self._written.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        try:
+            response = await self._answer(request)
+        except Refused as error:
+            response = _problem(error.status, str(error))
+        except ClientDisconnect:
+            return
+        except Exception:  # whatever was asked, the service goes on
+            logger.exception("%s %s failed", request.method, request.url.path)
+            response = _problem(500, "something went wrong on our side")
+        if request.method == "HEAD":
+            response.body = b""
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        path = request.url.path.partition(PATH)[2].strip("/")
+        base = self._base(request)
+        if request.method in ("GET", "HEAD"):
+            if not path:
+                return _json(root(self._service, base))
+            query = request.scope["query_string"].decode("ascii", "replace")
+            found = await self._beside(partial(self._read, path, query, base))
+            if isinstance(found, bytes):
+                return Response(found, 200 if found else 204, HEADERS, "text/plain; charset=utf-8")
+            return _json(found)
+        if request.method == "OPTIONS":
+            allowed = "GET, HEAD, POST, PATCH, PUT, DELETE" if self._editor else "GET, HEAD"
+            extra = {"allow": allowed, "access-control-allow-methods": allowed,
+                     "access-control-allow-headers": "content-type, authorization"}  # fmt: skip
+            return Response(b"", 200, {**HEADERS, **extra})
+        return await self._write(request, path, base)
+
+    def _read(self, path: str, query: str, base: str) -> Any:
+        return read(self._service, self._service.catalogue(), path, query, base)
+
+    async def _write(self, request: Request, path: str, base: str) -> Response:
+        if self._editor is None:
+            raise Refused(405, "this server is for reading only")
+        if self._settings.token:
+            given = request.headers.get("authorization", "").encode()
+            if not hmac.compare_digest(given, f"Bearer {self._settings.token}".encode()):
+                raise Refused(401, "writing needs the bearer token of this server")
+        if request.method == "DELETE":
+            await self._beside(partial(self._editor.delete, path))
+            return _json({})
+        body = await _body(request)
+        if request.method == "POST" and path == "CreateObservations":
+            rows = await self._beside(partial(self._editor.create_observations, body))
+            said = [f"{base}/Observations({one})" if isinstance(one, int) else one for one in rows]
+            return _json(said, 201)
+        if request.method == "POST":
+            entity: Entity = await self._beside(partial(self._editor.post, path, body))
+            where = f"{base}/{entity.type.name}({entity.id})"
+            content = await self._beside(partial(self._read, f"{entity.type.name}({entity.id})", "", base))
+            return _json(content, 201, {"location": where})
+        if request.method in ("PATCH", "PUT"):
+            await self._beside(partial(self._editor.patch, path, body, request.method == "PUT"))
+            return _json(await self._beside(partial(self._read, path, "", base)))
+        raise Refused(405, f"{request.method} is not understood")
+
+    def _base(self, request: Request) -> str:
+        if self._settings.public_url:
+            return self._settings.public_url.rstrip("/") + PATH
+        return f"{request.url.scheme}://{request.url.netloc}{PATH}"
+
+    async def _beside(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+
+async def _body(request: Request) -> Any:
+    found = bytearray()
+    async for part in request.stream():
+        found += part
+        if len(found) > MAX_BODY:
+            raise Refused(413, f"more than {MAX_BODY} bytes")
+    try:
+        return json.loads(found)
+    except (ValueError, RecursionError):
+        raise Refused(400, "the body is not JSON") from None
+
+
+def _json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    data = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return Response(data, status, {**HEADERS, **(headers or {})}, "application/json;charset=utf-8")
+
+
+def _problem(status: int, message: str) -> Response:
+    return _json({"code": status, "type": "error", "message": message}, status)
