@@ -6,6 +6,7 @@ A day is written once it is over (UTC), and again whenever something of it comes
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -69,19 +70,25 @@ class FilesPublisher:
         return self._settings.name
 
     def pack(self, rows: Sequence[PublicObservation], reader: PublicReader) -> Packed:
-        """Note which days changed and write those that are over."""
-        days = _pending(self._folder) | {row.observed_at_ms // DAY_MS for row in rows}
+        """Make one parcel: the days that changed."""
+        return Packed([Parcel(tuple(rows), reader)])
+
+    async def send(self, parcel: Parcel, attempt: int) -> Outcome:
+        """Write the days that are over; a disk that refuses is tried again."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, self._write, parcel)
+        except OSError as error:
+            return Outcome((), parcel, f"cannot write to {self._folder}: {error.strerror}")
+        return Outcome()
+
+    def _write(self, parcel: Parcel) -> None:
+        days = _pending(self._folder) | {row.observed_at_ms // DAY_MS for row in parcel.rows}
         today = self._clock.now_ms() // DAY_MS
         _keep_pending(self._folder, days)
         for day in sorted(day for day in days if day < today):
-            write_day(reader, day, self._folder, self._settings)
+            write_day(parcel.content, day, self._folder, self._settings)
             days.discard(day)
             _keep_pending(self._folder, days)
-        return Packed([])
-
-    async def send(self, parcel: Parcel, attempt: int) -> Outcome:
-        """Nothing is sent."""
-        return Outcome()
 
     async def close(self) -> None:
         """Nothing is open."""

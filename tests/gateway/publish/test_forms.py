@@ -103,7 +103,22 @@ def test_a_citation_names_who_what_and_when() -> None:
 # -- daily dumps
 
 
-def test_a_day_is_written_when_it_is_over_and_again_when_something_comes_late(tmp_path: Path) -> None:
+async def published(publisher: FilesPublisher, rows: Any, reader: MemoryReader) -> Any:
+    (parcel,) = publisher.pack(rows, reader).parcels
+    return await publisher.send(parcel, 0)
+
+
+async def test_a_disk_that_refuses_is_tried_again_and_puts_nothing_aside(tmp_path: Path) -> None:
+    reader = street()
+    (tmp_path / "file").write_text("in the way")
+    publisher = FilesPublisher(FilesSettings(folder=str(tmp_path / "file" / "dumps")), FixedClock())
+    outcome = await published(publisher, reader.rows, reader)
+    assert outcome.remaining is not None
+    assert not outcome.rejections
+    assert "cannot write" in outcome.reason
+
+
+async def test_a_day_is_written_when_it_is_over_and_again_when_something_comes_late(tmp_path: Path) -> None:
     reader = MemoryReader()
     reader.add_site("a", "air")
     clock = FixedClock(NOW_MS)
@@ -111,7 +126,7 @@ def test_a_day_is_written_when_it_is_over_and_again_when_something_comes_late(tm
     reader.add("a", "pm10", "ug/m3", 2.0, NOW_MS - DAY_MS)
     folder = tmp_path / "dumps"
     publisher = FilesPublisher(FilesSettings(folder=str(folder)), clock)
-    publisher.pack(reader.rows, reader)
+    await published(publisher, reader.rows, reader)
     assert {path.name for path in folder.glob("meetnet-*")} == {
         "meetnet-2025-11-22.csv", "meetnet-2025-11-22.csv-metadata.json", "meetnet-2025-11-22.json"
     }  # fmt: skip
@@ -119,11 +134,11 @@ def test_a_day_is_written_when_it_is_over_and_again_when_something_comes_late(tm
     assert about["url"] == "meetnet-2025-11-22.csv"
     assert about["dc:license"] == "CC-BY-4.0"
     late = reader.add("a", "pm10", "ug/m3", 3.0, NOW_MS - DAY_MS + 5)
-    FilesPublisher(FilesSettings(folder=str(folder)), clock).pack([late], reader)
+    await published(FilesPublisher(FilesSettings(folder=str(folder)), clock), [late], reader)
     assert (folder / "meetnet-2025-11-22.csv").read_text("utf-8").count("\n") == 3
     # The day that was not over yet waited through the restart.
     clock.time_ms += DAY_MS
-    FilesPublisher(FilesSettings(folder=str(folder)), clock).pack([late], reader)
+    await published(FilesPublisher(FilesSettings(folder=str(folder)), clock), [late], reader)
     assert (folder / "meetnet-2025-11-23.csv").read_text("utf-8").count("\n") == 2
 
 

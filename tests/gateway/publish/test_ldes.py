@@ -143,6 +143,19 @@ async def test_a_member_says_everything_about_its_value(visit: Visit) -> None:
         assert (rdflib.URIRef(BASE + target), None, None) in described, target
 
 
+async def test_every_member_has_its_own_shape(visit: Visit) -> None:
+    pyshacl = pytest.importorskip("pyshacl", reason="pyshacl is not installed: it runs the shape")
+    visit.place.fill(6)
+    visit.place.add("kaai-2", flags=("range", "step"), method="koehler", value=-0.0)
+    shape = rdflib.Graph().parse(Path(__file__).with_name("observation-shape.ttl"))
+    for accept in ("text/turtle", "application/ld+json"):
+        graph = await visit.graph("/ldes/page/0", accept)
+        conforms, _, text = pyshacl.validate(graph, shacl_graph=shape, inference="none")
+        assert conforms, text
+    graph.remove((None, MN.quality, None))
+    assert not pyshacl.validate(graph, shacl_graph=shape, inference="none")[0]
+
+
 async def test_timestamps_never_fall_and_late_data_goes_to_the_newest_page(visit: Visit) -> None:
     place = visit.place
     for number in range(23):

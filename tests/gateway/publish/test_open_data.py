@@ -57,7 +57,7 @@ def place(tmp_path: Path) -> AStore:
     return found
 
 
-def test_no_publisher_shows_a_device_or_the_true_position(place: AStore, tmp_path: Path) -> None:
+async def test_no_publisher_shows_a_device_or_the_true_position(place: AStore, tmp_path: Path) -> None:
     rows = place.reader.after(0, 1000)
     texts: list[str] = []
     for parcel in (
@@ -69,7 +69,9 @@ def test_no_publisher_shows_a_device_or_the_true_position(place: AStore, tmp_pat
     ):
         texts += [item.text for item in parcel.content]
     settings = FilesSettings(folder=str(tmp_path / "dumps"))
-    FilesPublisher(settings, SetClock(T0_MS + 2 * 86_400_000)).pack(rows, place.reader)
+    dumps = FilesPublisher(settings, SetClock(T0_MS + 2 * 86_400_000))
+    for parcel in dumps.pack(rows, place.reader).parcels:
+        await dumps.send(parcel, 0)
     files = list((tmp_path / "dumps").glob("meetnet-*"))
     assert len(files) >= 3
     texts += [path.read_text("utf-8") for path in files]
