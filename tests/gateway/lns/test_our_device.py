@@ -242,3 +242,41 @@ def test_a_device_without_its_memory_joins_after_its_counter_was_reset(house):
     home.loop.run_until_complete(home.street.server.reset_join(DEV_EUI))
     home.join()
     assert home.send(b"back", confirmed=True).acked
+
+
+def test_new_receive_parameters_reach_a_device_over_a_bad_link_and_neither_end_is_lost(house):
+    home = house()
+    home.join()
+    home.phy.lost = home.phy.deaf = 0.25
+    for settings in (
+        LnsSettings(rx1_delay_s=4, rx1_dr_offset=2, rx2_dr=3),
+        LnsSettings(rx1_delay_s=2, rx2_dr=5),
+        LnsSettings(),
+    ):
+        home.street.settings = settings
+        home.restart_gateway()
+        for n in range(15):
+            home.send(bytes([n]), confirmed=n % 4 == 0)
+        session = home.device.session
+        assert (session.rx1_delay_s, session.rx1_dr_offset, session.rx2_dr) == (
+            settings.rx1_delay_s, settings.rx1_dr_offset, settings.rx2_dr,
+        )  # fmt: skip
+        (served,) = home.street.server._by_device[DEV_EUI]
+        assert (served.rx_delay_s, served.rx1_dr_offset, served.rx2_dr) == (
+            settings.rx1_delay_s, settings.rx1_dr_offset, settings.rx2_dr,
+        )  # fmt: skip
+    assert home.street.counters.get("lns.join_accepts") == 1
+
+
+def test_confirmed_commands_over_a_bad_link_are_each_delivered(house):
+    home = house()
+    home.join()
+    home.phy.lost = home.phy.deaf = 0.25
+    got: list[bytes] = []
+    for n in range(12):
+        home.loop.run_until_complete(home.street.server.enqueue(DEV_EUI, 3, bytes([n]), confirmed=True))
+        for _ in range(4):
+            got += [payload for _, payload in home.send(b"x").downlinks]
+    given_up = home.street.counters.get("lns.downlinks_given_up")
+    assert len(set(got)) >= 12 - given_up and sorted(got) == got  # in order, some perhaps twice
+    assert given_up <= 2 and home.street.server.status()["queued_downlinks"] <= 1
