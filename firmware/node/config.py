@@ -114,6 +114,14 @@ def fault(key, value):
     return "is no key"
 
 
+def is_object(text):
+    """Tell whether a text is a JSON object at all."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, TypeError):
+        return False
+
+
 def load(text):
     """Return (Config, errors): errors is a list of sentences "key what: remedy", empty when all is well."""
     errors = []
@@ -128,14 +136,6 @@ def load(text):
     except (ValueError, TypeError):
         errors.append("config.json is no JSON: write it anew with the provisioning tool")
     values = {}
-def is_object(text):
-    """Tell whether a text is a JSON object at all."""
-    try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, TypeError):
-        return False
-
-
     for key, kind, default, low, high, remedy in KEYS:
         found, value = _lookup(data, key)
         wrong = _fault(kind, value, low, high) if found else None
