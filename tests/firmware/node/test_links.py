@@ -9,8 +9,10 @@ import pytest
 from node.lora_link import LoraLink
 from node.wifi_link import WifiLink
 from radio import mqtt
-from radio.errors import RadioError
+from radio.certification import Certification
+from radio.errors import RadioError, RadioFault
 from tests.dual_scripts.node_life import Clock, Mac, new_air
+from tests.firmware.radio.server import ACK, Bench
 from wire.record import TIME_NETWORK
 from wire.status import NETWORK_FAILURES
 
@@ -178,6 +180,48 @@ def test_a_join_that_nobody_answers_and_a_radio_that_fails_are_told_apart() -> N
     assert not link.bring_up()
     assert NETWORK_FAILURES[link.last_failure] == "radio_fault"
     assert link.send(1, b"x") == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("part", "name"), [("busy", "radio_busy"), ("dio0", "radio_dio0"), ("tcxo", "radio_tcxo")]
+)
+def test_a_wiring_fault_reaches_the_status_by_the_name_of_its_wire(part: str, name: str) -> None:
+    link, mac, _air = _lora()
+
+    def broken(*_: Any) -> Any:
+        raise RadioFault(part, "check the wire")
+
+    mac.join = broken
+    assert not link.bring_up()
+    assert NETWORK_FAILURES[link.last_failure] == name
+    assert link.text == f"radio: {part}: check the wire"
+
+
+def test_the_network_is_told_of_the_battery() -> None:
+    link, mac, _air = _lora()
+    link.battery(127)
+    assert mac.battery == 127
+
+
+def test_a_test_house_gets_its_answers_and_its_period_from_a_node() -> None:
+    """TS009-1.0: an echo is answered at once, a period of ten seconds is kept, the rest goes to the node."""
+    bench = Bench(duty_cycle=False)
+    link = LoraLink(bench.mac, 16, Certification(bench.mac, (0, 1, 0)))
+    assert not link.called
+    bench.answer_once(lambda: bench.down(224, b"\x08\x01", fctrl=ACK))
+    link.send(1, b"x")
+    assert link.called
+    assert link.answer()
+    assert (bench.ups[-1].port, bench.ups[-1].payload) == (224, b"\x08\x02")
+    bench.answer_once(lambda: bench.down(224, b"\x06\x02"))
+    link.send(1, b"x")
+    assert link.answer()
+    assert 0 < link.calls_in_ms() <= 10_000
+    bench.rig.clock.sleep_ms(link.calls_in_ms())
+    assert link.called
+    bench.answer_once(lambda: bench.down(9, b"for the node"))
+    assert link.answer()
+    assert link.downlinks == [(9, b"for the node")]
 
 
 def test_an_answer_of_the_network_is_taken_once() -> None:
