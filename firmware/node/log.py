@@ -20,6 +20,8 @@ from wire.record import TIME_NEVER_SET, Record
 
 from . import pack
 
+_packed = pack.pack
+
 _HEADER = const(20)
 _MARK = const(0xF1)
 _BOOT = const(0xF2)
@@ -162,12 +164,12 @@ class RecordLog:
     def append(self, record):
         """Make a record durable, the oldest ones making way. OSError when the flash takes nothing."""
         for _ in range(_TRIES):
-            body, after = pack.pack(record, self._before)
+            body, after = _packed(record, self._before)
             if len(body) >= 0xF0:
                 raise WireError("readings", "a record that fits no log entry")
             if self._at + len(body) + 5 > self._flash.sector_bytes:
                 if self._next_sector(record.seq):
-                    body, after = pack.pack(record, None)
+                    body, after = _packed(record, None)
                 else:
                     continue
             if self._program(len(body), body):

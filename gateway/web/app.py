@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from gateway.clock import Clock, SystemClock
 from gateway.model import PublicReader
-from gateway.web import api, pages
+from gateway.web import api, calibration, pages
 from gateway.web.context import Context, json_error, make_context
 from gateway.web.languages import N_
 from gateway.web.query import QueryError
@@ -46,6 +46,7 @@ def create_app(
     return Starlette(
         routes=[
             *pages.routes(context),
+            *calibration.routes(context),
             *api.routes(context),
             Route("/static/{name:path}", context.static.answer),
             *[Route(path, _document(*document)) for path, document in settings.documents.items()],
