@@ -1,6 +1,7 @@
 """Records to payload bytes and back. The first byte of a payload tells the codec version.
 
     0x01        version 1: simple packing, driven by the measurement table
+    0x40..0x7F  a protected frame with another inside (wire.codec.parity); the gateway opens it before
     0x80..0xFF  version 2: entropy coded with trained profiles (the byte also holds the profile)
 
 Adding a version is a module with `encode` and `decode` and its lines here; nodes in the field keep their
