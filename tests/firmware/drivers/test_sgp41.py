@@ -6,16 +6,16 @@ import pytest
 
 from drivers.errors import DriverError
 from drivers.sgp41 import SGP41, humidity_word, temperature_word
+from simulator.chips import sgp41 as model_of
 from simulator.chips.base import Constants
-from simulator.chips.sgp41 import SGP41 as Model
 from tests.firmware.drivers.bus import FakeClock, ModelI2C
 from wire.measurements import SRAW_NOX, SRAW_VOC
 from wire.record import CHECKSUM, FAULT, NO_ANSWER, NOT_READY, OK, TIMEOUT, WARMUP
 
 
-def wired(**values: float) -> tuple[SGP41, Model, FakeClock]:
+def wired(**values: float) -> tuple[SGP41, model_of.SGP41, FakeClock]:
     clock = FakeClock()
-    model = Model(Constants(**({"sraw_voc": 29876.0, "sraw_nox": 15432.0} | values)))
+    model = model_of.SGP41(Constants(**({"sraw_voc": 29876.0, "sraw_nox": 15432.0} | values)))
     return SGP41(ModelI2C(clock, model), clock), model, clock
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from drivers import pcf8593 as driver_of
 from drivers.passage import PassageCounter
-from drivers.pcf8593 import PCF8593 as Driver
 from drivers.rain_gauge import RainGauge
 from simulator.chips.pcf8593 import PCF8593
 from tests.firmware.drivers.bus import FakeClock, ModelI2C
@@ -20,10 +20,10 @@ class Pulses:
         return self.n
 
 
-def wired() -> tuple[Driver, PCF8593, Pulses, FakeClock]:
+def wired() -> tuple[driver_of.PCF8593, PCF8593, Pulses, FakeClock]:
     clock, pulses = FakeClock(), Pulses()
     model = PCF8593(pulses)
-    return Driver(ModelI2C(clock, model)), model, pulses, clock
+    return driver_of.PCF8593(ModelI2C(clock, model)), model, pulses, clock
 
 
 def test_it_counts_in_six_decimal_digits_only_in_event_mode() -> None:
