@@ -59,6 +59,7 @@ class PageIndex:
         self._reader = reader
         self._span = page_positions
         self._lock = threading.Lock()
+        self._is_verified = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -84,6 +85,8 @@ class PageIndex:
         page = max(self._reader.newest_position(), 0) // self._span
         with self._lock:
             known = self._db.execute("SELECT COALESCE(MAX(page), -1) FROM pages").fetchone()[0]
+            if not self._is_verified:
+                known = self._verified(known)
             if known >= page and known >= 0:  # another store than the one that was indexed
                 self._db.execute("DELETE FROM pages WHERE page >= ?", (page,))
                 known = page - 1
@@ -129,6 +132,20 @@ class PageIndex:
         with self._lock:
             floor = self._floor(page)
         return self._times(page, floor)
+
+    def _verified(self, known: int) -> int:
+        """Return the last page that is known; forget all when the store was computed again in between."""
+        self._is_verified = True
+        row = self._db.execute("SELECT first_ms, last_ms FROM pages WHERE page = ?", (known,)).fetchone()
+        if row is None:
+            return -1
+        floor = self._floor(known)
+        times = self._times(known, floor)
+        now = (times[0][1], times[-1][1]) if times else (floor, floor)
+        if now == row:
+            return known
+        self._db.execute("DELETE FROM pages")
+        return -1
 
     def _times(self, page: int, floor: int) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []

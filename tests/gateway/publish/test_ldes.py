@@ -351,6 +351,21 @@ async def test_the_index_survives_a_restart_and_another_store(place: AStore, tmp
     moved = Visit(other, tmp_path)
     assert (await moved.get("/ldes/page/2")).status_code == 404
     assert len(await moved.everything()) == 1 + 2
+    moved.server.close()
+    (tmp_path / "three").mkdir()
+    longer = AStore(tmp_path / "three")
+    longer.fill(45, NOW_MS + 7 * MINUTE_MS)  # computed again: as many pages and more, other times
+    again = Visit(longer, tmp_path)
+    for page in range(4):
+        graph = await again.graph(f"/ldes/page/{page}")
+        root = await again.graph("/ldes")
+        node = rdflib.URIRef(f"{BASE}/ldes/page/{page}")
+        (low,) = [
+            root.value(relation, TREE.value)
+            for relation in root.subjects(TREE.node, node)
+            if (relation, rdflib.RDF.type, TREE.GreaterThanOrEqualToRelation) in root
+        ]
+        assert low == min(graph.objects(None, PROV.generatedAtTime))
 
 
 @pytest.mark.parametrize(
