@@ -24,12 +24,19 @@ from gateway.errors import ConfigError
 from gateway.publish import Publisher
 from gateway.publish.catalog import CatalogSettings, catalog_applications
 from gateway.publish.files import FilesPublisher, FilesSettings, csv_metadata
+from gateway.publish.home_assistant import HomeAssistantPublisher, HomeAssistantSettings
+from gateway.publish.influx import InfluxPublisher, InfluxSettings
 from gateway.publish.ldes import LdesServer, LdesSettings
+from gateway.publish.mqtt import MqttPublisher, MqttPublisherSettings
 from gateway.publish.ngsi_ld import NgsiLdPublisher, NgsiLdSettings, context_documents
 from gateway.publish.ngsi_v2 import NgsiV2Publisher, NgsiV2Settings
+from gateway.publish.opensensemap import OpenSenseMapPublisher, OpenSenseMapSettings
+from gateway.publish.prometheus import MetricsServer, PrometheusSettings
+from gateway.publish.sensor_community import SensorCommunityPublisher, SensorCommunitySettings
 from gateway.publish.sensorthings import SensorThingsPublisher, SensorThingsSettings
 from gateway.publish.sensorthings_server import PATH, SensorThingsServer, SensorThingsServerSettings
 from gateway.publish.ts013 import codec_documents
+from gateway.publish.webhook import WebhookPublisher, WebhookSettings
 
 PUBLIC = "public"
 OWN_NAME = ""  # as recipient: the outlet's own name
@@ -110,6 +117,31 @@ KINDS: dict[str, _Kind] = {
         SensorThingsSettings,
         make_in=lambda settings, house: SensorThingsPublisher(settings, house.counters, house.folder),
         recipient=OWN_NAME,
+    ),
+    "sensor_community": _Kind(
+        SensorCommunitySettings,
+        make_in=lambda settings, house: SensorCommunityPublisher(settings, house.counters, house.clock),
+        recipient="sensor.community",
+        is_fixed=True,
+    ),
+    "opensensemap": _Kind(
+        OpenSenseMapSettings,
+        make_in=lambda settings, house: OpenSenseMapPublisher(settings, house.counters, house.clock),
+        recipient="openSenseMap",
+        is_fixed=True,
+    ),
+    "home_assistant": _Kind(HomeAssistantSettings, HomeAssistantPublisher),
+    "mqtt": _Kind(MqttPublisherSettings, MqttPublisher),
+    "influx": _Kind(InfluxSettings, InfluxPublisher),
+    "webhook": _Kind(
+        WebhookSettings,
+        make_in=lambda settings, house: WebhookPublisher(settings, house.counters, house.clock),
+    ),
+    "prometheus": _Kind(
+        PrometheusSettings,
+        serve=lambda settings, reader, house: {
+            "/metrics": MetricsServer(reader, house.clock, settings, house.status)
+        },
     ),
     "sensorthings_server": _Kind(SensorThingsServerSettings, serve=_sensorthings),
     "ngsi_v2": _Kind(NgsiV2Settings, NgsiV2Publisher),

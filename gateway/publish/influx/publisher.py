@@ -1,0 +1,163 @@
+"""Observations as lines: `pm2_5,kind=air,site=plein-1,unit=ug/m3 value=7.0,quality="good" 1795000000000`.
+
+Numbers are always floats (7 would make the field an integer and refuse 7.5 later). Tags and time name the
+point: writing it again overwrites it. A batch with one bad line is refused though its good lines
+are stored, so it is halved and written again until the line stands alone.
+"""
+
+from __future__ import annotations
+
+import math
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+import httpx
+
+from gateway.counters import Counters
+from gateway.errors import ConfigError
+from gateway.model import PublicObservation, PublicReader, PublicSite
+from gateway.publish.base import Outcome, Packed, Parcel, Rejection
+from gateway.publish.posting import (
+    HttpClient,
+    Verdict,
+    check_address,
+    check_between,
+    judge,
+    reason,
+    retry_after_s,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InfluxSettings:
+    """Settings of one database.
+
+    version: 1 (database, username, password) or 2 (org, bucket, token).
+    """
+
+    url: str
+    name: str = "influx"
+    version: int = 2
+    database: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    org: str = ""
+    bucket: str = ""
+    token: str = field(default="", repr=False)
+    max_rows: int = 2000
+    timeout_s: float = 20.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, naming the key and the remedy."""
+        key = f"publish.{self.name}"
+        check_address(f"{key}.url", self.url, "http://127.0.0.1:8086")
+        if self.version not in (1, 2):
+            raise ConfigError(f"{key}.version", "must be 1 or 2")
+        for needed in ("database",) if self.version == 1 else ("org", "bucket"):
+            if not getattr(self, needed):
+                raise ConfigError(f"{key}.{needed}", f"is needed for version {self.version}")
+        check_between(f"{key}.max_rows", self.max_rows, 1, 10_000, "2000")
+        check_between(f"{key}.timeout_s", self.timeout_s, 0.1, 600, "20")
+
+
+class InfluxPublisher:
+    """Publisher for one database."""
+
+    def __init__(
+        self, settings: InfluxSettings, counters: Counters, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._settings = settings
+        self._counters = counters
+        headers = {"content-type": "text/plain; charset=utf-8"}
+        if settings.version == 2:
+            query = {"org": settings.org, "bucket": settings.bucket, "precision": "ms"}
+            self._path = "/api/v2/write?" + urlencode(query)
+            if settings.token:
+                headers["authorization"] = f"Token {settings.token}"
+        else:
+            self._path = "/write?" + urlencode({"db": settings.database, "precision": "ms"})
+            if settings.username:
+                pair = f"{settings.username}:{settings.password}".encode()
+                headers["authorization"] = f"Basic {b64encode(pair).decode()}"
+        self._client = HttpClient(settings.url, headers, settings.timeout_s, transport)
+
+    @property
+    def name(self) -> str:
+        """Return the name under which position, counters and side list are kept."""
+        return self._settings.name
+
+    def pack(self, rows: Sequence[PublicObservation], reader: PublicReader) -> Packed:
+        """Make lines in time order."""
+        sites = {site.site_id: site for site in reader.sites()}
+        found: list[tuple[PublicObservation, str]] = []
+        rejections: list[Rejection] = []
+        for row in sorted(rows, key=lambda row: (row.observed_at_ms, row.position)):
+            if row.site_id not in sites or row.value is None:
+                continue
+            if not math.isfinite(row.value) or (
+                row.raw_value is not None and not math.isfinite(row.raw_value)
+            ):
+                rejections.append(Rejection(row, "is not a finite number"))
+            else:
+                found.append((row, line(row, sites[row.site_id])))
+        most = self._settings.max_rows
+        return Packed([_parcel(found[at : at + most]) for at in range(0, len(found), most)], rejections)
+
+    async def send(self, parcel: Parcel, attempt: int) -> Outcome:
+        """Send one batch of lines."""
+        lines: list[str] = parcel.content
+        answer = await self._client.request("POST", self._path, "\n".join(lines).encode())
+        if isinstance(answer, str):
+            return Outcome((), parcel, answer)
+        verdict = judge(answer)
+        if verdict is Verdict.TAKEN:
+            return Outcome()
+        if verdict is Verdict.RETRY:
+            return Outcome((), parcel, reason(answer), retry_after_s(answer))
+        if len(lines) == 1:
+            return Outcome([Rejection(parcel.rows[0], reason(answer))])
+        half = len(lines) // 2
+        first = await self.send(Parcel(parcel.rows[:half], lines[:half]), attempt)
+        second = await self.send(Parcel(parcel.rows[half:], lines[half:]), attempt)
+        left = [part.remaining for part in (first, second) if part.remaining]
+        rows = tuple(row for part in left for row in part.rows)
+        content = [one for part in left for one in part.content]
+        return Outcome(
+            [*first.rejections, *second.rejections],
+            Parcel(rows, content) if rows else None,
+            first.reason or second.reason,
+            first.after_s or second.after_s,
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+
+def line(row: PublicObservation, site: PublicSite) -> str:
+    """Return an observation with a value as one line."""
+    tags = {"kind": site.kind, "site": row.site_id, "unit": row.unit}
+    named = "".join(f",{name}={_tag(value)}" for name, value in tags.items() if value)
+    fields = [f"value={float(row.value or 0.0)!r}"]
+    if row.raw_value is not None:
+        fields.append(f"raw={float(row.raw_value)!r}")
+    quality = "doubtful" if row.flags or row.state != "ok" else "good"
+    texts = {"quality": quality, "state": row.state, "flags": " ".join(row.flags), "method": row.method}
+    fields += [f'{name}="{_text(value)}"' for name, value in texts.items()]
+    fields.append(f"method_version={float(row.method_version)!r}")
+    return f"{_tag(row.quantity)}{named} {','.join(fields)} {row.observed_at_ms}"
+
+
+def _parcel(found: Sequence[tuple[PublicObservation, str]]) -> Parcel:
+    return Parcel(tuple(row for row, _ in found), [text for _, text in found])
+
+
+def _tag(text: str) -> str:
+    clean = text.replace("\n", " ").rstrip("\\")
+    return clean.replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
+
+
+def _text(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")

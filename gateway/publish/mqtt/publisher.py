@@ -1,0 +1,99 @@
+"""Observations to `<prefix>/<site>/<quantity>`, in time order; see README.md for the JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.counters import Counters
+from gateway.exports import observation_json
+from gateway.model import PublicObservation, PublicReader, PublicSite
+from gateway.publish.base import Outcome, Packed, Parcel, Rejection
+from gateway.publish.mqtt_link import BrokerSettings, Message, MqttLink, check_broker
+from gateway.publish.posting import check_between
+
+PARCEL_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class MqttPublisherSettings:
+    """Settings of a broker that gets our observations (not the one of the nodes, or with another prefix)."""
+
+    name: str = "mqtt"
+    host: str = "127.0.0.1"
+    port: int = 1883
+    username: str = ""
+    password: str = field(default="", repr=False)
+    tls: bool = False
+    prefix: str = "meetnet/sites"
+    timeout_s: float = 20.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, naming the key and the remedy."""
+        key = f"publish.{self.name}"
+        check_broker(key, self.host, self.port, self.prefix)
+        check_between(f"{key}.timeout_s", self.timeout_s, 0.1, 600, "20")
+
+
+class MqttPublisher:
+    """Publisher for one broker."""
+
+    def __init__(self, settings: MqttPublisherSettings, counters: Counters) -> None:
+        self._settings = settings
+        self._counters = counters
+        s = settings
+        self._link = MqttLink(
+            BrokerSettings(s.host, s.port, s.username, s.password, s.tls, timeout_s=s.timeout_s)
+        )
+
+    @property
+    def name(self) -> str:
+        """Return the name under which position, counters and side list are kept."""
+        return self._settings.name
+
+    def pack(self, rows: Sequence[PublicObservation], reader: PublicReader) -> Packed:
+        """Make messages in time order; only the newest of a series is retained."""
+        sites = {site.site_id: site for site in reader.sites()}
+        newest = {(row.site_id, row.quantity): row.position for row in reader.latest()}
+        good, rejections = list[PublicObservation](), list[Rejection]()
+        for row in sorted(rows, key=lambda row: (row.observed_at_ms, row.position)):
+            if row.site_id not in sites:
+                continue
+            if any(one is not None and not math.isfinite(one) for one in (row.value, row.raw_value)):
+                rejections.append(Rejection(row, "is not a finite number"))
+            else:
+                good.append(row)
+        parts = [good[at : at + PARCEL_ROWS] for at in range(0, len(good), PARCEL_ROWS)]
+        return Packed(
+            [Parcel(tuple(part), [self._message(row, sites, newest) for row in part]) for part in parts],
+            rejections,
+        )
+
+    async def send(self, parcel: Parcel, attempt: int) -> Outcome:
+        """Send one parcel."""
+        why = await self._link.publish(parcel.content)
+        return Outcome((), parcel, why) if why else Outcome()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._link.close()
+
+    def _message(
+        self, row: PublicObservation, sites: dict[str, PublicSite], newest: dict[tuple[str, str], int]
+    ) -> Message:
+        site = sites[row.site_id]
+        content: dict[str, Any] = {
+            **observation_json(row),
+            "site_name": site.name,
+            "kind": site.kind,
+            "longitude": site.longitude,
+            "latitude": site.latitude,
+            "precision_m": site.precision_m,
+            "licence": site.licence,
+        }
+        topic = f"{self._settings.prefix}/{row.site_id}/{row.quantity}"
+        retain = newest.get((row.site_id, row.quantity)) == row.position
+        return Message(topic, json.dumps(content, ensure_ascii=False, allow_nan=False).encode(), retain)
