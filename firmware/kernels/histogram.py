@@ -56,5 +56,12 @@ class Histogram:
             while i < _BINS - 1 and not self._counts[i]:
                 i += 1
             inside = (target - below * 100) // self._counts[i] if self._counts[i] else 50
-            result.append(i * 100 - 50 + min(100, max(0, inside)))
+            level = i * 100 - 50 + min(100, max(0, inside))
+            if (below + self._counts[i]) * 100 == target:  # between two counts: halfway across the empty bins
+                following = i + 1
+                while following < _BINS and not self._counts[following]:
+                    following += 1
+                if following < _BINS:
+                    level += (following - i - 1) * 50
+            result.append(level)
         return result

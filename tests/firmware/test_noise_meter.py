@@ -229,3 +229,57 @@ def test_the_model_repeats_its_sound_after_a_second() -> None:
     assert first[:, 0].any()
     assert not first[:, 1].any()
     assert not (first[:, 0] & 0xFF).any()
+
+
+def white(level_db: float) -> np.ndarray:
+    """Return five seconds of white noise, RMS re a full-scale sine of 120 dB."""
+    rng = np.random.default_rng(5)
+    amplitude = 2**23 * np.sqrt(0.5) * 10 ** ((level_db - 120) / 20)
+    words = np.clip(np.rint(rng.normal(0, amplitude, 5 * 48000)), -(2**23), 2**23 - 1)
+    return words.astype(np.int32) << 8
+
+
+def test_steady_bright_noise_is_noted_as_rain_and_the_level_stands(tmp_path: Path) -> None:
+    microphone = I2sMicrophone(Constants(sound_level=30.0))
+    microphone.play(white(62.0))
+    got, status = measure(record(tmp_path / "f", microphone, 5), 4000)
+    assert status == ["rain"]
+    assert got[m.SOUND_NOTES] == (m.SOUND_RAIN, OK)
+    assert got[m.LAEQ][1] == OK
+
+
+def test_a_street_a_tone_and_quiet_are_no_rain(tmp_path: Path) -> None:
+    tone = I2sMicrophone(Constants(sound_level=30.0))
+    tone.tones = [(2500.0, 80.0)]
+    for microphone in (
+        I2sMicrophone(Constants(sound_level=65.0)),
+        tone,
+        I2sMicrophone(Constants(sound_level=33.0)),
+    ):
+        got, status = measure(record(tmp_path / "f", microphone, 5), 4000)
+        assert status == []
+        assert got[m.SOUND_NOTES] == (0, OK)
+
+
+def test_every_level_a_noise_officer_asks_for_is_there_in_order(tmp_path: Path) -> None:
+    got, _ = measure(record(tmp_path / "f", I2sMicrophone(Constants(sound_level=70.0)), 5), 4000)
+    assert got[m.LA99][0] <= got[m.LA95][0] <= got[m.LA90][0] <= got[m.LA10][0] <= got[m.LA1][0]
+    assert got[m.LASMAX][0] <= got[m.LAFMAX][0]
+    assert got[m.LZEQ][0] >= got[m.LCEQ][0] - 1
+
+
+def test_the_basic_set_is_there_for_short_frames(tmp_path: Path) -> None:
+    path = record(tmp_path / "f", I2sMicrophone(Constants(sound_level=70.0)), 3)
+    got, _ = measure(path, 2000, settings={"every": False})
+    assert set(got) == {m.LAEQ, m.LAFMAX, m.LAFMIN, m.LA10, m.LA50, m.LA90, m.LCEQ, m.LCPEAK}
+
+
+def test_an_unsteady_calibrator_is_refused(tmp_path: Path) -> None:
+    microphone = I2sMicrophone(Constants(sound_level=30.0))
+    microphone.tones = [(1000.0, 94.0)]
+    with (tmp_path / "f").open("wb") as file:
+        for block in range(48):
+            microphone.tones = [(1000.0, 94.0 - block / 24)]  # its battery dies
+            file.write(microphone.frames(BLOCK, block * 125_000))
+    data = {"path": str(tmp_path / "f"), "duration_ms": 1000, "calibrate": True}
+    assert "not steady" in run_on_micropython("noise_meter", data, heap="1m")["calibration"]
