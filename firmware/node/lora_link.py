@@ -145,9 +145,12 @@ class LoraLink:
         if package.join_due:
             package.join_due = False
             return self._mac.join()
-        payload = package.answers.pop(0) if package.answers else package.next_payload()
-        self._periodic_at_ms = self._mac.uptime_ms() + package.period_ms
+        payload = package.answers[0] if package.answers else package.next_payload()
         result = self._mac.send(_TEST_HOUSE_PORT, payload, package.confirmed)
+        if result.sent:
+            if package.answers:
+                package.answers.pop(0)
+            self._periodic_at_ms = self._mac.uptime_ms() + package.period_ms
         self._came(result.downlinks)
         return result.sent
 

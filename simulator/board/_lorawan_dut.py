@@ -56,6 +56,7 @@ def join():
         set_dr(wanted_dr)
         say("JOINED devaddr=%08x" % mac.session.dev_addr)
     elif mac.reason and mac.reason != "too early":
+        joining = False  # trying again would not help
         say("ERR " + mac.reason)
 
 
@@ -83,9 +84,14 @@ def certify():
     left = 0 if package.answers else periodic_at - uptime.ms()
     if left > 0:
         return left
-    payload = package.answers.pop(0) if package.answers else package.next_payload()
+    payload = package.answers[0] if package.answers else package.next_payload()
+    result = mac.send(PORT, payload, package.confirmed)
+    if not result.sent:
+        return max(mac.wait_ms(), _IDLE_MS)
+    if package.answers:
+        package.answers.pop(0)
     periodic_at = uptime.ms() + package.period_ms
-    tell(mac.send(PORT, payload, package.confirmed))
+    tell(result)
     return 0
 
 
