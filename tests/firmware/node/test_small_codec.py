@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import pytest
+
 from node.log import RecordLog
 from node.outbox import Outbox
+from simulator import boards
+from simulator.loop import run
+from simulator.node import NodeSettings, SimNode
+from simulator.world import World
 from tests.dual_scripts.node_life import Store
 from tests.dual_scripts.nor_flash import NorFlash
+from tests.node_flash import records_of
 from wire import codec
 from wire.record import OK, TIME_NETWORK, Record
 
+FIRMWARE = Path(__file__).parents[3] / "firmware"
 T0 = 1767225600
 AIR = ((1, 52), (2, 81), (3, 93), (4, 97), (5, 1930), (6, 551), (17, 3720))
 
@@ -50,3 +61,28 @@ def test_records_that_waited_for_days_carry_their_whole_time() -> None:
 
 def test_without_a_known_time_of_sending_any_time_of_reception_will_do() -> None:
     assert _sent(_outbox(codec.SMALL, None), 7) == [_record(seq) for seq in range(12)]
+
+
+@pytest.mark.mpy
+def test_the_firmware_starts_with_version_2_and_measures(tmp_path: Path) -> None:
+    config = {
+        "schema": 1,
+        "kind": "bin",
+        "board": "sim_bin",
+        "interval_s": 60,
+        "radio": "none",
+        "dev_eui": "70b3d57ed0000001",
+        "codec": 2,
+    }
+
+    async def main() -> SimNode:
+        async with World(tmp_path) as world:
+            hardware = boards.build("sim_bin", lambda _quantity, _now_us: 20.0)
+            node = world.add_node(NodeSettings("n", hardware, path=(FIRMWARE,), seed=3))
+            (node.flash / "config.json").write_text(json.dumps(config))
+            node.power_on()
+            await world.run_for(300)
+            assert node.state in ("running", "waiting"), node.state
+            return node
+
+    assert len(records_of(run(main(), start_us=1_790_000_000_000_000))) == 5
