@@ -71,6 +71,8 @@ def main() -> int:
 
 def find(say: Say) -> Chromium:
     """Return a usable Chromium, unpacking it first where needed. Raises NpmError."""
+    # Playwright brings a Node of its own that needs libatomic, which a bare Debian lacks: let it use ours.
+    os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", node_command()[0][0])
     system = _system()
     folder = prepare(say, with_browser=system is None)
     if system is not None:
