@@ -18,8 +18,12 @@ import numpy as np
 import pytest
 
 from gateway.app import Gateway
+from simulator import boards
 from simulator.chips.i2s_mic import I2sMicrophone
+from simulator.loop import run
+from simulator.node import NodeSettings
 from simulator.street import Street
+from simulator.world import World
 from tests.system.house import run_house
 
 START_S = 1_790_000_000
@@ -96,3 +100,76 @@ def test_no_sample_leaves_a_noise_node(tmp_path: Path) -> None:
     assert searched > 10_000
     for text in printed:
         assert hits(text.encode(), needles) == 0
+
+
+FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
+CRASH = """
+import gc
+import time
+from boards import sim_noise
+from node import build, config, recovery
+from node.noise_sensor import NoiseSensor
+from node.store import NvsStore
+
+settings, _ = config.load('{"schema": 1, "kind": "noise", "board": "sim_noise", "noise_s": 2}')
+store = NvsStore()
+lives = recovery.Lives(store, 1)
+sensor = NoiseSensor(0, sim_noise.I2S[0], 0, settings, store, time)
+seen = []
+
+def broken(lap):
+    frames = sensor._meter._microphone._frames
+    seen.append(any(frames))
+    raise ValueError("lap %r of %r" % (lap, sensor))
+
+sensor._meter.on_second = broken
+sensor.start()
+try:
+    sensor.fetch()
+except Exception as error:
+    gc.collect()
+    build.print_error(error)
+    lives.crashed(repr(error))
+print("heard", seen, "left", any(sensor._meter._microphone._frames))
+print("kept", lives.last_crash())
+with open("dump", "wb") as file:
+    for part in (sensor._meter._levels, sensor._meter._line, sensor._meter):
+        for name in dir(part):
+            value = getattr(part, name)
+            if isinstance(value, (bytes, bytearray)) or type(value).__name__ == "array":
+                file.write(bytes(value))
+"""
+
+
+@pytest.mark.mpy
+def test_a_crash_in_the_middle_of_a_measurement_dumps_no_sample(tmp_path: Path) -> None:
+    """The program breaks while the buffer is full of sound: traceback, NVS and what is left in memory."""
+    words = marker()
+    needles = set(forms(words))
+    script = tmp_path / "crash.py"
+    script.write_text(CRASH)
+
+    async def main() -> str:
+        async with World(tmp_path / "world") as world:
+            hardware = boards.build("sim_noise", lambda _quantity, _now_us: 60.0)
+            microphone = hardware.chips["i2s_mic"]
+            assert isinstance(microphone, I2sMicrophone)
+            microphone.play(words)
+            node = world.add_node(NodeSettings("n", hardware, script=script, path=(FIRMWARE,)))
+            node.power_on()
+            await world.run_for(20)
+            return node.log_tail()
+
+    said = run(main(), start_us=START_S * 1_000_000)
+    assert "heard [True] left False" in said
+    assert "Traceback" in said
+    assert "kept ValueError" in said
+    searched = 0
+    for path in (tmp_path / "world").rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            searched += len(data)
+            assert hits(data, needles) == 0, path
+    assert (tmp_path / "world" / "n" / "flash" / "dump").stat().st_size > 1000
+    assert searched > 1000
+    assert hits(said.encode(), needles) == 0
