@@ -66,7 +66,7 @@ def frame(engine: Any, rows: list[tuple[Any, ...]], limit: int) -> tuple[bytes, 
     if not n:
         return b"", 0
     now_s = rows[n - 1][1] + 2
-    payload, _ = encode_rows(_PRIVATE, engine.table, engine, rows[:n], limit, now_s)
+    payload, n = encode_rows(_PRIVATE, engine.table, engine, rows[:n], limit, now_s)
     coder = Decoder(payload)
     get_profile(coder)
     back = decode_rows(coder, engine.table, engine, now_s, len(payload))

@@ -63,9 +63,17 @@ class Encoder:
             tail = (tail & _REST) << 8
         return n
 
-    def finish(self):
-        """Return the frame's bytes."""
+    def finish(self, size=0):
+        """Return the frame's bytes: the shortest, or of that size where it is a little more and possible."""
         tail = self._tail()
+        more = size - self.n
+        if size > self.size() and 1 <= more <= 3:
+            # Another number of the interval, one that ends with a byte other than zero.
+            unit = 1 << (30 - 8 * more)
+            if tail + unit < self.low + self.width:
+                tail += unit
+            elif tail - unit >= self.low:
+                tail -= unit
         out = self.out
         n = self.n
         if tail > _TOP:

@@ -300,7 +300,7 @@ def encode_rows(number, table, engine, rows, limit, now_s=None):
         # The count was coded for another length: again for this one. It may move the length once more.
         for length in range(max(len(payload) - 1, 1), min(len(payload) + 3, limit + 1)):
             if writer.write(rows, n, now_s, limit, length) == n:
-                payload = writer.coder.finish()
+                payload = writer.coder.finish(length)
                 if len(payload) == length:
                     return payload, n
         n -= 1
