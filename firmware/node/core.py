@@ -61,7 +61,7 @@ class Node:
         self._say = say or (lambda text: None)
         self._told = ""
         self._lead_ms = lead_ms(sensors)
-        self._schedule = Schedule(time, config["interval_s"])
+        self._schedule = Schedule(time, config["interval_s"], self._lead_ms)
         self._link_at_ms = time.uptime_ms() + hal.random(_JITTER_MS)
         self._failures = 0
         self._time_tries = 0
