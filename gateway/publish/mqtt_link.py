@@ -165,7 +165,11 @@ class MqttLink:
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, why: Any, _properties: Any) -> None:
         self._end(str(why))
 
-    def _on_socket_close(self, _client: Any, _data: Any, _sock: Any) -> None:
+    def _on_socket_close(self, _client: Any, _data: Any, sock: Any) -> None:
+        # Now or never: once closed, its number may be another socket's, which the loop would not watch.
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(sock)
+        loop.remove_writer(sock)
         self._end("the connection is closed")
 
     def _on_unregister_write(self, _client: Any, _data: Any, sock: Any) -> None:

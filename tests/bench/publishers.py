@@ -1,89 +1,74 @@
-"""Observations a second of a publisher against a local sink, beside the floor: the same bytes, bare httpx.
+"""Observations per second of each publisher: `python -m tests.bench.publishers [rows]`.
 
-    python -m tests.bench.publishers [--rows 100000] [--context] [--entities 100]
-
-The sink is a process of its own that answers 204 to everything. One core each; figures are of the
-publisher's process. Floor: the bodies that the publisher sent, sent again with the same client.
+A follower carries rows of a street from memory to a sink on loopback that answers at once; beside it the
+floor: the very same bytes posted by the same HTTP library with nothing around it. Processor time is of the
+whole process (the sink is another). MQTT goes to Mosquitto where it is installed. Prints JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import multiprocessing
-import random
+import platform
+import re
+import resource
+import shutil
+import socket
 import tempfile
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Any
 
 import httpx
 
 from gateway.counters import Counters
 from gateway.publish import FileSideList, Follower, Publisher
+from gateway.publish.home_assistant import HomeAssistantPublisher, HomeAssistantSettings
+from gateway.publish.influx import InfluxPublisher, InfluxSettings
+from gateway.publish.mqtt import MqttPublisher, MqttPublisherSettings
 from gateway.publish.ngsi_ld import NgsiLdPublisher, NgsiLdSettings
-from tests.gateway.memory_reader import NOW_MS, MemoryReader
+from gateway.publish.opensensemap import Box, OpenSenseMapPublisher, OpenSenseMapSettings
+from gateway.publish.sensor_community import SensorCommunityPublisher, SensorCommunitySettings
+from gateway.publish.sensorthings import SensorThingsPublisher, SensorThingsSettings
+from gateway.publish.webhook import WebhookPublisher, WebhookSettings
+from tests.gateway.memory_reader import NOW_MS, FixedClock, MemoryReader
 
-QUANTITIES = (
-    ("pm1", "ug/m3"), ("pm2_5", "ug/m3"), ("pm4", "ug/m3"), ("pm10", "ug/m3"), ("temperature", "Cel"),
-    ("relative_humidity", "%"),
-)  # fmt: skip
-
-
-class Positions:
-    def load(self, publisher: str) -> int:
-        return 0
-
-    def save(self, publisher: str, position: int) -> None:
-        pass
+SITES = 12
+QUANTITIES = (("pm2_5", "ug/m3"), ("pm10", "ug/m3"), ("temperature", "Cel"), ("relative_humidity", "%"))
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
-class Rows(MemoryReader):
-    """Reading costs nothing here: the store has figures of its own."""
-
-    def freeze(self) -> Rows:
-        self._sites, self._latest = super().sites(), super().latest()
-        return self
-
-    def sites(self) -> Any:
-        return self._sites
-
-    def latest(self) -> Any:
-        return self._latest
-
-    def after(self, position: int, limit: int) -> Any:
-        return self.rows[position : position + limit]  # positions count from 1
-
-
-def a_day(rows: int, sites: int = 100) -> Rows:
-    dice = random.Random(1)
-    reader = Rows()
-    for number in range(sites):
-        reader.add_site(f"lucht-{number:03d}", "air", f"Straat {number}")
-    at_ms = NOW_MS
-    while len(reader.rows) < rows:
-        at_ms += 60_000
-        for number in range(sites):
-            for name, unit in QUANTITIES:
-                reader.add(f"lucht-{number:03d}", name, unit, round(dice.uniform(0, 99), 1), at_ms + number)
-    return reader.freeze()
-
-
-def sink(pipe: Any) -> None:
-    """Answer 204 to every request; bodies are read and thrown away."""
+def sink(pipe: Connection) -> None:
+    """Run an HTTP server that takes everything, in a process of its own."""
+    entity = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal entity
         try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                at = head.lower().find(b"content-length:")
-                size = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-                await reader.readexactly(size)
-                writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                found = re.search(rb"content-length: (\d+)", head.lower())
+                body = await reader.readexactly(int(found[1]) if found else 0)
+                status, answer = b"204 No Content", b""
+                if b"/CreateObservations" in head:
+                    rows = body.count(b'"good"')
+                    status, answer = b"201 Created", b"[" + b",".join([b'"/Observations(1)"'] * rows) + b"]"
+                elif head.startswith(b"GET"):
+                    status, answer = b"200 OK", b'{"value":[]}'
+                elif b"/v1.1/" in head:
+                    entity += 1
+                    status, answer = b"201 Created", b'{"@iot.id":%d}' % entity
+                writer.write(b"HTTP/1.1 %s\r\ncontent-length: %d\r\n\r\n%s" % (status, len(answer), answer))
+                await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
     async def run() -> None:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1 << 24)
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1 << 26)
         pipe.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
@@ -91,87 +76,157 @@ def sink(pipe: Any) -> None:
 
 
 class Recorder(httpx.AsyncHTTPTransport):
-    """Keeps what was sent."""
+    """httpx's own transport, which notes what was sent."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.requests: list[tuple[str, bytes, dict[str, str]]] = []
+        self.sent: list[tuple[str, str, dict[str, str], bytes]] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append((str(request.url), request.content, dict(request.headers)))
+        self.sent.append((request.method, str(request.url), dict(request.headers), request.content))
         return await super().handle_async_request(request)
 
 
-async def publish(publisher: Publisher, reader: Rows) -> tuple[float, float]:
-    """Return seconds of the clock and of the processor."""
-    with tempfile.TemporaryDirectory() as folder:
-        follower = Follower(publisher, reader, Positions(), FileSideList(Path(folder)), Counters())
-        started, cpu = time.perf_counter(), time.process_time()
-        while await follower.step():
-            pass
-        elapsed = time.perf_counter() - started, time.process_time() - cpu
-        assert follower.state()["delivered"] == len(reader.rows)
-        await publisher.close()
-        return elapsed
+class Rows(MemoryReader):
+    """A reader whose reads cost next to nothing, so that the publisher is what is measured."""
+
+    def latest(self) -> Any:
+        return self.rows[-SITES * len(QUANTITIES) :]
+
+    def sites(self) -> Any:
+        return list(self.places.values())
+
+    def after(self, position: int, limit: int) -> Any:
+        return self.rows[position : position + limit]
 
 
-async def floor(requests: list[tuple[str, bytes, dict[str, str]]]) -> float:
-    async with httpx.AsyncClient(timeout=20) as client:
-        kept = ("content-type", "accept", "link")
-        prepared = [
-            (url, body, {name: value for name, value in headers.items() if name in kept})
-            for url, body, headers in requests
-        ]
-        started = time.perf_counter()
-        for url, body, headers in prepared:
-            await client.post(url, content=body, headers=headers)
-        return time.perf_counter() - started
+class Positions:
+    """Positions in memory."""
+
+    def load(self, publisher: str) -> int:
+        return 0
+
+    def save(self, publisher: str, position: int) -> None:
+        return None
 
 
-async def measure(rows: int, port: int, **settings: Any) -> dict[str, float]:
-    reader = a_day(rows)
-    url = f"http://127.0.0.1:{port}"
-    recorder = Recorder()
-    await publish(NgsiLdPublisher(NgsiLdSettings(url=url, **settings), Counters(), recorder), reader)
-    floors, runs, cpus = [], [], []
-    for _ in range(3):
-        floors.append(await floor(recorder.requests))
-        elapsed, cpu = await publish(NgsiLdPublisher(NgsiLdSettings(url=url, **settings), Counters()), reader)
-        runs.append(elapsed)
-        cpus.append(cpu)
-    n = len(reader.rows)
-    size = sum(len(body) for _, body, _ in recorder.requests)
+def street(rows: int) -> Rows:
+    """Return rows of SITES sites, a record of four quantities a minute each."""
+    reader = Rows()
+    for number in range(SITES):
+        reader.add_site(f"plek-{number}", "air")
+    while len(reader.rows) < rows:
+        at_ms = NOW_MS + len(reader.rows) // (SITES * len(QUANTITIES)) * 60_000
+        for number in range(SITES):
+            for quantity, unit in QUANTITIES:
+                reader.add(f"plek-{number}", quantity, unit, 10.5 + number, at_ms)
+    return reader
+
+
+def publishers(url: str, folder: Path, clock: FixedClock, wire: Any) -> dict[str, Publisher]:
+    """Return the publishers over HTTP."""
+    counters = Counters()
+    ids = {quantity: f"{number:024d}" for number, (quantity, _) in enumerate(QUANTITIES)}
+    boxes = {f"plek-{number}": Box(f"{number:024d}", ids) for number in range(SITES)}
+    sensors = {f"plek-{number}": f"esp32-{number}" for number in range(SITES)}
+    sta = SensorThingsSettings(f"{url}/v1.1")
+    community = SensorCommunitySettings(sensors, url=url, max_age_s=86_400)
+    boxed = OpenSenseMapSettings(boxes, url=url, min_interval_s=0)
     return {
-        "observations": n,
-        "requests": len(recorder.requests),
-        "bytes_per_observation": size / n,
-        "floor_per_s": n / min(floors),
-        "publisher_per_s": n / min(runs),
-        "publisher_per_core_s": n / min(cpus),
-        "share_of_floor": min(floors) / min(runs),
+        "ngsi_ld": NgsiLdPublisher(NgsiLdSettings(url), counters, wire),
+        "sensorthings": SensorThingsPublisher(sta, counters, folder, wire),
+        "sensor_community": SensorCommunityPublisher(community, counters, clock, wire),
+        "opensensemap": OpenSenseMapPublisher(boxed, counters, clock, wire),
+        "influx": InfluxPublisher(InfluxSettings(url, org="o", bucket="b"), counters, wire),
+        "webhook": WebhookPublisher(WebhookSettings(url, secret=SECRET), counters, clock, wire),
     }
 
 
+async def carry(publisher: Publisher, reader: Rows, folder: Path) -> tuple[float, float]:
+    """Return wall and processor seconds of a follower for all rows."""
+    one = Follower(publisher, reader, Positions(), FileSideList(folder), Counters())
+    wall, processor = time.perf_counter(), time.process_time()
+    while await one.step():
+        pass
+    result = time.perf_counter() - wall, time.process_time() - processor
+    await publisher.close()
+    assert one.state()["rejected"] == 0, one.state()
+    return result
+
+
+async def floor(sent: list[tuple[str, str, dict[str, str], bytes]]) -> tuple[float, float]:
+    """Send the same requests with the same library."""
+    async with httpx.AsyncClient() as client:
+        wall, processor = time.perf_counter(), time.process_time()
+        for method, url, headers, content in sent:
+            await client.request(method, url, headers=headers, content=content)
+        return time.perf_counter() - wall, time.process_time() - processor
+
+
+async def measure(url: str, rows: int) -> dict[str, Any]:
+    """Measure each publisher and its floor, one after the other."""
+    clock = FixedClock(NOW_MS + rows * 60_000 // (SITES * len(QUANTITIES)))
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        for kind in publishers(url, Path(name) / "x", clock, None):
+            reader = street(rows // 10 if kind == "sensor_community" else rows)
+            wire = Recorder()
+            await carry(publishers(url, Path(name) / "a", clock, wire)[kind], reader, Path(name))
+            publisher = publishers(url, Path(name) / "b", clock, None)[kind]
+            wall, processor = await carry(publisher, reader, Path(name))
+            floor_wall, floor_processor = await floor(wire.sent)
+            count = len(reader.rows)
+            found[kind] = {
+                "observations": count,
+                "requests": len(wire.sent),
+                "per_s": round(count / wall),
+                "per_core_s": round(count / processor),
+                "floor_per_s": round(count / floor_wall),
+                "floor_per_core_s": round(count / floor_processor),
+                "share_of_floor": round(floor_wall / wall, 2),
+            }
+        found |= await measure_mqtt(rows, Path(name))
+    return found
+
+
+async def measure_mqtt(rows: int, folder: Path) -> dict[str, Any]:
+    """Measure the MQTT publishers with Mosquitto."""
+    mosquitto = shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto")
+    if mosquitto is None:
+        return {}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = folder / "mosquitto.conf"
+    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+    process = await asyncio.create_subprocess_exec(mosquitto, "-c", str(config), stderr=DEVNULL)
+    await asyncio.sleep(1)
+    reader, found = street(rows), dict[str, Any]()
+    plain = MqttPublisher(MqttPublisherSettings(port=port), Counters())
+    home = HomeAssistantPublisher(HomeAssistantSettings(port=port), Counters())
+    for kind, publisher in (("mqtt", plain), ("home_assistant", home)):
+        wall, processor = await carry(publisher, reader, folder)
+        count = len(reader.rows)
+        found[kind] = {
+            "observations": count, "per_s": round(count / wall), "per_core_s": round(count / processor)
+        }  # fmt: skip
+    process.terminate()
+    await process.wait()
+    return found
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rows", type=int, default=60_000)
-    parser.add_argument("--entities", type=int, default=0)
-    parser.add_argument(
-        "--context", action="store_true", help="contexts by address instead of in each entity"
-    )
-    asked = parser.parse_args()
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.Process(target=sink, args=(theirs,), daemon=True)
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", type=int, nargs="?", default=20_000)
+    rows = parser.parse_args().rows
+    ours, theirs = multiprocessing.get_context("spawn").Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=sink, args=(theirs,), daemon=True)
     process.start()
-    settings: dict[str, Any] = {"max_entities": asked.entities} if asked.entities else {}
-    if asked.context:
-        settings["context_url"] = "http://gateway.test/contexts"
-    try:
-        for name, value in asyncio.run(measure(asked.rows, ours.recv(), **settings)).items():
-            print(f"{name:24} {value:12,.2f}")
-    finally:
-        process.terminate()
-        process.join()
+    found = asyncio.run(measure(f"http://127.0.0.1:{ours.recv()}", rows))
+    process.terminate()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(json.dumps({"machine": platform.machine(), "peak_mib": memory, "publishers": found}, indent=1))
 
 
 if __name__ == "__main__":

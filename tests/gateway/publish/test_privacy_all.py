@@ -1,4 +1,4 @@
-"""No output of any publisher or page holds a true position or a DevEUI (P1, P2, P3, P8, P12 of the reference).
+"""No output of any publisher or page holds a true position or a DevEUI (P1, P2, P3, P8, P12).
 
 Every kind in gateway.outlets is taken in: a new one fails here until it has an entry.
 """
@@ -148,7 +148,7 @@ async def test_every_page_and_every_publisher_keeps_true_places_and_devices_in_t
     assert set(KINDS) - set(tables("", 1)) == {"sensorthings_server", "ldes", "catalog"} & set(KINDS) | (
         set(KINDS) & {"dumps", "files"}
     ), "give the new kind a table here"
-    pages, gateway = await run(tmp_path, sink, broker, ("sensorthings", "sensor.community", "openSenseMap"))
+    pages, _ = await run(tmp_path, sink, broker, ("sensorthings", "sensor.community", "openSenseMap"))
     for name, text in pages.items():
         assert_private(name, text)
     for heard in sink.heard:
@@ -169,6 +169,7 @@ async def test_every_page_and_every_publisher_keeps_true_places_and_devices_in_t
         "/api/v2/write",
     ):
         assert part in asked
+    assert "/api/v2/write" in asked
     assert any(b"x-pin" in heard.lower() for heard in sink.heard)
     assert any(b"webhook-signature" in heard for heard in sink.heard)
     assert "plein-1" in pages["/metrics"]
