@@ -21,13 +21,15 @@ def median(values):
 class BurstRanger:
     """Base: subclasses give NAME, MIN_MM, MAX_MM, PERIOD_MS (the slowest), LENGTH, _fits and _distance().
 
+    fixed_sound: this one takes 343.2 m/s for the speed of sound, whatever the temperature (clones do).
     samples: how many frames a burst has; more than half must be good.
     spread_mm: highest minus lowest good value of the last burst.
     """
 
     MEASURES = (DISTANCE,)
 
-    def __init__(self, uart, clock, samples=7):
+    def __init__(self, uart, clock, samples=7, fixed_sound=False):
+        self.fixed_sound = fixed_sound
         self._reader = FrameReader(uart, clock, self.LENGTH, self._fits)
         self._clock = clock
         self._samples = samples

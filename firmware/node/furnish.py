@@ -28,6 +28,6 @@ def make(board, last_value, hal, settings, sensors, link, log, outbox, clock, *m
 def _bin(settings, sensors, last_value):
     from .bin import BinKind, parse_table
 
-    fixed = any(getattr(sensor.driver, "FIXED_SOUND", False) for sensor in sensors)
+    fixed = any(getattr(sensor.driver, "fixed_sound", False) for sensor in sensors)
     table = parse_table(settings["bin_table"])
     return BinKind(settings["bin_depth_mm"], table, fixed, last_value(LID_OPENINGS) or 0)

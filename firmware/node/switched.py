@@ -36,6 +36,12 @@ class Switched:
         self.settle_ms = driver.settle_ms
         self.fetch_ms = getattr(driver, "fetch_ms", 0)
 
+    def __getattr__(self, name):
+        """Return what else the driver has: clean, health, ..."""
+        if name == "driver":
+            raise AttributeError(name)
+        return getattr(self.driver, name)
+
     def probe(self):
         """Ask who is there, with the supply on for as long as it takes."""
         was_on = self._on

@@ -496,6 +496,13 @@ class Pin:
         self.levels.append(level)
 
 
+def test_what_a_switched_sensor_can_do_besides_is_still_there() -> None:
+    pm = Switched(Pm([(100, OK)]), PowerSwitch(Pin()), Clock())
+    assert pm.clean() == OK
+    assert not hasattr(pm, "submarine")
+    assert PmSampler(pm, Clock())._clean
+
+
 def test_two_sensors_behind_one_switch_are_off_when_both_are_done() -> None:
     clock, pin = Clock(), Pin()
     switch = PowerSwitch(pin)
