@@ -85,6 +85,7 @@ class RecordLog:
         self._boot = 1
         self._firsts = array("I", [0] * flash.sectors)
         self._marks = {}  # boot -> (quality, offset_ms), or None where it never had one
+        self._guesses = {}  # boot -> UTC minus uptime in ms, by what came after it
         self.torn = 0
         self.refused = 0
         self.on_drop = None
@@ -347,7 +348,11 @@ class RecordLog:
             return record
         mark = self._mark(boot, number)
         if mark is None:
-            return record
+            guess = self._guess(boot, number) if boot != self._boot else None
+            if guess is None:
+                return record
+            time_s = (record.time_s * 1000 + guess) // 1000
+            return Record(record.seq, time_s, TIME_NEVER_SET, record.readings)
         # The log keeps whole seconds of uptime: half a second more is the middle of what they can mean.
         return Record(record.seq, (record.time_s * 1000 + 500 + mark[1]) // 1000, mark[0], record.readings)
 
@@ -367,3 +372,35 @@ class RecordLog:
         if boot not in self._marks:
             self._know(boot, None)
         return self._marks[boot]
+
+    def _guess(self, boot, number):
+        """Return UTC minus uptime in ms of a life that was never told the time, as late as it can be.
+
+        It had ended when the next life began that knows the time; how long the power was away
+        between them nobody knows, so the quality stays "never set".
+        """
+        if boot in self._guesses:
+            return self._guesses[boot]
+        last_s = 0
+        while number <= self._last:
+            data = self._sector(number) if self._has(number) else b""
+            life = int.from_bytes(data[12:14], "big")
+            for at, _end, after in self._walk(data, number):
+                if data[at] == _BOOT:
+                    life = int.from_bytes(data[at + 1 : at + 3], "big")
+                began_ms = None
+                if life == boot:
+                    last_s = after[1] if after is not None else last_s
+                elif (life - boot) & 0xFFFF >= 0x8000:
+                    continue  # an earlier one, in the same sector
+                elif data[at] == _MARK:
+                    began_ms = int.from_bytes(data[at + 4 : at + 12], "big")
+                elif after is not None and after[3] != TIME_NEVER_SET:
+                    began_ms = after[1] * 1000
+                if began_ms is not None:
+                    if len(self._guesses) >= _MARKS_KEPT:
+                        self._guesses = {}
+                    self._guesses[boot] = began_ms - last_s * 1000
+                    return self._guesses[boot]
+            number += 1
+        return None

@@ -38,7 +38,9 @@ STATE_NAMES = {
 }
 
 # Time quality (2 bits on the wire).
-TIME_NEVER_SET = const(0)  # time_s counts seconds since boot
+# time_s counts seconds since boot; from 2024 on it is UTC after all: a life that was never told the time, put
+# before the next one that was.
+TIME_NEVER_SET = const(0)
 TIME_DRIFTING = const(1)  # set once, not confirmed for longer than the drift budget
 TIME_NETWORK = const(2)  # set by LoRaWAN DeviceTimeAns
 TIME_NTP = const(3)

@@ -23,6 +23,7 @@ from wire.record import (
     TIME_NTP,
 )
 
+UTC_FROM_S = 1_704_067_200  # 2024-01-01: no uptime gets that far
 TIME_QUALITIES = {
     TIME_NEVER_SET: "estimated",  # from the time of reception: the node's clock was never set
     TIME_DRIFTING: "drifting",
@@ -40,12 +41,17 @@ def decode_records(uplink: Uplink) -> list[Decoded]:
         records = cast("list[Any]", wire.codec.decode(uplink.payload, uplink.received_at_ms // 1000))
     except WireError as error:
         raise IngestError(_cause(uplink.payload, error), f"{uplink.dev_eui}: {error}") from error
-    newest_s = max((record.time_s for record in records if record.time_quality == TIME_NEVER_SET), default=0)
+    newest_s = max((record.time_s for record in records if _counts_uptime(record)), default=0)
     return [_decoded(uplink, record, newest_s) for record in records]
 
 
+def _counts_uptime(record: Any) -> bool:
+    """Tell whether a time is seconds since boot. From 2024 on it is UTC, as the node could bound it."""
+    return record.time_quality == TIME_NEVER_SET and record.time_s < UTC_FROM_S
+
+
 def _decoded(uplink: Uplink, record: Any, newest_unset_s: int) -> Decoded:
-    if record.time_quality == TIME_NEVER_SET:
+    if _counts_uptime(record):
         # Seconds since boot. The newest record of the frame is taken as just measured, the others as
         # that much older; a frame that waited in the node's log is dated too late by that wait.
         observed_at_ms = uplink.received_at_ms - (newest_unset_s - record.time_s) * 1000

@@ -235,8 +235,24 @@ def test_records_before_the_first_answer_get_their_time_also_in_a_later_life() -
         found = log.read(0, 100)
         assert [r.time_s for r in found[:20]] == [1767225661 + 300 * seq for seq in range(20)]
         assert {r.time_quality for r in found[:20]} == {TIME_NETWORK}
-        # The second life was never told the time, and nobody makes one up.
-        assert (found[21].time_s, found[21].time_quality) == (7, TIME_NEVER_SET)
+        # The second life was never told the time: it ended before the third began, more nobody knows.
+        assert found[21].time_quality == TIME_NEVER_SET
+        assert found[21].time_s == (7 if log is second else 1_767_300_000)
+
+
+def test_a_life_that_was_never_told_the_time_is_put_before_the_next_one_that_was() -> None:
+    flash = NorFlash(12, 256)
+    RecordLog(flash).append(_record(0))
+    silent = RecordLog(flash)
+    for n in range(1, 30):  # over several sectors
+        silent.append(_record(n, TIME_NEVER_SET, 60 * n))
+    assert [r.time_s for r in silent.read(1, 3)] == [60, 120, 180]  # its own time may still come
+    known = RecordLog(flash)
+    known.append(_record(30, time_s=T0 + 90_000))
+    for log in (known, RecordLog(flash)):
+        found = log.read(1, 29)
+        assert [r.time_s for r in found] == [T0 + 90_000 - 60 * (29 - n) for n in range(1, 30)]
+        assert {r.time_quality for r in found} == {TIME_NEVER_SET}
 
 
 def test_a_record_is_packed_as_short_as_its_predecessor_allows() -> None:

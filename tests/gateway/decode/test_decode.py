@@ -51,6 +51,12 @@ def test_seconds_since_boot_count_back_from_reception() -> None:
     assert {record.time_quality for record in found} == {"estimated"}
 
 
+def test_a_time_that_the_node_could_bound_is_not_counted_back_from_reception() -> None:
+    record = a_record(3, T0_MS, quality=TIME_NEVER_SET, temperature=1.0)
+    (found,) = decode(an_uplink(record, received_at_ms=T0_MS + 172_800_000)).records
+    assert (found.observed_at_ms, found.time_quality) == (T0_MS // 1000 * 1000, "estimated")
+
+
 def test_a_status_is_read_by_name() -> None:
     sent = status.Status(
         (1, 2, 3), 3, 17, status.FLAG_BATTERY_LOW, b"\xca\xfe\xba\xbe", 3550, 86400, 4, 0, 2, 9, 1, 5, [0, 8]
