@@ -170,3 +170,12 @@ def test_the_metrics_pass_promtool_and_leave_out_what_is_old() -> None:
         [PROMTOOL, "check", "metrics"], input=text, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+async def test_a_connection_that_ended_does_not_keep_the_next_one_waiting(broker: int) -> None:
+    reader = street()
+    for _ in range(3):
+        publisher = HomeAssistantPublisher(HomeAssistantSettings(port=broker, timeout_s=2), Counters())
+        for parcel in publisher.pack(reader.rows[:50], reader).parcels:
+            assert (await publisher.send(parcel, 0)).reason == ""
+        await publisher.close()
