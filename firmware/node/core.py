@@ -144,7 +144,9 @@ class Node:
             if more is not None:
                 self.keep_records(more())
         if self.records:  # the first one goes at once: somebody may stand on a ladder and wait for it
-            spread_ms = self.config["interval_s"] * 1000 // _SPREAD_PART
+            interval_ms = self.config["interval_s"] * 1000
+            free_ms = max(interval_ms - self._lead_ms - _LISTEN_MS, 0)  # before the next measurement begins
+            spread_ms = min(interval_ms // _SPREAD_PART, free_ms + 1)
             self._link_at_ms = max(self._link_at_ms, self.time.uptime_ms() + self.hal.random(spread_ms))
         self.records += 1
 

@@ -153,3 +153,21 @@ def test_levels_of_each_second_go_over_wifi_in_batches(
     assert outcome.counters["pipeline.records"] < 2000
     frames = next(row["seen"]["uplinks"] for row in outcome.status["devices"])
     assert frames < len(seconds) / 5  # in batches, not one by one
+
+
+@pytest.mark.parametrize(("interval_s", "noise_s"), [(60, 50), (300, 285)])
+def test_a_node_that_listens_for_most_of_its_interval_sends_each_record_soon(
+    tmp_path: Path, interval_s: int, noise_s: int
+) -> None:
+    outcome = run_house(
+        tmp_path,
+        nodes=2,
+        virtual_s=8 * interval_s,
+        start_s=START_S,
+        interval_s=interval_s,
+        overrides={"noise_s": noise_s},
+    )
+    rows = outcome.of(SITE, "laeq")
+    assert len(rows) >= 6
+    late_s = [(o.received_at_ms - o.observed_at_ms) / 1000 for o in rows[2:]]
+    assert sorted(late_s)[len(late_s) // 2] < 1.2 * interval_s, late_s
