@@ -171,6 +171,7 @@ def test_a_board_row_makes_each_driver_and_the_simulator_its_model(tmp_path):
         "sps30": 0,
         "sen66": 0,
         "scd4x": 0,
+        "sgp41": 0,
         "bme280": 0,
         "ina219": 0,
         "lis3dh": 0,
