@@ -33,12 +33,12 @@ class CityAt:
         }
         # A probe in the shade of plants: the air's mean of the last hours, roughly; a bed that rain wets.
         plain["soil_temperature_c"] = lambda t: 10.0 + 0.6 * (weather.temperature_c(seed, site, t) - 10.0)
-        plain["soil_moisture_pct"] = lambda t: 45.0 + 15.0 * weather.smooth(
-            seed, site + "/soil", t, 5 * weather.DAY_US
+        plain["soil_moisture_pct"] = lambda t: (
+            45.0 + 15.0 * weather.smooth(seed, site + "/soil", t, 5 * weather.DAY_US)
         )
         plain["tilt_deg"] = plain["motion_mg"] = lambda t: 0.0
-        plain["pressure_hpa"] = lambda t: 1013.0 + 14.0 * weather.smooth(
-            seed, "pressure", t, 3 * weather.DAY_US
+        plain["pressure_hpa"] = lambda t: (
+            1013.0 + 14.0 * weather.smooth(seed, "pressure", t, 3 * weather.DAY_US)
         )
         plain["co2_ppm"] = lambda t: 425.0 + 40.0 * street_life.traffic(t)
         for name, part in _PM_PARTS.items():

@@ -134,6 +134,7 @@ def svg(node: NodeHardware) -> str:
     )
     left = {pad: _TOP + 26 + i * _ROW for i, pad in enumerate(pads)}
     body += [f'<text x="{_LEFT + 80}" y="{at + 4}">{escape(pad)}</text>' for pad, at in left.items()]
+    found_right = 0
     for i, wire in enumerate(found):
         x = _MIDDLE + 6 * (i % 30)
         end = right[wire.part, wire.pin]
@@ -142,7 +143,9 @@ def svg(node: NodeHardware) -> str:
             path = f"M {_LEFT + 170} {left[wire.pad]} H {x} V {end} H {_RIGHT}"
         else:
             begin = right[wire.start, wire.pad]
-            path = f"M {_RIGHT + 300} {begin} H {_RIGHT + 316} V {end} H {_RIGHT + 300}"
+            lane = _RIGHT + 310 + 6 * (found_right % 5)
+            found_right += 1
+            path = f"M {_RIGHT + 300} {begin} H {lane} V {end} H {_RIGHT + 300}"
         body.append(f'<path d="{path}" stroke="{colour}"/>')
     title = escape(f"{node.board['name']}: {node.kit['summary']}")
     style = "text{font:13px sans-serif}.name{font-weight:bold}.part{fill:#f6f6f2;stroke:#444}"
@@ -156,7 +159,7 @@ def svg(node: NodeHardware) -> str:
 
 def _short(name: str) -> str:
     text = str(parts()[name]["name"])
-    return text if len(text) <= 42 else text[:41] + "…"
+    return text if len(text) <= 38 else text[:37] + "…"
 
 
 def pin_table(node: NodeHardware) -> str:
