@@ -105,6 +105,7 @@ def make(hal, store, lives, cause):
     _choose_codec(outbox, settings, clock)
     buses = build.Buses(board)
     sensors = []
+    gc.collect()  # reading the log left small pieces; a microphone's buffers want a large one
     if board is not None and not lives.safe_mode:
         sensors = build.sensors(board, buses, settings, health, outbox.last_value)
     link = _link(settings, board, buses, store, hal, health)
