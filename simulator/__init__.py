@@ -1,1 +1,1 @@
-"""Stands in for the hardware: chips, boards, radio channel and city, with the real firmware running on them."""
+"""Stands in for the hardware: chips, boards, radio channel and city; the real firmware runs on them."""

@@ -116,7 +116,9 @@ FLAGS = {
 
 
 # Third octaves: their names are the same in every language, and they stand behind all others of a site.
-QUANTITIES |= {f"lzeq_{hz}hz": Quantity(f"LZeq 1/3 oct {hz.replace('_', ',')} Hz", 0, 60) for hz in band_hz()}
+QUANTITIES.update(
+    {f"lzeq_{hz}hz": Quantity(f"LZeq 1/3 oct {hz.replace('_', ',')} Hz", 0, 60) for hz in band_hz()}
+)
 
 
 def quantity(name: str) -> Quantity:

@@ -39,7 +39,7 @@ def test_a_node_over_wifi_has_no_radio_on_the_air() -> None:
 
 
 def test_an_unknown_board_names_the_known_ones() -> None:
-    with pytest.raises(SimulatorError, match="there is no sim_submarine; known are .*sim_air"):
+    with pytest.raises(SimulatorError, match=r"there is no sim_submarine; known are .*sim_air"):
         simulated.build("sim_submarine", _SOURCE)
 
 

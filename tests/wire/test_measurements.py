@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.dual import run_on_both
 from wire import measurements
 
@@ -24,4 +25,4 @@ def test_ids_and_names_are_unique_and_ranges_are_ranges() -> None:
     for _, name, _, decimals, low, high in rows:
         assert low < high, name
         assert 0 <= decimals <= 3, name
-        assert -(2**31) <= low and high < 2**32, name
+        assert low >= -(2**31) and high < 2**32, name
