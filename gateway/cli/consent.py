@@ -29,6 +29,7 @@ def consent() -> None:
 
 @consent.command("give")
 @config_option
+@json_option
 @click.argument("recipient")
 @click.argument("sites", nargs=-1, required=True)
 @click.option("--since", type=click.DateTime(), help="Data observed from then on (UTC) [default: now].")
@@ -36,6 +37,7 @@ def consent() -> None:
 def give(
     config_file: Path | None,
     data: Path | None,
+    as_json: bool,
     recipient: str,
     sites: tuple[str, ...],
     since: datetime | None,
@@ -56,18 +58,24 @@ def give(
         unknown = [site for site in sites if registry.site(site) is None]
         if unknown:
             raise Failure(f"no such site: {', '.join(unknown)}; `meetnet device list` shows them")
-        for site in sites:
-            changed = registry.consent(site, recipient, from_ms)
-            click.echo(f"{site}: {'may go' if changed else 'might already go'} to {recipient}")
+        changed = {site: registry.consent(site, recipient, from_ms) for site in sites}
     finally:
         registry.close()
+    if as_json:
+        print_json([{"site": site, "changed": one} for site, one in changed.items()])
+        return
+    for site, one in changed.items():
+        click.echo(f"{site}: {'may go' if one else 'might already go'} to {recipient}")
 
 
 @consent.command("withdraw")
 @config_option
+@json_option
 @click.argument("recipient")
 @click.argument("sites", nargs=-1, required=True)
-def withdraw(config_file: Path | None, data: Path | None, recipient: str, sites: tuple[str, ...]) -> None:
+def withdraw(
+    config_file: Path | None, data: Path | None, as_json: bool, recipient: str, sites: tuple[str, ...]
+) -> None:
     """Record that hosts take consent back: a running gateway sends nothing more, also nothing that waits.
 
     \b
@@ -76,11 +84,14 @@ def withdraw(config_file: Path | None, data: Path | None, recipient: str, sites:
     """
     registry = Registry(configuration(config_file, data).directory)
     try:
-        for site in sites:
-            had = registry.withdraw(site, recipient, _now_ms())
-            click.echo(f"{site}: {'no longer goes' if had else 'did not go'} to {recipient}")
+        changed = {site: registry.withdraw(site, recipient, _now_ms()) for site in sites}
     finally:
         registry.close()
+    if as_json:
+        print_json([{"site": site, "changed": one} for site, one in changed.items()])
+        return
+    for site, one in changed.items():
+        click.echo(f"{site}: {'no longer goes' if one else 'did not go'} to {recipient}")
 
 
 @consent.command("list")

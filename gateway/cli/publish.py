@@ -130,11 +130,17 @@ def show(config_file: Path | None, data: Path | None, as_json: bool, name: str) 
 
 @publish.command()
 @config_option
+@json_option
 @click.argument("name")
 @click.argument("items", type=int, nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All items.")
 def drop(
-    config_file: Path | None, data: Path | None, name: str, items: tuple[int, ...], everything: bool
+    config_file: Path | None,
+    data: Path | None,
+    as_json: bool,
+    name: str,
+    items: tuple[int, ...],
+    everything: bool,
 ) -> None:
     """Take items off the side list for good. The observations themselves stay in the store.
 
@@ -148,15 +154,18 @@ def drop(
         count = desk.side.remove(name, _among(chosen))
     finally:
         desk.close()
-    click.echo(f"{count} dropped")
+    _say(as_json, {"dropped": count}, f"{count} dropped")
 
 
 @publish.command()
 @config_option
+@json_option
 @click.argument("name")
 @click.argument("item", type=int)
 @click.option("--value", type=float, required=True, help="The value to send in its place.")
-def mend(config_file: Path | None, data: Path | None, name: str, item: int, value: float) -> None:
+def mend(
+    config_file: Path | None, data: Path | None, as_json: bool, name: str, item: int, value: float
+) -> None:
     """Give an item of the side list another value; `retry` sends it, marked as mended by hand.
 
     \b
@@ -173,16 +182,23 @@ def mend(config_file: Path | None, data: Path | None, name: str, item: int, valu
         desk.side.remove(name, _among([old]))
     finally:
         desk.close()
-    click.echo(f"{old.row.site_id} {old.row.quantity}: {old.row.value} is now {value}; send it with retry")
+    text = f"{old.row.site_id} {old.row.quantity}: {old.row.value} is now {value}; send it with retry"
+    _say(as_json, {"was": old.row.value, "value": value}, text)
 
 
 @publish.command()
 @config_option
+@json_option
 @click.argument("name")
 @click.argument("items", type=int, nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All items.")
 def retry(
-    config_file: Path | None, data: Path | None, name: str, items: tuple[int, ...], everything: bool
+    config_file: Path | None,
+    data: Path | None,
+    as_json: bool,
+    name: str,
+    items: tuple[int, ...],
+    everything: bool,
 ) -> None:
     """Send items of the side list again; what is taken now leaves the list.
 
@@ -209,7 +225,8 @@ def retry(
         desk.side.remove(name, lambda one: among(one) and one.row.position in done)
     finally:
         desk.close()
-    click.echo(f"{len(done)} done, {len(again)} refused again")
+    found = {"done": len(done), "refused": len(again)}
+    _say(as_json, found, f"{len(done)} done, {len(again)} refused again")
     if again:
         raise Failure(again[0].reason)
 
@@ -286,6 +303,13 @@ def _chosen(found: dict[int, Rejection], items: tuple[int, ...], everything: boo
 def _among(chosen: list[Rejection]) -> Callable[[Rejection], bool]:
     keys = {(one.row.position, one.row.value, one.reason) for one in chosen}
     return lambda one: (one.row.position, one.row.value, one.reason) in keys
+
+
+def _say(as_json: bool, found: dict[str, Any], text: str) -> None:
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(text)
 
 
 def _now_ms() -> int:

@@ -178,6 +178,8 @@ class Follower:
             agreed = await self._still_agreed(remaining)
             sent = remaining
             if agreed is not remaining.rows:  # a host took consent back while the platform was away
+                name = f"publish.{self._publisher.name}.consent_withdrawn"
+                self._counters.count(name, "rows that waited are not sent", len(remaining.rows) - len(agreed))
                 await self._deliver_again(agreed)
                 return
 
