@@ -17,6 +17,7 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
+from gateway.decode.records import UTC_FROM_S
 from wire import backfill, commands, measurements, ports, record, status
 from wire.codec import profiles, v1
 
@@ -41,7 +42,8 @@ def _head() -> str:
 def _tables() -> str:
     rows: dict[int, dict[str, Any]] = {
         row[0]: {"name": row[1], "unit": row[2], "decimals": row[3], "min": row[4], "max": row[5]}
-        for row in cast("list[tuple[Any, ...]]", measurements.MEASUREMENTS)
+        for row in cast("list[tuple[Any, ...]]", [measurements.by_id(number) for number in range(256)])
+        if row
     }
     flags = {
         getattr(status, name): name.removeprefix("FLAG_").lower()
@@ -51,6 +53,7 @@ def _tables() -> str:
     constants: list[tuple[str, Any]] = [
         ("VERSION", v1.VERSION),
         ("MAX_PAYLOAD", v1.MAX_PAYLOAD),
+        ("UTC_FROM_S", UTC_FROM_S),
         ("STEP_BITS", 18),
         ("ABSENT", 15),
         ("MAX_CHANNELS", 32),
@@ -59,6 +62,7 @@ def _tables() -> str:
         ("PORT_STATUS", ports.STATUS),
         ("PORT_COMMANDS", ports.COMMANDS),
         ("STATUS_VERSION", status.VERSION),
+        ("STATUS_WITH_BLOCKS", status.WITH_BLOCKS),
         ("STATUS_FIXED", 28),
         ("MAX_SENSORS", status.MAX_SENSORS),
         *[

@@ -4,6 +4,7 @@
 
 var VERSION = 1;
 var MAX_PAYLOAD = 4096;
+var UTC_FROM_S = 1704067200;
 var STEP_BITS = 18;
 var ABSENT = 15;
 var MAX_CHANNELS = 32;
@@ -12,6 +13,7 @@ var PORT_RECORDS = 1;
 var PORT_STATUS = 2;
 var PORT_COMMANDS = 3;
 var STATUS_VERSION = 1;
+var STATUS_WITH_BLOCKS = 2;
 var STATUS_FIXED = 28;
 var MAX_SENSORS = 12;
 var GET = 1;
@@ -62,6 +64,13 @@ var MEASUREMENTS = {
   "26": {"name": "solar", "unit": "mV", "decimals": 0, "min": 0, "max": 32000},
   "27": {"name": "current", "unit": "mA", "decimals": 1, "min": -32000, "max": 32000},
   "28": {"name": "tilt", "unit": "deg", "decimals": 1, "min": 0, "max": 1800},
+  "29": {"name": "la1", "unit": "dB(A)", "decimals": 1, "min": 0, "max": 1500},
+  "30": {"name": "la95", "unit": "dB(A)", "decimals": 1, "min": 0, "max": 1500},
+  "31": {"name": "la99", "unit": "dB(A)", "decimals": 1, "min": 0, "max": 1500},
+  "32": {"name": "lasmax", "unit": "dB(A)", "decimals": 1, "min": 0, "max": 1500},
+  "33": {"name": "lzeq", "unit": "dB", "decimals": 1, "min": 0, "max": 1500},
+  "34": {"name": "sound_notes", "unit": "1", "decimals": 0, "min": 0, "max": 15},
+  "35": {"name": "laeq_1s", "unit": "dB(A)", "decimals": 1, "min": 0, "max": 1500},
   "40": {"name": "pm2_5_min", "unit": "ug/m3", "decimals": 1, "min": 0, "max": 10000},
   "41": {"name": "pm2_5_max", "unit": "ug/m3", "decimals": 1, "min": 0, "max": 10000},
   "42": {"name": "pm2_5_deviation", "unit": "ug/m3", "decimals": 1, "min": 0, "max": 10000},
@@ -73,13 +82,6 @@ var MEASUREMENTS = {
   "48": {"name": "events", "unit": "1", "decimals": 0, "min": 0, "max": 255},
   "49": {"name": "passages", "unit": "1", "decimals": 0, "min": 0, "max": 65535},
   "50": {"name": "dew_point", "unit": "Cel", "decimals": 2, "min": -10000, "max": 10000},
-  "29": {"name": "la1", "unit": "dB(A)", "decimals": 1, "min": 0, "max": 1500},
-  "30": {"name": "la95", "unit": "dB(A)", "decimals": 1, "min": 0, "max": 1500},
-  "31": {"name": "la99", "unit": "dB(A)", "decimals": 1, "min": 0, "max": 1500},
-  "32": {"name": "lasmax", "unit": "dB(A)", "decimals": 1, "min": 0, "max": 1500},
-  "33": {"name": "lzeq", "unit": "dB", "decimals": 1, "min": 0, "max": 1500},
-  "34": {"name": "sound_notes", "unit": "1", "decimals": 0, "min": 0, "max": 15},
-  "35": {"name": "laeq_1s", "unit": "dB(A)", "decimals": 1, "min": 0, "max": 1500},
   "51": {"name": "gas_resistance", "unit": "Ohm", "decimals": 0, "min": 0, "max": 100000000},
   "64": {"name": "lzeq_12_5hz", "unit": "dB", "decimals": 0, "min": 0, "max": 127},
   "65": {"name": "lzeq_16hz", "unit": "dB", "decimals": 0, "min": 0, "max": 127},
@@ -195,7 +197,8 @@ var STATUS_FLAGS = {
   "4": "log_fault",
   "8": "log_torn",
   "16": "battery_low",
-  "32": "mended"
+  "32": "mended",
+  "64": "fell_back"
 };
 function fault(field, message) {
   return { fault: field + ": " + message };
@@ -302,12 +305,16 @@ function decodeRecords(bytes) {
 }
 
 // Seconds since 1970 become RFC 3339; a clock that was never set counts from the boot, and the newest record
-// is then taken as measured when it was received.
+// is then taken as measured when it was received. From 2024 on such a time is UTC after all.
+function countsUptime(one) {
+  return one.quality === 0 && one.time < UTC_FROM_S;
+}
+
 function moments(records, received) {
   var newest = 0;
-  records.forEach(function (one) { if (one.quality === 0 && one.time > newest) newest = one.time; });
+  records.forEach(function (one) { if (countsUptime(one) && one.time > newest) newest = one.time; });
   return records.map(function (one) {
-    if (one.quality !== 0) return new Date(one.time * 1000).toISOString().replace(".000Z", "Z");
+    if (!countsUptime(one)) return new Date(one.time * 1000).toISOString().replace(".000Z", "Z");
     if (!received) return null;
     return new Date(received - (newest - one.time) * 1000).toISOString();
   });
@@ -349,10 +356,11 @@ function big(bytes, at, size) {
 
 function statusData(bytes) {
   if (!bytes.length) throw fault("length", "empty payload");
-  if (bytes[0] !== STATUS_VERSION) throw fault("version", "unknown status version " + bytes[0]);
+  if (bytes[0] !== STATUS_VERSION && bytes[0] !== STATUS_WITH_BLOCKS) throw fault("version", "unknown status version " + bytes[0]);
   if (bytes.length < STATUS_FIXED) throw fault("length", "shorter than " + STATUS_FIXED + " bytes");
   var n = bytes[STATUS_FIXED - 1];
-  if (n > MAX_SENSORS || bytes.length !== STATUS_FIXED + Math.floor((n + 1) / 2)) {
+  var end = STATUS_FIXED + Math.floor((n + 1) / 2);
+  if (n > MAX_SENSORS || bytes.length < end || (bytes[0] === STATUS_VERSION && bytes.length > end)) {
     throw fault("length", n + " sensors do not fit the length");
   }
   if (RESET_CAUSES[bytes[4]] === undefined) throw fault("reset_cause", "unknown " + bytes[4]);
@@ -363,12 +371,19 @@ function statusData(bytes) {
     if (STATES[state] === undefined) throw fault("sensors", "unknown state");
     sensors.push(STATES[state]);
   }
-  if (n % 2 && bytes[bytes.length - 1] & 15) throw fault("sensors", "unknown state");
+  if (n % 2 && bytes[end - 1] & 15) throw fault("sensors", "unknown state");
   var hash = "";
   for (var j = 8; j < 12; j += 1) hash += ("0" + bytes[j].toString(16)).slice(-2);
   var flags = [];
   Object.keys(STATUS_FLAGS).forEach(function (bit) { if (bytes[7] & Number(bit)) flags.push(STATUS_FLAGS[bit]); });
-  return { data: { type: "status", version: STATUS_VERSION, firmware: bytes[1] + "." + bytes[2] + "." + bytes[3],
+  var blocks = [];
+  for (var at = end; at < bytes.length;) {
+    var next = at + 1 < bytes.length ? at + 2 + bytes[at + 1] : at + 2;
+    if (next > bytes.length || !bytes[at]) throw fault("length", "payload ends inside a block");
+    blocks.push({ kind: bytes[at], hex: hexOf(bytes, at + 2, next) });
+    at = next;
+  }
+  return { data: { type: "status", version: bytes[0], blocks: blocks, firmware: bytes[1] + "." + bytes[2] + "." + bytes[3],
     reset_cause: RESET_CAUSES[bytes[4]], boots: big(bytes, 5, 2), flags: flags, config_hash: hash,
     battery_mv: big(bytes, 12, 2), uptime_s: big(bytes, 14, 4), waiting: big(bytes, 18, 2),
     dropped: big(bytes, 20, 2), failures: big(bytes, 22, 2), last_failure: FAILURES[bytes[24]],
