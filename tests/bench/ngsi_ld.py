@@ -1,4 +1,4 @@
-"""NGSI-LD observations a second against a local sink, beside the floor: same bytes, bare httpx.
+"""Observations a second of the NGSI-LD publisher, beside the floor: the same bytes by bare httpx.
 
     python -m tests.bench.ngsi_ld [--rows 100000] [--context] [--entities 100]
 

@@ -13,10 +13,10 @@ from typing import Any
 from gateway.exports import iso_utc
 from gateway.model import PublicSite
 from gateway.publish.catalog.settings import CatalogSettings
+from gateway.publish.quantities import quantity_units
 from gateway.units import unit
-from wire.measurements import MEASUREMENTS
 
-_UNITS = {row[1]: row[2] for row in MEASUREMENTS} | {"filling_level": "%", "precipitation": "mm"}
+_UNITS = quantity_units()
 REPORT_BEFORE_MS = 5 * 86_400_000
 SENSOR_TYPES = {
     "air": "fijnstof, temperatuur, vochtigheid",

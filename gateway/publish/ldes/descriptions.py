@@ -8,11 +8,9 @@ from urllib.parse import quote, unquote
 
 from gateway.model import PublicSite
 from gateway.publish.ldes.members import text
+from gateway.publish.quantities import quantity_units
 from gateway.units import unit
-from wire.measurements import MEASUREMENTS
 
-# Quantities that the gateway derives: quantity -> unit.
-DERIVED = {"filling_level": "%", "precipitation": "mm"}
 PROCEDURES = {
     "none": "the value as the sensor gave it",
     "bin_geometry": "filling level from the distance and the dimensions of the bin",
@@ -31,7 +29,6 @@ def describe(path: str, origin: str, sites: Sequence[PublicSite]) -> list[Node]:
         wanted = unquote(path.removeprefix("/ldes/site/"))
         return [node for site in sites if site.site_id == wanted for node in _site(origin, site)]
     if path == "/ldes/properties":
-        units = {row[1]: row[2] for row in MEASUREMENTS} | DERIVED
         return [
             {
                 "@id": f"{origin}/ldes/properties#{name}",
@@ -39,7 +36,7 @@ def describe(path: str, origin: str, sites: Sequence[PublicSite]) -> list[Node]:
                 "rdfs:label": name,
                 "qudt:ucumCode": unit(name_of_unit).ucum,
             }
-            for name, name_of_unit in units.items()
+            for name, name_of_unit in quantity_units().items()
         ]
     if path == "/ldes/procedures":
         return [
