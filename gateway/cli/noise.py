@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -69,7 +70,7 @@ def calibrate(
     dev_eui = eui("dev_eui", dev_eui)
     token = secrets.randbelow(256)
     try:
-        payload: bytes = sound.pack_calibrate(token, round(level * 100), seconds, instrument)
+        payload = cast("bytes", sound.pack_calibrate(token, round(level * 100), seconds, instrument))
     except WireError as error:
         raise click.UsageError(str(error)) from error
     registry = Registry(directory.path)
