@@ -189,6 +189,7 @@ def measure(
 @click.option("--without", multiple=True, help="Leave a node out; may be repeated.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--steps", default=3000, show_default=True, type=click.IntRange(100))
+@json_option
 def train(
     file: Path,
     out: Path,
@@ -198,6 +199,7 @@ def train(
     without: tuple[str, ...],
     seed: int,
     steps: int,
+    as_json: bool,
 ) -> None:
     """Train a profile on FILE; the same recording and seed give the same profile.
 
@@ -228,6 +230,10 @@ def train(
         profile.save(out)
     except OSError as error:
         raise GatewayError(f"--out {out}: cannot be written ({error})") from error
+    if as_json:
+        made = {"profile": str(out), "table_bytes": len(profile.table), "channels": len(wanted)}
+        print_json({**made, "interval_s": interval_s})
+        return
     click.echo(f"{out}: {len(profile.table)} bytes of tables, {len(wanted)} channels, every {interval_s} s")
 
 
