@@ -5,8 +5,8 @@ dataset RAW_DATASET: a simple reader sees the corrected value, a careful one bot
 is left out: no 0, no null. observedAt stands inside each attribute, in UTC with Z.
 
 Entities are written as JSON text right away. What two values have in common (everything but the number and
-the moment) and what two entities of a site have in common is written once and kept: that is four times as
-fast as building the tree of dictionaries that a general encoder wants.
+the moment) and what two entities of a site have in common is written once and kept, which spares the tree of
+dictionaries that a general encoder wants.
 """
 
 from __future__ import annotations
