@@ -281,6 +281,7 @@ class Gateway:
                     **asdict(device),
                     "site": site.id if site else None,
                     "seen": asdict(found) if found else None,
+                    "config": self.registry.node_config(device.dev_eui),
                 }
             )
         return {

@@ -164,6 +164,9 @@ class Pipeline:
             outcome.status = contents.status
             if contents.calibration is not None:
                 self._registry.put_calibration(contents.calibration)
+            if contents.answer is not None:
+                self._registry.put_node_answer(contents.answer)
+                counts.append(("pipeline.config_answers", ""))
             seqs = tuple(record.seq for record in contents.records)
             heard.append(Heard(uplink.dev_eui, seqs, contents.gone))
             for record in contents.records:

@@ -1,4 +1,4 @@
-"""`meetnet device add` and `meetnet device list`."""
+"""`meetnet device add` and `meetnet device list`, and the group they are in."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from gateway.cli.common import SOME_REFUSED, config_option, configuration, json_option, print_json, table
+from gateway.cli.device_config import config
 from gateway.cli.move import export, reset_join, send
 from gateway.config import Config
 from gateway.registry import Registry, RowReport, import_devices
@@ -112,7 +113,7 @@ def list_devices(config_file: Path | None, data: Path | None, as_json: bool, as_
     table(rows, ("DEVEUI", "KIND", "TRANSPORT", "SITE", "NAME"))
 
 
-for _command in (export, reset_join, send):
+for _command in (config, export, reset_join, send):
     device.add_command(_command)
 
 

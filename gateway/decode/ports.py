@@ -6,13 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
 
+from gateway.decode.answers import KINDS, decode_answer
 from gateway.decode.protected import Unprotect
 from gateway.decode.records import decode_records
 from gateway.decode.sound import check_seconds, decode_calibrated
 from gateway.decode.status import decode_status
 from gateway.errors import IngestError
 from gateway.model import Decoded, Uplink
-from gateway.registry.model import Calibration
+from gateway.registry.model import Calibration, NodeAnswer
 from wire import backfill, ports, sound
 from wire.errors import WireError
 
@@ -25,6 +26,7 @@ class Contents:
     status: dict[str, int | str] | None = None
     gone: tuple[tuple[int, int], ...] = ()  # ranges of records that the node does not have any more
     calibration: Calibration | None = None
+    answer: NodeAnswer | None = None  # to a configuration command
 
 
 class Decoder:
@@ -56,6 +58,8 @@ def decode(uplink: Uplink) -> Contents:
         return Contents(records=decode_records(Unprotect().unfold(uplink)[0]))
     if uplink.f_port == ports.STATUS:
         return Contents(status=decode_status(uplink))
+    if uplink.f_port == ports.COMMANDS and uplink.payload and uplink.payload[0] in KINDS:
+        return Contents(answer=decode_answer(uplink))
     if uplink.f_port == ports.COMMANDS and uplink.payload[:1] == bytes((backfill.RECORDS_GONE,)):
         return Contents(gone=_gone(uplink))
     if uplink.f_port == ports.COMMANDS and uplink.payload[:1] == bytes((sound.CALIBRATED,)):

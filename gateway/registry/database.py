@@ -12,12 +12,13 @@ import threading
 from collections.abc import Generator
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 from gateway.errors import RegistryError, StoreError, StoreVersionError
 from gateway.model import DeviceKeys
-from gateway.registry import rules
+from gateway.registry import answers, rules
 from gateway.registry.atomic import atomic
-from gateway.registry.model import PUBLIC, Calibration, Consent, Deployment, Device, Site
+from gateway.registry.model import PUBLIC, Calibration, Consent, Deployment, Device, NodeAnswer, Site
 from gateway.registry.secrets import Secrets, matches
 
 SCHEMA_VERSION = 1
@@ -83,7 +84,8 @@ class Registry:
             self._db.executescript(
                 f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
-        self._db.execute(_CALIBRATIONS)
+        for table in (_CALIBRATIONS, *answers.TABLES):
+            self._db.execute(table)
 
     # -- reading
 
@@ -183,6 +185,16 @@ class Registry:
                 (dev_eui, dev_eui),
             )
             return [Calibration(*row) for row in rows]
+
+    def node_answers(self, dev_eui: str) -> list[NodeAnswer]:
+        """Return the latest answers of a device to configuration commands, oldest first."""
+        with self._lock:
+            return answers.answers(self._db, dev_eui)
+
+    def node_config(self, dev_eui: str) -> dict[str, Any] | None:
+        """Return what is known of a device's configuration (see gateway.registry.answers), or None."""
+        with self._lock:
+            return answers.known(self._db, dev_eui)
 
     def device_keys(self, dev_eui: str) -> DeviceKeys | None:
         """Return the keys of a registered LoRaWAN device, or None."""
@@ -318,6 +330,11 @@ class Registry:
             self._db.execute(
                 "INSERT OR IGNORE INTO calibrations VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(found)[:7]
             )
+
+    def put_node_answer(self, found: NodeAnswer) -> None:
+        """Keep what a node answered to a configuration command; handed over twice, it is kept once."""
+        with self._lock, atomic(self._db):
+            answers.put(self._db, found)
 
     def withdraw(self, site_id: str, recipient: str, at_ms: int) -> bool:
         """Record that consent ends; return False when there was none."""

@@ -5,7 +5,7 @@ A site's position here is the exact one; it leaves the house only through `snapp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 KINDS = ("air", "noise", "bin", "garden")
 TRANSPORTS = ("lorawan", "mqtt")
@@ -77,6 +77,24 @@ class Calibration:
     correction_db: float
     instrument: str
     to_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAnswer:
+    """What a node answered to a configuration command (wire.commands), received at at_ms.
+
+    outcome: `values` for an answer to get, otherwise what came of a set (wire.commands.OUTCOMES). key: the
+    one at fault, "" when none is. config_hash: 8 hex digits of the configuration that then ran. values: by
+    key, only with `values`.
+    """
+
+    dev_eui: str
+    at_ms: int
+    token: int
+    outcome: str
+    key: str
+    config_hash: str
+    values: dict[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)

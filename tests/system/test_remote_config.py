@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from gateway.app import Gateway
+from gateway.cli.main import main
 from simulator.street import Street
 from tests.system.house import run_house
 from wire import commands, ports
@@ -59,3 +63,38 @@ def test_a_heard_change_is_kept_and_an_unheard_one_reverted(tmp_path: Path) -> N
 
     run_house(tmp_path, nodes=3, virtual_s=75 * MINUTE_S, start_s=START_S, meanwhile=meanwhile)
     assert seen == {"before": 300, "kept": 120, "boots": 2, "trial": 600, "reverted": 120}
+
+
+def test_the_command_line_changes_the_interval_and_reads_it_back(tmp_path: Path) -> None:
+    told: dict[str, Any] = {}
+
+    def device_config(*words: str) -> Result:
+        words = ("device", "config", *words, "--json", "--data", str(tmp_path / "gateway"))
+        return CliRunner().invoke(main, words)
+
+    async def operator(gateway: Gateway, street: Street) -> None:
+        planned = next(p for p in street.planned if p.transport == "lorawan")
+        told["dev_eui"], told["site"] = planned.dev_eui, planned.site_id
+
+        async def run(command: str, *words: str) -> list[str]:
+            found = await asyncio.to_thread(device_config, command, planned.dev_eui, *words)
+            assert found.exit_code == 0, found.output
+            token = json.loads(found.output)["token"]
+            await asyncio.sleep(20 * MINUTE_S)
+            return [a.outcome for a in gateway.registry.node_answers(planned.dev_eui) if a.token == token]
+
+        await asyncio.sleep(12 * MINUTE_S)
+        told["set"] = await run("set", "interval_s=120", "--trial", "20")
+        told["flash"] = _interval(street, planned.site_id)
+        told["get"] = await run("get")
+
+    outcome = run_house(tmp_path, nodes=3, virtual_s=55 * MINUTE_S, start_s=START_S, meanwhile=operator)
+    assert (told["set"][-1], told["flash"], told["get"]) == ("kept", 120, ["values"])
+    device = next(row for row in outcome.status["devices"] if row["dev_eui"] == told["dev_eui"])
+    values = device["config"]["values"]
+    assert (values["interval_s"]["value"], values["interval_s"]["current"]) == (120, True)
+    assert sorted(values) == sorted(row[1] for row in commands.KEYS)
+    assert outcome.counters["pipeline.config_answers"] >= 2
+    assert not outcome.status["dead_letters"]
+    times = sorted({o.observed_at_ms // 1000 for o in outcome.observations if o.site_id == told["site"]})
+    assert {b - a for a, b in itertools.pairwise(times[-6:])} == {120}
