@@ -38,9 +38,7 @@ STATE_NAMES = {
 }
 
 # Time quality (2 bits on the wire).
-# time_s counts seconds since boot; from 2024 on it is UTC after all: a life that was never told the time, put
-# before the next one that was.
-TIME_NEVER_SET = const(0)
+TIME_NEVER_SET = const(0)  # see time_s below
 TIME_DRIFTING = const(1)  # set once, not confirmed for longer than the drift budget
 TIME_NETWORK = const(2)  # set by LoRaWAN DeviceTimeAns
 TIME_NTP = const(3)
@@ -50,8 +48,9 @@ class Record:
     """One acquisition.
 
     seq: 32-bit counter of the device's life, never repeats, so (device, seq) names a record for ever.
-    time_s: seconds since 1970-01-01T00:00:00Z at the end of the acquisition (since boot while
-        time_quality is TIME_NEVER_SET).
+    time_s: seconds since 1970-01-01T00:00:00Z at the end of the acquisition. While time_quality is
+        TIME_NEVER_SET: seconds since boot, or, from 2024-01-01 on, the latest UTC that it can have been (a
+        life that was never told the time is put just before the next one that was).
     readings: list of (measurement_id, raw, state), at most one a measurement id.
     """
 
