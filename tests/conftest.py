@@ -7,8 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How fast a busy machine makes or runs inputs says nothing about the code: tests/bench measures speed.
+settings.register_profile("meetnet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("meetnet")
 
 
 def shared_root() -> Path:

@@ -11,7 +11,7 @@ import json
 import socket
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.counters import Counters
@@ -346,7 +346,7 @@ def test_datagrams_survive_their_bytes(kind, token, json_bytes):
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON))
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 def test_any_rxpk_is_a_frame_or_an_ingest_error(changes):
     try:
         frame = parse_rxpk(json.loads(RXPK) | changes, GATEWAY, 0)
@@ -357,7 +357,7 @@ def test_any_rxpk_is_a_frame_or_an_ingest_error(changes):
 
 
 @given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 def test_any_json_is_a_push_or_an_ingest_error(text):
     for parse in (parse_push, parse_tx_ack):
         try:
@@ -394,7 +394,7 @@ def test_any_datagram_through_the_real_socket_leaves_the_server_answering():
         await asyncio.sleep(0)
 
     @given(st.lists(bodies, max_size=8))
-    @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=100)
     def fuzz(datagrams: list[bytes]) -> None:
         with asyncio.Runner() as runner:
             runner.run(play(datagrams))
