@@ -142,6 +142,21 @@ class PublicObservation:
     received_at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What the shown values of a series amount to in [start_ms, start_ms + step). mean: of levels, by energy.
+
+    n: how many values there were, flagged ones included; low, mean and high leave those out where others are.
+    """
+
+    start_ms: int
+    low: float
+    mean: float
+    high: float
+    n: int
+    flagged: int
+
+
 class PublicReader(Protocol):
     """What publishers and pages read. Consent and precision are applied before this door."""
 
@@ -157,6 +172,16 @@ class PublicReader(Protocol):
         self, site_id: str, quantity: str, start_ms: int, end_ms: int, limit: int = 10_000
     ) -> Sequence[PublicObservation]:
         """Return one series in [start_ms, end_ms), by observed time; the newest `limit` if there are more."""
+        ...
+
+    def buckets(
+        self, site_id: str, quantity: str, start_ms: int, end_ms: int, step_ms: int
+    ) -> Sequence[Bucket]:
+        """Return a series in [start_ms, end_ms) as buckets that begin at start_ms + k * step_ms, by time.
+
+        Buckets without a value are left out. Quick for years when start_ms and step_ms are whole hours. The
+        number of buckets is the caller's: choose step_ms by the width of the chart.
+        """
         ...
 
     def after(self, position: int, limit: int) -> Sequence[PublicObservation]:

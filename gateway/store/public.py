@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from gateway.model import PublicObservation, PublicSite
+from gateway.model import Bucket, PublicObservation, PublicSite
 from gateway.store.sqlite import Row, SqliteStore
 
 _METRES_PER_DEGREE = 111_320.0  # of latitude, and of longitude at the equator
@@ -94,6 +94,18 @@ class SqlitePublicReader:
             return []
         start_ms = max(start_ms, allowed[site_id])
         return [_public(row) for row in self._store.series(site_id, quantity, start_ms, end_ms, limit)]
+
+    def buckets(
+        self, site_id: str, quantity: str, start_ms: int, end_ms: int, step_ms: int
+    ) -> Sequence[Bucket]:
+        """Return a series in [start_ms, end_ms) as buckets that begin at start_ms + k * step_ms, by time.
+
+        Where the host agreed later than start_ms, nothing from before is in any bucket.
+        """
+        since = self._allowed().get(site_id)
+        if since is None or step_ms <= 0:
+            return []
+        return self._store.buckets(site_id, quantity, start_ms, end_ms, step_ms, since)
 
     def after(self, position: int, limit: int) -> Sequence[PublicObservation]:
         """Return observations in store order after a position: how publishers follow."""

@@ -19,8 +19,9 @@ from typing import Any
 import msgspec
 
 from gateway.errors import StoreError
-from gateway.model import Decoded, Observation, Uplink
+from gateway.model import Bucket, Decoded, Observation, Uplink
 from gateway.store import schema
+from gateway.store.buckets import buckets
 from gateway.store.schema import POSITIONS_PER_RECORD
 
 PIPELINE = "pipeline"
@@ -296,6 +297,15 @@ class SqliteStore:
                 break
         cursor.close()
         return found[:limit][::-1]
+
+    def buckets(
+        self, site_id: str, quantity: str, start_ms: int, end_ms: int, step_ms: int, since_ms: int
+    ) -> list[Bucket]:
+        """Return one series from since_ms on in [start_ms, end_ms) as buckets counted from start_ms."""
+        rows = self.series(site_id, quantity, max(start_ms, since_ms), end_ms, 2**62)
+        unit = rows[-1].form.unit if rows else ""
+        values = ((row.observed_at_ms, row.value, bool(row.form.flags)) for row in rows)
+        return buckets(values, unit, start_ms, step_ms)
 
     def after(self, position: int, limit: int, sites: Iterable[str] | None = None) -> list[Row]:
         """Return observations (of some sites) in store order after a position."""

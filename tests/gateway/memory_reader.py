@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.model import PublicObservation, PublicSite
+from gateway.model import Bucket, PublicObservation, PublicSite
+from gateway.store.buckets import buckets
 
 NOW_MS = 1_763_920_800_000  # 2025-11-23T18:00:00Z
 MINUTE_MS = 60_000
@@ -59,6 +60,13 @@ class MemoryReader:
         )
         self.rows.append(row)
         return row
+
+    def buckets(
+        self, site_id: str, quantity: str, start_ms: int, end_ms: int, step_ms: int
+    ) -> Sequence[Bucket]:
+        rows = self.series(site_id, quantity, start_ms, end_ms, 2**62)
+        values = ((row.observed_at_ms, row.value, bool(row.flags)) for row in rows)
+        return buckets(values, rows[-1].unit if rows else "", start_ms, step_ms)
 
     def sites(self) -> Sequence[PublicSite]:
         found = []
