@@ -54,7 +54,10 @@ def _child(order: dict[str, object], link: int, run_main: object) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         log = os.open(str(order["log"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         null = os.open(os.devnull, os.O_RDONLY)
-        for source, target in ((null, 0), (log, 1), (log, 2)):
+        ends = (null, log, log)
+        if order.get("console"):  # a terminal whose other end somebody holds, as on a USB cable
+            ends = (os.open(str(order["console"]), os.O_RDWR | os.O_NOCTTY),) * 3
+        for source, target in zip(ends, (0, 1, 2), strict=False):
             os.dup2(source, target)
         env = order["env"]
         assert isinstance(env, dict)

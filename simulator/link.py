@@ -54,6 +54,10 @@ class Op(IntEnum):
     ENDED = 28
     POLL = 29
     ONE_WIRE = 30
+    WIFI_SCAN = 31
+    WIFI_AP = 32
+    LISTEN = 33
+    ACCEPT = 34
 
 
 CARRY_PAYLOAD = frozenset(
@@ -64,6 +68,7 @@ CARRY_PAYLOAD = frozenset(
         Op.RTC_SET,
         Op.RTC_MEMORY,
         Op.WIFI_CONNECT,
+        Op.WIFI_AP,
         Op.RESOLVE,
         Op.CONNECT,
         Op.SEND,

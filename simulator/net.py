@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import ipaddress
+import json
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Coroutine
@@ -19,7 +20,8 @@ from typing import Any
 from simulator.link import Op
 from simulator.loop import VirtualLoop
 
-GOT_IP, NO_AP, WRONG_PASSWORD, IDLE = 1010, 201, 202, 1000  # network.STAT_* of ports/esp32
+GOT_IP, CONNECTING, NO_AP, IDLE = 1010, 1001, 201, 1000  # network.STAT_* of ports/esp32
+HANDSHAKE, NO_SECURITY = 15, 210  # wifi_err_reason_t: what a wrong password and WPA3 alone end as
 FOREVER_MS = 0xFFFFFFFF
 NTP_ADDRESS = "10.77.0.123"
 _NTP_PORT = 123
@@ -40,6 +42,14 @@ class Wifi:
     latency_us: int = 4_000
     hosts: dict[str, tuple[str, int | None]] = field(default_factory=dict[str, tuple[str, int | None]])
     """Names that the node may resolve: name -> (real address, real port or None for the same)."""
+    around: list[tuple[str, int, bool]] = field(default_factory=list[tuple[str, int, bool]])
+    """Other networks in the air: name, dBm, whether they want a password."""
+    dhcp: bool = True
+    dns: bool = True
+    """False: nobody answers questions for names."""
+    wpa3_only: bool = False
+    captive: tuple[str, int] | None = None
+    """Real address of a login page that catches every name and connection, as hotels have them."""
     patience_s: float = 0.0
     """Real seconds that the clock waits for an answer of a server outside this process."""
 
@@ -50,6 +60,7 @@ class _Socket:
     real: socket.socket | None = None
     datagrams: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
     asked: bool = False  # something was sent and nothing has come back yet
+    serving: bool = False  # of a server of the node: its client is outside, in real time
 
 
 class NodeNetwork:
@@ -62,6 +73,10 @@ class NodeNetwork:
         self._sockets: dict[int, _Socket] = {}
         self._next = 1
         self._tasks: set[asyncio.Task[None]] = set()
+        self.access_point: tuple[str, ...] | None = None
+        """Name and password of the network that the node itself makes."""
+        self.served: dict[int, int] = {}
+        """Ports that the node listens on -> the real port on loopback."""
 
     def close(self) -> None:
         """Drop everything, as a node does that loses power."""
@@ -72,12 +87,20 @@ class NodeNetwork:
                 sock.real.close()
         self._sockets.clear()
 
-    def handle(self, op: int, unit: int, ident: int, payload: bytes, answer: Answer) -> None:
+    def handle(self, op: int, unit: int, ident: int, n: int, payload: bytes, answer: Answer) -> None:
         """Run one operation; `answer(status, data, n, value)` is called when it is done."""
         if op == Op.WIFI_CONNECT:
             self._wifi_connect(unit, payload, answer)
         elif op == Op.WIFI_STATUS:
             answer(0, value=self._wifi_status())
+        elif op == Op.WIFI_SCAN:
+            heard = list(self._wifi.around)
+            if self._wifi.up:
+                heard.append((self._wifi.ssid, -61, bool(self._wifi.password)))
+            answer(0, json.dumps(heard).encode())
+        elif op == Op.WIFI_AP:
+            self.access_point = tuple(payload.decode().split("\0")) if unit else None
+            answer(0)
         elif op == Op.RESOLVE:
             self._start(self._resolve(payload.decode(), answer))
         elif op == Op.SOCKET:
@@ -91,8 +114,36 @@ class NodeNetwork:
             if sock.real is not None:
                 sock.real.close()
             answer(0)
+        elif op == Op.LISTEN:
+            self._listen(self._sockets[ident], n)
+            answer(0)
+        elif op == Op.ACCEPT:
+            self._accept(self._sockets[ident], answer)
         else:
             self._start(self._transfer(op, unit, self._sockets[ident], payload, answer))
+
+    # -- what the node itself serves ---------------------------------------------------------------
+    def _listen(self, sock: _Socket, port: int) -> None:
+        """Open a real socket on loopback for a port of the node; `served` tells where it is."""
+        sock.real = socket.socket(socket.AF_INET, socket.SOCK_STREAM if sock.stream else socket.SOCK_DGRAM)
+        sock.real.setblocking(False)
+        sock.real.bind(("127.0.0.1", 0))
+        if sock.stream:
+            sock.real.listen(4)
+        sock.serving = True
+        self.served[port] = sock.real.getsockname()[1]
+
+    def _accept(self, sock: _Socket, answer: Answer) -> None:
+        try:
+            assert sock.real is not None
+            found, _ = sock.real.accept()
+        except OSError:
+            answer(errno.EAGAIN)
+            return
+        found.setblocking(False)
+        self._sockets[self._next] = _Socket(stream=True, real=found, asked=True, serving=True)
+        self._next += 1
+        answer(0, value=self._next - 1)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
@@ -115,7 +166,11 @@ class NodeNetwork:
             return IDLE
         if self._wanted[0] != self._wifi.ssid or not self._wifi.up:
             return NO_AP
-        return GOT_IP if self._wanted[1] == self._wifi.password else WRONG_PASSWORD
+        if self._wifi.wpa3_only:
+            return NO_SECURITY
+        if self._wanted[1] != self._wifi.password:
+            return HANDSHAKE
+        return GOT_IP if self._wifi.dhcp else CONNECTING
 
     def _online(self) -> bool:
         return self._wifi_status() == GOT_IP
@@ -145,6 +200,9 @@ class NodeNetwork:
         return host, int(port)
 
     async def _transfer(self, op: int, unit: int, sock: _Socket, payload: bytes, answer: Answer) -> None:
+        if sock.serving:
+            await self._serve(op, unit, sock, payload, answer)
+            return
         if not self._online() and op != Op.RECVFROM:
             await asyncio.sleep(1.0)
             answer(errno.EHOSTUNREACH)
@@ -168,6 +226,32 @@ class NodeNetwork:
         except TimeoutError:
             zero = op in (Op.RECV, Op.RECVFROM) and payload[4:8] == bytes(4)
             answer(errno.EAGAIN if zero else errno.ETIMEDOUT)
+        except OSError as e:
+            answer(e.errno or errno.EIO)
+
+    async def _serve(self, op: int, unit: int, sock: _Socket, payload: bytes, answer: Answer) -> None:
+        """Move bytes of a client of the node. What it needs to think takes real time, not the node's."""
+        assert sock.real is not None
+        try:
+            if op == Op.SEND:
+                with self._loop.patience(5.0):
+                    await self._loop.sock_sendall(sock.real, payload)
+                answer(0, n=len(payload))
+            elif op == Op.SENDTO:
+                host, _, port = payload[:unit].decode().rpartition(":")
+                sock.real.sendto(payload[unit:], (host, int(port)))
+                answer(0)
+            elif op == Op.RECVFROM:
+                data, (host, port) = sock.real.recvfrom(struct.unpack("<II", payload)[0])
+                answer(0, ipaddress.IPv4Address(host).packed + port.to_bytes(2, "big") + data)
+            else:
+                n, wait_ms = struct.unpack("<II", payload)
+                with self._loop.patience(1.0):
+                    answer(0, await self._within(self._loop.sock_recv(sock.real, n), min(wait_ms, 5000)))
+        except (BlockingIOError, InterruptedError):
+            answer(errno.EAGAIN)
+        except TimeoutError:
+            answer(errno.ETIMEDOUT)
         except OSError as e:
             answer(e.errno or errno.EIO)
 

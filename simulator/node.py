@@ -36,6 +36,7 @@ class NodeSettings:
     """What makes a node.
 
     script: a MicroPython file to run instead of the firmware's boot.py and main.py (for experiments).
+    console: a terminal (the other end of a pty) on which the node has its serial console, instead of the log.
     path: what comes on MICROPYPATH after the shims; default the firmware, compiled.
     """
 
@@ -44,6 +45,7 @@ class NodeSettings:
     config: dict[str, Any] = field(default_factory=dict[str, Any])
     seed: int = 0
     script: Path | None = None
+    console: Path | None = None
     path: tuple[Path, ...] | None = None
     heap_bytes: int = HEAP_BYTES
     wifi: Wifi = field(default_factory=Wifi)
@@ -207,6 +209,7 @@ class _Life:
             {"MICROPYPATH": ":".join([str(self._world.shims), *map(str, path), ".frozen"])},
             node.log,
             self._on_exit,
+            settings.console,
         )
         theirs.close()
         self._loop.add_reader(self._ours.fileno(), self._on_readable)
@@ -357,15 +360,15 @@ class _Life:
         elif op == Op.ENDED:
             node.ended(payload.decode(errors="replace"), bool(unit))
         else:
-            self._handle_network(op, unit, addr, t, payload)
+            self._handle_network(op, unit, addr, n, t, payload)
 
-    def _handle_network(self, op: int, unit: int, addr: int, t: int, payload: bytes) -> None:
+    def _handle_network(self, op: int, unit: int, addr: int, n: int, t: int, payload: bytes) -> None:
         def answer(status: int, data: bytes = b"", n: int = 0, value: int = 0) -> None:
             if not self._ended:
                 self._reply(BusAnswer(status, data, n), max(t, self._loop.now_us()), value)
                 self._serve(wait=True)
 
-        self.later(t, lambda: self.network.handle(op, unit, addr, payload, answer))
+        self.later(t, lambda: self.network.handle(op, unit, addr, n, payload, answer))
 
     def _spi(self, bus: int, nss: int, mosi: bytes, t: int) -> None:
         answer = self._board.spi_transfer(bus, nss, mosi, t)

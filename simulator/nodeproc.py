@@ -76,15 +76,19 @@ class Spawner:
         env: dict[str, str],
         log: Path,
         on_exit: Callable[[int], None],
+        console: Path | None = None,
     ) -> int:
         """Start a process with descriptor `link`; return its id here.
 
         on_exit is called with the exit code (negative: the signal that ended it).
+        console: a terminal that the process reads and writes instead of the log.
         """
         ident = self._next
         self._next += 1
         self._on_exit[ident] = on_exit
         order = {"spawn": ident, "argv": argv, "cwd": str(cwd), "env": env, "log": str(log)}
+        if console is not None:
+            order["console"] = str(console)
         self._order(order, array.array("i", [link]))
         return ident
 

@@ -310,6 +310,7 @@ def wifi_link(config):
 
     from radio import mqtt
 
+    from .wifi import Wifi
     from .wifi_link import WifiLink
 
     wrap = None
@@ -330,7 +331,7 @@ def wifi_link(config):
         config["mqtt.password"],
     )
     return WifiLink(
-        network,
+        Wifi(network, time),
         socket,
         time,
         client,

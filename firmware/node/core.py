@@ -26,6 +26,7 @@ _BUDGET = const(90)  # of 10,000: air time for everything, a little below the 1 
 _HOUR_MS = const(3700000)  # half of the first hour's budget is not ours: the MAC books it, not knowing
 _LEAST = const(3)  # of 10,000: what is sent again gets this much even where live frames take it all
 _SLEEP_MAX_MS = const(240000)  # half of the watchdog's patience
+_SERVE_MS = const(10000)  # so long at the desk, then the watchdog is fed
 _LISTEN_MS = const(8000)  # a frame and its windows may take this long: not just before a due time
 _TIME_RETRY_MS = const(15000)
 _SPREAD_PART = const(10)  # of the interval: nodes that measure on the same second must not all send on it
@@ -58,6 +59,7 @@ class Node:
         self.power = PowerGuard(config["battery_low_mv"])
         self.records = 0
         self.remote = remote
+        self.desk = None  # node.desk.Desk, where somebody may come to set the node up
         self._say = say or (lambda text: None)
         self._told = ""
         self._lead_ms = lead_ms(sensors)
@@ -101,6 +103,8 @@ class Node:
             self.remote.check(now_ms)
             if self.remote.reset_due:
                 self.hal.reset()
+        if self.desk is not None and self.desk.reset_due:
+            self.hal.reset()
         begin_ms = self._schedule.start_ms(self._lead_ms)
         link_ms = self._link_ms(now_ms)
         if now_ms >= begin_ms:
@@ -123,7 +127,10 @@ class Node:
             if left_ms <= 0:
                 return
             self.hal.feed()
-            self.hal.sleep(min(left_ms, _SLEEP_MAX_MS))
+            if self.desk is not None and self.desk.open:
+                self.desk.serve(min(left_ms, _SERVE_MS))
+            else:
+                self.hal.sleep(min(left_ms, _SLEEP_MAX_MS))
 
     def _acquired(self, readings):
         """Return the readings as they are to be kept: a kind of node may have its own mind."""

@@ -112,8 +112,13 @@ def make(hal, store, lives, cause):
     gc.collect()
     gc.threshold(gc.mem_free() // 4 + gc.mem_alloc())  # collect early: large free pieces stay large
     remote = Remote(settings, store)
-    node = (hal, settings, sensors, link, log, outbox, clock, health, lives, print, remote)
-    return furnish.make(board, outbox.last_value, *node)
+    parts = (hal, settings, sensors, link, log, outbox, clock, health, lives, print, remote)
+    node = furnish.make(board, outbox.last_value, *parts)
+    if settings["radio"] != "lorawan" and not lives.safe_mode:
+        from . import reception
+
+        node.desk = reception.open_desk(hal, settings, link, cause)
+    return node
 
 
 def _choose_codec(outbox, settings, clock):

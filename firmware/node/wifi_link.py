@@ -10,14 +10,8 @@ from wire._compat import const
 from wire.record import TIME_NTP
 
 _LIMIT = const(1024)
-_WIFI_MS = const(20000)
-_POLL_MS = const(100)
 
-_NOT_FOUND = const(4)  # wire.status.NETWORK_FAILURES
-_WRONG_PASSWORD = const(5)
-_NO_ADDRESS = const(6)
-_NTP_SILENT = const(12)
-_NO_ANSWER = const(13)
+_NTP_SILENT = const(12)  # wire.status.NETWORK_FAILURES
 _OF_MQTT = {
     mqtt.NAME: 7,
     mqtt.UNREACHABLE: 8,
@@ -28,13 +22,13 @@ _OF_MQTT = {
 
 
 class WifiLink:
-    """network: MicroPython's module. socket: its module. client: radio.mqtt.Client."""
+    """wifi: node.wifi.Wifi. socket: MicroPython's module. client: radio.mqtt.Client."""
 
     called = False
     text = ""
 
-    def __init__(self, network, socket, clock, client, dev_eui, ssid, password, ntp_host):
-        self._network = network
+    def __init__(self, wifi, socket, clock, client, dev_eui, ssid, password, ntp_host):
+        self.wifi = wifi
         self._socket = socket
         self._clock = clock
         self._client = client
@@ -42,7 +36,6 @@ class WifiLink:
         self._ssid = ssid
         self._password = password
         self._ntp_host = ntp_host
-        self._wlan = None
         self._want_time = True
         self._time = None
         self.downlinks = []
@@ -56,7 +49,7 @@ class WifiLink:
 
     def bring_up(self):
         """Associate, ask the time if wanted, log in at the broker."""
-        reason = self._associate()
+        reason = self.wifi.join(self._ssid, self._password)
         if reason:
             return self._failed(reason)
         self._ask_time()
@@ -65,34 +58,6 @@ class WifiLink:
             return True
         except mqtt.MqttError as error:
             return self._failed(_OF_MQTT[error.reason])
-
-    def _associate(self):
-        """Return 0, or why there is no Wi-Fi."""
-        network = self._network
-        if self._wlan is None:
-            self._wlan = network.WLAN(network.STA_IF)
-        wlan = self._wlan
-        try:
-            wlan.active(True)
-            if wlan.isconnected():
-                return 0
-            wlan.connect(self._ssid, self._password)
-        except OSError:
-            return _NO_ANSWER
-        status = None
-        for _ in range(_WIFI_MS // _POLL_MS):
-            if wlan.isconnected():
-                return 0
-            status = wlan.status()
-            if status == network.STAT_WRONG_PASSWORD:
-                break
-            self._clock.sleep_ms(_POLL_MS)
-        wlan.disconnect()
-        if status == network.STAT_WRONG_PASSWORD:
-            return _WRONG_PASSWORD
-        if status == network.STAT_NO_AP_FOUND:
-            return _NOT_FOUND
-        return _NO_ADDRESS if status == network.STAT_CONNECTING else _NO_ANSWER
 
     def _ask_time(self):
         if not self._want_time or not self._ntp_host:
@@ -140,8 +105,7 @@ class WifiLink:
         """Say goodbye and switch the radio off."""
         if self._client.connected:
             self._client.disconnect()
-        if self._wlan is not None and self._wlan.active():
-            self._wlan.active(False)
+        self.wifi.off()
 
     def calls_in_ms(self):
         """Never by itself."""

@@ -54,6 +54,11 @@ NETWORK_FAILURES = {
     19: "radio_tcxo",
     20: "radio_pll",
     21: "radio_calibration",
+    22: "wifi_5ghz_only",
+    23: "wifi_security",
+    24: "captive_portal",
+    25: "dns_silent",
+    26: "tls_refused",
 }
 
 

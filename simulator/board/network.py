@@ -1,5 +1,7 @@
 # Wi-Fi of ports/esp32. The access point lives in the world: it may be away, or refuse the password.
-from _link import HELLO, S, ask, ask_with, spend
+import ujson
+
+from _link import HELLO, S, ask, ask_with, payload, spend
 
 STA_IF = 0
 AP_IF = 1
@@ -22,10 +24,14 @@ class WLAN:
     PM_POWERSAVE = 2
 
     def __init__(self, interface_id=0):
-        if interface_id != STA_IF:
-            raise NotImplementedError("only STA_IF is simulated")
+        self._ap = interface_id == AP_IF
 
     def active(self, on=None):
+        if self._ap:
+            if on is not None:
+                _ap[0] = bool(on)
+                ask_with(32, _ap[0], 0, (_ap[1] + "\0" + _ap[2]).encode())
+            return _ap[0]
         if on is not None:
             _wifi[0] = bool(on)
             if not on:
@@ -52,12 +58,17 @@ class WLAN:
         if S.now < _wifi[1]:
             return STAT_CONNECTING
         ask(19, 0, 0, 0, S.now)
-        return S.value
+        # network_wlan.c: without a limit on reconnections it tries for ever and tells no reason
+        return S.value if S.value == STAT_GOT_IP or _wifi[2] else STAT_CONNECTING
 
     def isconnected(self):
+        if self._ap:
+            return False
         return self.status() == STAT_GOT_IP
 
     def ifconfig(self, config=None):
+        if self._ap:
+            return ("192.168.4.1", "255.255.255.0", "192.168.4.1", "192.168.4.1")
         return ("10.77.0.2", "255.255.255.0", "10.77.0.1", "10.77.0.1")
 
     def ipconfig(self, what):
@@ -66,13 +77,24 @@ class WLAN:
     def config(self, what=None, **options):
         if what == "mac":
             return bytes.fromhex(HELLO["unique_id"])
+        if self._ap:
+            _ap[1] = options.get("ssid", _ap[1])
+            _ap[2] = options.get("key", _ap[2])
+        elif "reconnects" in options:
+            _wifi[2] = options["reconnects"]
         return None
 
     def scan(self):
-        return []
+        spend(2500000)  # 13 channels, about 0.2 s each
+        ask(31, 0, 0, 0, S.now)
+        return [
+            (name.encode(), b"\x02\x00\x00\x00\x00" + bytes([i]), 1 + i % 13, rssi, 3 if locked else 0, False)
+            for i, (name, rssi, locked) in enumerate(ujson.loads(payload()))
+        ]
 
 
-_wifi = [False, None]
+_wifi = [False, None, 0]
+_ap = [False, "ESP", ""]
 
 
 def hostname(name=None):

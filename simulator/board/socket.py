@@ -1,4 +1,5 @@
 # TCP and UDP of a node, carried by the world: real sockets there, the node's own time here.
+import uio
 from ustruct import pack
 
 from _link import S, ask, ask_with, payload, sleep_until
@@ -27,13 +28,24 @@ def getaddrinfo(host, port, af=0, type=0, proto=0, flags=0):
     return [(AF_INET, type or SOCK_STREAM, 0, "", (address, port))]
 
 
-class socket:
-    def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0):
+class socket(uio.IOBase):
+    # IOBase makes it a stream of MicroPython's, so that the real TLS of the port can lie over it.
+
+    def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0, ident=None):
         self._open = False
-        _check(ask(21, type, 0, 0, S.now))
-        self._id = S.value
+        if ident is None:
+            _check(ask(21, type, 0, 0, S.now))
+            ident = S.value
+        self._id = ident
         self._open = True
         self._wait_ms = _FOREVER
+
+    def ioctl(self, request, argument):
+        if request == 4:  # MP_STREAM_CLOSE
+            self.close()
+        elif request == 3:  # MP_STREAM_POLL: bytes can always be tried
+            return argument
+        return 0
 
     def fileno(self):
         return self._id
@@ -48,7 +60,14 @@ class socket:
         pass
 
     def bind(self, address):
+        _check(ask(33, 0, self._id, address[1], S.now))
+
+    def listen(self, backlog=2):
         pass
+
+    def accept(self):
+        _check(ask(34, 0, self._id, 0, S.now))
+        return socket(ident=S.value), ("192.168.4.2", 40000)
 
     def connect(self, address):
         # The wait travels in front of the address; the world answers when connected, refused or late.

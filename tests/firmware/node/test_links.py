@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from node.lora_link import LoraLink
+from node.wifi import Wifi
 from node.wifi_link import WifiLink
 from radio import mqtt
 from radio.certification import Certification
@@ -24,10 +25,14 @@ class Wlan:
         self.outcome = outcome
         self.on = False
         self.asked: tuple[str, str] | None = None
+        self.reconnects = 0  # network_wlan.c: tries for ever and never tells a reason
 
     def active(self, on: bool | None = None) -> bool:
         self.on = self.on if on is None else on
         return self.on
+
+    def config(self, **options: int) -> None:
+        self.reconnects = options.get("reconnects", self.reconnects)
 
     def connect(self, ssid: str, key: str) -> None:
         self.asked = (ssid, key)
@@ -36,7 +41,9 @@ class Wlan:
         self.asked = None
 
     def status(self) -> int:
-        return self.outcome if self.asked else 1000
+        if self.asked is None:
+            return 1000
+        return self.outcome if self.reconnects or self.outcome == 1010 else 1001
 
     def isconnected(self) -> bool:
         return self.status() == 1010
@@ -88,7 +95,9 @@ class Broker:
 
 def _wifi(outcome: int = 1010, reason: int | None = None, ntp: str = "") -> tuple[WifiLink, Network, Broker]:
     network, broker = Network(outcome), Broker(reason)
-    link = WifiLink(network, NoSocket(), Clock(), broker, "70b3d57ed0000001", "home", "secret", ntp)
+    link = WifiLink(
+        Wifi(network, Clock()), NoSocket(), Clock(), broker, "70b3d57ed0000001", "home", "secret", ntp
+    )
     return link, network, broker
 
 
@@ -96,7 +105,10 @@ def _wifi(outcome: int = 1010, reason: int | None = None, ntp: str = "") -> tupl
     ("outcome", "reason", "name"),
     [
         (202, None, "wifi_wrong_password"),
+        (15, None, "wifi_wrong_password"),
+        (204, None, "wifi_wrong_password"),
         (201, None, "wifi_not_found"),
+        (210, None, "wifi_security"),
         (1001, None, "wifi_no_address"),
         (1000, None, "wifi_no_answer"),
         (1010, mqtt.NAME, "name_not_found"),

@@ -1,0 +1,89 @@
+"""The desk where people set the node up: over the serial port (Improv), or in its own Wi-Fi network.
+
+It is served while the state machine sleeps, so a node that waits for its Wi-Fi measures all the while.
+"""
+
+from wire._compat import const
+
+from . import config_file
+
+_POLL_MS = const(20)
+_GOODBYE_MS = const(3000)  # from new values to the start with them: the answer must reach the other side
+
+
+class Desk:
+    """What Improv and the portal do to the node. `cause` is why the last attempt failed, 0 for none.
+
+    wifi: node.wifi.Wifi. clock: ticks_ms, ticks_diff, sleep_ms. feed: called while the radio tries.
+    """
+
+    def __init__(self, wifi, clock, feed=None):
+        self.wifi = wifi
+        self._clock = clock
+        self._feed = feed
+        self._began_ms = clock.ticks_ms()
+        self._services = []  # (service, until in ms after the start, None for ever)
+        self._changed_ms = None
+        self.cause = 0
+
+    # -- its hours -------------------------------------------------------------------------------------
+
+    def add(self, service, for_ms=None):
+        """Serve something: poll() -> whether anybody was there, close(), gone. for_ms: None for ever."""
+        self._services.append((service, for_ms))
+
+    @property
+    def open(self):
+        """Tell whether somebody may come; services whose time is over, or whose line is cut, are closed."""
+        since_ms = self._clock.ticks_diff(self._clock.ticks_ms(), self._began_ms)
+        for row in list(self._services):
+            if row[0].gone or (row[1] is not None and since_ms > row[1]):
+                row[0].close()
+                self._services.remove(row)
+        return bool(self._services)
+
+    def serve(self, ms):
+        """Serve whoever comes, for so long."""
+        began_ms = self._clock.ticks_ms()
+        while True:
+            busy = False
+            for service, _until in self._services:
+                busy = service.poll() or busy
+            left_ms = ms - self._clock.ticks_diff(self._clock.ticks_ms(), began_ms)
+            if left_ms <= 0:
+                return
+            if not busy:
+                self._clock.sleep_ms(min(_POLL_MS, left_ms))
+
+    @property
+    def reset_due(self):
+        """Tell whether the node is to start with new values."""
+        if self._changed_ms is None:
+            return False
+        return self._clock.ticks_diff(self._clock.ticks_ms(), self._changed_ms) > _GOODBYE_MS
+
+    # -- what is done there ----------------------------------------------------------------------------
+
+    def scan(self):
+        """Return the networks around: [(ssid, rssi in dBm, whether it wants a password)]."""
+        return self.wifi.scan()
+
+    def try_wifi(self, ssid, password):
+        """Join a network; keep it in config.json when that works. Return 0 or the cause."""
+        self.wifi.off()
+        self.cause = self.wifi.join(ssid, password, self._feed)
+        if not self.cause:
+            self.keep([("wifi.ssid", ssid), ("wifi.password", password)])
+        return self.cause
+
+    def keep(self, pairs):
+        """Write values to config.json, and start with them soon."""
+        if config_file.read().get("radio", "none") == "none":
+            pairs = pairs + [("radio", "mqtt")]
+        config_file.merge(pairs)
+        self._changed_ms = self._clock.ticks_ms()
+
+    def url(self):
+        """Return where the node's own page is, "" while it has no address."""
+        address = self.wifi.address()
+        return "http://" + address + "/" if address else ""

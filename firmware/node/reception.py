@@ -1,0 +1,58 @@
+"""Which services the desk of this node has, and for how long: only for nodes that may have Wi-Fi."""
+
+import sys
+import time
+
+from wire._compat import const
+
+from .desk import Desk
+from .version import VERSION
+
+# A node that has its network listens this long after power came: who wants to change it, plugs it in anew.
+# One that has none listens for ever: it has nothing better to do, and measures all the while.
+_CONSOLE_MS = const(180000)
+
+
+def open_desk(hal, settings, link, cause):
+    """Return the Desk, or None where there is no Wi-Fi. cause: of the reset."""
+    wifi = getattr(link, "wifi", None)
+    if wifi is None:
+        try:
+            import network
+
+            from .wifi import Wifi
+
+            wifi = Wifi(network, time)
+        except ImportError:
+            return None
+    desk = Desk(wifi, time, hal.feed)
+    for_ms = _CONSOLE_MS if settings["wifi.ssid"] else None
+    improv = _improv(desk, settings)
+    if improv is not None:
+        desk.add(improv, for_ms)
+    return desk
+
+
+def _improv(desk, settings):
+    try:
+        from .console import Console
+        from .improv import Improv
+
+        info = ("Meetnet", ".".join([str(n) for n in VERSION]), _chip(), _name(settings))
+        return Improv(Console(), desk, time, info)
+    except (ImportError, OSError, AttributeError):  # a board without a console
+        return None
+
+
+def _chip():
+    """Return the family of the chip as flashing tools name it: ESP32, ESP32-S3, ESP32-C3."""
+    machine = getattr(sys.implementation, "_machine", "")  # "Generic ESP32S3 module with ESP32S3"
+    for family in ("ESP32S2", "ESP32S3", "ESP32C3", "ESP32C5", "ESP32C6", "ESP32P4"):
+        if machine.upper().replace("-", "").find(family) >= 0:
+            return "ESP32-" + family[5:]
+    return "ESP32"
+
+
+def _name(settings):
+    """Return a name that tells one node from another: the end of the DevEUI, which is on the label."""
+    return "meetnet-" + settings["dev_eui"][-6:]
