@@ -30,10 +30,12 @@ from gateway.datadir import DataDirectory
 from gateway.downlinks import Downlinks
 from gateway.errors import ConfigError, StoreError
 from gateway.http import HttpServer
+from gateway.mail import Mailer, MailSettings
 from gateway.networks import Networks
 from gateway.pipeline import Pipeline
 from gateway.publish import FileSideList, Follower, Publisher
 from gateway.registry import Registry
+from gateway.registry.accounts import Accounts
 from gateway.store import Changes, DurableLog, SegmentLog, SqlitePublicReader, SqliteStore
 from gateway.store.retention import prune
 
@@ -175,10 +177,20 @@ class Gateway:
         if not self.config.flag("web.enabled"):
             return
         from gateway.outlets import public_documents, served
-        from gateway.web import WebSettings, create_app
+        from gateway.web import House, WebSettings, create_app
 
+        accounts = Accounts(self.directory.path)
+        self._stack.callback(accounts.close)
+        mailer = Mailer(self._mail_settings())
+        house = House(
+            accounts,
+            mailer.is_set_up,
+            mailer.send,
+            lambda: {name: follower.state() for name, follower in self._followers.items()},
+        )
         settings = WebSettings(
             title=self.config.text("web.title"),
+            url=self.config.text("web.url") or f"http://localhost:{self.config.whole('web.port')}",
             time_zone=self.config.text("web.time_zone"),
             refresh_s=self.config.whole("web.refresh_s"),
             tiles_url=self.config.text("web.tiles_url"),
@@ -187,7 +199,7 @@ class Gateway:
             documents=public_documents(self.config),
             applications=served(self.config, self.reader_of, self._surroundings),
         )
-        app = create_app(self.reader, self.public_status, self.clock, settings)
+        app = create_app(self.reader, self.public_status, self.clock, settings, house=house)
         server = HttpServer(app, self.config.text("web.host"), self.config.whole("web.port"), "web.port")
         await server.start()
         self._stack.push_async_callback(server.close)
@@ -219,7 +231,7 @@ class Gateway:
                 port=self.config.whole("mqtt.port"),
                 client_id=self.config.text("mqtt.client_id"),
                 username=self.config.text("mqtt.username"),
-                password=self._mqtt_password(),
+                password=self._secret("mqtt.password_file"),
                 tls=self.config.flag("mqtt.tls"),
                 in_flight=self.config.whole("mqtt.in_flight"),
             )
@@ -319,11 +331,22 @@ class Gateway:
 
         self._stack.push_async_callback(cancel)
 
-    def _mqtt_password(self) -> str:
-        path = self.config.path("mqtt.password_file")
+    def _mail_settings(self) -> MailSettings:
+        config = self.config
+        return MailSettings(
+            host=config.text("mail.host"),
+            port=config.whole("mail.port"),
+            security=config.text("mail.security"),
+            username=config.text("mail.username"),
+            password=self._secret("mail.password_file"),
+            sender=config.text("mail.sender"),
+        )
+
+    def _secret(self, key: str) -> str:
+        path = self.config.path(key)
         if path is None:
             return ""
         try:
             return path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError("mqtt.password_file", f"cannot read {path} ({error}): correct it") from error
+            raise ConfigError(key, f"cannot read {path} ({error}): correct it") from error

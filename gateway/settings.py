@@ -142,12 +142,19 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("web.enabled", FLAG, True, "Serve the page, open data and the status."),
     _host("web.host", "Address to listen on"),
     _port("web.port", 8080, "TCP port of the page"),
+    Setting("web.url", TEXT, "", "Where people find the page, for links in mails: https://…", 0, 200),
     Setting("web.title", TEXT, "Meetnet", "Name of the network, in the heading.", 1, 80),
     Setting("web.time_zone", TEXT, "Europe/Amsterdam", "Zone in which people read times.", 1, 64),
     Setting("web.refresh_s", WHOLE, 10, "How often an open page asks for new values.", 1, 3600, unit="s"),
     Setting("web.tiles_url", TEXT, "", "Address template of map tiles; empty: local outlines.", 0, 1000),
     Setting("web.tiles_attribution", TEXT, "", "Credit that the tiles' licence asks for.", 0, 500),
     Setting("web.outlines", PATH, "", "GeoJSON with lines of the neighbourhood.", 0, 4096),
+    Setting("mail.host", TEXT, "", "Server that takes mail (sign-in links); empty: none is sent.", 0),
+    Setting("mail.port", WHOLE, 587, "Its TCP port.", 1, 65535),
+    Setting("mail.security", TEXT, "starttls", "How it is spoken to.", choices=("starttls", "tls", "none")),
+    Setting("mail.username", TEXT, "", "User at that server; empty: none.", 0),
+    Setting("mail.password_file", PATH, "", "File that holds the password, mode 0600.", 0, 4096),
+    Setting("mail.sender", TEXT, "", "Address that mails come from.", 0),
 )
 BY_KEY: dict[str, Setting] = {setting.key: setting for setting in SETTINGS}
 

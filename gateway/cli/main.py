@@ -18,6 +18,7 @@ from gateway.cli.noise import noise
 from gateway.cli.publish import publish
 from gateway.cli.run import gateway
 from gateway.cli.status import status
+from gateway.cli.user import user
 from gateway.errors import GatewayError
 
 _SIMULATE_HELP = "Run a simulated street: real firmware, real frames."
@@ -85,5 +86,6 @@ for _command in (
     noise,
     publish,
     status,
+    user,
 ):
     main.add_command(_command)

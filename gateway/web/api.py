@@ -49,14 +49,14 @@ def routes(context: Context) -> list[Route]:
     """Return the routes."""
     api = Api(context)
     return [
-        Route("/api/sites.geojson", api.sites),
-        Route("/api/latest.json", api.latest_json),
-        Route("/api/latest.geojson", api.latest_geojson),
-        Route("/api/observations.csv", api.observations_csv),
-        Route("/api/observations.geojson", api.observations_geojson),
-        Route("/api/series.json", api.series),
-        Route("/api/status", api.status),
-        Route("/healthz", api.health),
+        context.gate.route("/api/sites.geojson", api.sites),
+        context.gate.route("/api/latest.json", api.latest_json),
+        context.gate.route("/api/latest.geojson", api.latest_geojson),
+        context.gate.route("/api/observations.csv", api.observations_csv),
+        context.gate.route("/api/observations.geojson", api.observations_geojson),
+        context.gate.route("/api/series.json", api.series),
+        context.gate.route("/api/status", api.status),
+        context.gate.route("/healthz", api.health),
     ]
 
 

@@ -16,10 +16,13 @@ from starlette.routing import Route
 
 from gateway.clock import Clock, SystemClock
 from gateway.model import PublicReader
-from gateway.web import api, calibration, pages
+from gateway.web import account, api, calibration, operator, pages, signing
 from gateway.web.context import Context, json_error, make_context
+from gateway.web.gate import TOO_OFTEN, RefusedError
+from gateway.web.house import House
 from gateway.web.languages import N_
 from gateway.web.query import QueryError
+from gateway.web.rates import SpentError
 from gateway.web.security import SecurityHeaders
 from gateway.web.settings import WebSettings
 
@@ -34,22 +37,30 @@ def create_app(
     clock: Clock | None = None,
     settings: WebSettings | None = None,
     executor: Executor | None = None,
+    house: House | None = None,
 ) -> Starlette:
     """Return the page over a reader of public data.
 
     reader: called in `executor` (None: the loop's own), never in the loop's thread.
     status: returns what /api/status shows; called in the loop's thread, so it must be quick.
+    house: what people with a role may reach; None: everything public, and nobody can sign in.
     clock: what "now" is for ages and for the last day.
     """
     settings = settings or WebSettings()
-    context = make_context(reader, status, clock or SystemClock(), settings, executor)
-    return Starlette(
+    context = make_context(reader, status, clock or SystemClock(), settings, executor, house)
+    app = Starlette(
         routes=[
             *pages.routes(context),
             *calibration.routes(context),
             *api.routes(context),
-            Route("/static/{name:path}", context.static.answer),
-            *[Route(path, _document(*document)) for path, document in settings.documents.items()],
+            *signing.routes(context),
+            *account.routes(context),
+            *operator.routes(context),
+            context.gate.route("/static/{name:path}", context.static.answer, is_same_for_all=True),
+            *[
+                context.gate.route(path, _document(*document), is_same_for_all=True)
+                for path, document in settings.documents.items()
+            ],
             # Not Mount: the path itself must answer, without a redirect to one with a slash.
             *[
                 Route(path + rest, application)
@@ -58,11 +69,17 @@ def create_app(
             ],
         ],
         middleware=[
-            Middleware(SecurityHeaders, tiles_origin=settings.tiles_origin),
+            Middleware(
+                SecurityHeaders,
+                tiles_origin=settings.tiles_origin,
+                is_https=settings.url.startswith("https:"),
+            ),
             Middleware(GZipMiddleware, minimum_size=500),
         ],
         exception_handlers=_errors(context),
     )
+    app.state.rules = context.gate.rules
+    return app
 
 
 def _document(media_type: str, content: bytes) -> Callable[[Request], Any]:
@@ -78,7 +95,7 @@ def _errors(context: Context) -> dict[Any, Any]:
         sentence = tongue.gettext(message) % places
         if request.url.path.startswith(("/api/", "/healthz", "/static/")):
             return json_error(status, field, sentence, tongue)
-        return context.html(tongue, "error.html", {"status": status, "sentence": sentence}, status)
+        return context.html(request, "error.html", {"status": status, "sentence": sentence}, status)
 
     async def bad_query(request: Request, error: Exception) -> Response:
         assert isinstance(error, QueryError)
@@ -89,7 +106,26 @@ def _errors(context: Context) -> dict[Any, Any]:
         message = NO_METHOD if error.status_code == 405 else NOT_FOUND
         return refuse(request, error.status_code, "", message, {})
 
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RefusedError)
+        answer = refuse(request, error.status, "", error.message, {})
+        if error.status == 401:
+            answer.headers["www-authenticate"] = "Bearer"
+        return answer
+
+    async def spent(request: Request, error: Exception) -> Response:
+        assert isinstance(error, SpentError)
+        answer = refuse(request, 429, "", TOO_OFTEN, {})
+        answer.headers["retry-after"] = str(error.retry_s)
+        return answer
+
     async def broken(request: Request, error: Exception) -> Response:
         return refuse(request, 500, "", BROKEN, {})
 
-    return {QueryError: bad_query, HTTPException: http_error, 500: broken}
+    return {
+        QueryError: bad_query,
+        RefusedError: refused,
+        SpentError: spent,
+        HTTPException: http_error,
+        500: broken,
+    }

@@ -55,7 +55,7 @@ def routes(context: Context) -> list[Route]:
             "refusals": REFUSALS,
             "most_characters": INSTRUMENT_MAX,
         }
-        return context.html(context.tongue(request), "calibration.html", values)
+        return context.html(request, "calibration.html", values)
 
     return [Route(f"/{language}/{PATH}", answer) for language in LOCALES]
 

@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from gateway.clock import Clock
 from gateway.errors import ConfigError
 from gateway.model import PublicReader
+from gateway.web.gate import FORM_TOKEN, Gate, visitor_of
+from gateway.web.house import House
 from gateway.web.languages import LANGUAGE_NAMES, LOCALES, Tongue, negotiate, tongues
+from gateway.web.menu import menu_for
 from gateway.web.settings import HERE, WebSettings
 from gateway.web.static_files import StaticFiles
 
@@ -34,6 +38,8 @@ class Context:
     tongues: dict[str, Tongue]
     environments: dict[str, Environment]
     executor: Executor | None
+    house: House | None
+    gate: Gate
 
     async def read(self, work: Callable[[], T]) -> T:
         """Run a reading of the store beside the loop."""
@@ -45,13 +51,33 @@ class Context:
         wish = first if first in LOCALES else request.query_params.get("lang")
         return self.tongues[negotiate(wish, request.headers.get("accept-language"))]
 
-    def html(self, tongue: Tongue, template: str, values: dict[str, Any], status: int = 200) -> HTMLResponse:
-        """Return a rendered page or part of one."""
-        text = self.environments[tongue.language].get_template(template).render(values)
+    def html(
+        self, request: Request, template: str, values: dict[str, Any], status: int = 200
+    ) -> HTMLResponse:
+        """Return a rendered page or part of one. What somebody who signed in sees is kept by no cache."""
+        tongue = self.tongue(request)
+        visitor = visitor_of(request)
+        path, query = request.url.path, request.url.query
+        rest = path.strip("/").partition("/")[2] + (f"?{query}" if query else "")
+        shared: dict[str, Any] = {
+            "visitor": visitor,
+            "form_token": Markup('<input type="hidden" name="{}" value="{}">').format(
+                FORM_TOKEN, visitor.form_token
+            ),
+            "here": rest,
+            "place": rest.partition("?")[0].partition("/")[0],
+            "menu": menu_for(visitor),
+            "can_sign_in": self.gate.accounts is not None,
+        }
+        text = self.environments[tongue.language].get_template(template).render({**shared, **values})
         return HTMLResponse(
             text,
             status,
-            {"content-language": tongue.language, "vary": "Accept-Language", "cache-control": "no-cache"},
+            {
+                "content-language": tongue.language,
+                "vary": "Accept-Language, Cookie",
+                "cache-control": "no-store" if visitor.person else "no-cache",
+            },
         )
 
 
@@ -61,6 +87,7 @@ def make_context(
     clock: Clock,
     settings: WebSettings,
     executor: Executor | None,
+    house: House | None = None,
 ) -> Context:
     """Read catalogues, templates and static files."""
     static = StaticFiles(outlines=settings.outlines)
@@ -71,6 +98,10 @@ def make_context(
             "web.time_zone",
             f"{settings.time_zone!r} is not known here: name one like Europe/Brussels, or install tzdata",
         ) from None
+
+    async def read(work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(executor, work)
+
     return Context(
         reader=reader,
         status=status,
@@ -80,6 +111,8 @@ def make_context(
         tongues=languages,
         environments={name: _environment(tongue, settings, static) for name, tongue in languages.items()},
         executor=executor,
+        house=house,
+        gate=Gate(house.accounts if house else None, clock.now_ms, read),
     )
 
 

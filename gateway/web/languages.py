@@ -106,6 +106,10 @@ class Tongue:
         """Write day and time of day, for example "23 nov. 18:04"."""
         return self._format(ms, "d MMM HH:mm")
 
+    def day(self, ms: int) -> str:
+        """Write a day, for example "23 nov. 2026"."""
+        return self._format(ms, "d MMM y")
+
     def hour(self, ms: int) -> str:
         """Write an hour with its zone's offset where the clock is put back: "02:00" comes twice then."""
         return self._format(ms, "d MMM HH:mm zzzz" if self._is_doubled(ms) else "d MMM HH:mm")

@@ -26,10 +26,10 @@ def routes(context: Context) -> list[Route]:
     found: list[Route] = [Route("/", pages.negotiate)]
     for language in LOCALES:
         found += [
-            Route(f"/{language}", pages.negotiate),
-            Route(f"/{language}/", pages.page),
-            Route(f"/{language}/part/sites", pages.sites_part),
-            Route(f"/{language}/part/site", pages.site_part),
+            context.gate.route(f"/{language}", pages.negotiate),
+            context.gate.route(f"/{language}/", pages.page),
+            context.gate.route(f"/{language}/part/sites", pages.sites_part),
+            context.gate.route(f"/{language}/part/site", pages.site_part),
         ]
     return found
 
@@ -82,7 +82,7 @@ class Pages:
         }
         if template != "sites.html":
             values.update(await self._site_values(chosen, query, tongue, now_ms))
-        return context.html(tongue, template, values)
+        return context.html(request, template, values)
 
     async def _site_values(
         self, site: SiteView | None, query: Any, tongue: Tongue, now_ms: int

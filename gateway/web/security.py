@@ -7,9 +7,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class SecurityHeaders:
-    """ASGI middleware. tiles_origin: the one host of map tiles, "" for none."""
+    """ASGI middleware. tiles_origin: the one host of map tiles, "" for none. is_https: people come by TLS."""
 
-    def __init__(self, app: ASGIApp, tiles_origin: str = "") -> None:
+    def __init__(self, app: ASGIApp, tiles_origin: str = "", is_https: bool = False) -> None:
         self._app = app
         images = f"'self' data: {tiles_origin}".strip()
         self._headers = {
@@ -19,10 +19,13 @@ class SecurityHeaders:
             ),
             "x-content-type-options": "nosniff",
             "x-frame-options": "DENY",
-            "referrer-policy": "no-referrer",
+            # Other hosts learn nothing; our own forms say where they come from, which the gate checks.
+            "referrer-policy": "same-origin",
             "permissions-policy": "camera=(), microphone=(), geolocation=()",
             "cross-origin-opener-policy": "same-origin",
         }
+        if is_https:
+            self._headers["strict-transport-security"] = "max-age=31536000"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on and add the headers to its answer."""

@@ -18,6 +18,7 @@ class WebSettings:
     """Settings of the page.
 
     title: name of the network, in the heading.
+    url: where people find the page ("https://meet.example.org"), for links in mails; "" on this machine only.
     time_zone: IANA name of the zone in which people read times.
     stale_after_s: age from which a value counts as old, by kind of site ("air", "noise", "bin", "garden").
     refresh_s: how often an open page asks for new values.
@@ -30,6 +31,7 @@ class WebSettings:
     """
 
     title: str = "Meetnet"
+    url: str = ""
     time_zone: str = "Europe/Brussels"
     stale_after_s: Mapping[str, int] = field(
         default_factory=lambda: {"air": 1800, "noise": 1800, "bin": 7200, "garden": 3600}
@@ -48,6 +50,8 @@ class WebSettings:
         for kind, seconds in self.stale_after_s.items():
             if seconds <= 0:
                 raise ConfigError(f"web.stale_after_s.{kind}", "must be above 0 seconds, for example 1800")
+        if self.url and (not self.url.startswith(("http://", "https://")) or "?" in self.url):
+            raise ConfigError("web.url", "must be an address like https://meet.example.org, or empty")
         if not self.tiles_url:
             return
         parts = urlsplit(self.tiles_url)

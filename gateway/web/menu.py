@@ -1,0 +1,29 @@
+"""The pages by name, in the order of the menu, and who sees them there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.registry.people import OPERATOR
+from gateway.web.gate import ANYBODY, Visitor
+from gateway.web.languages import N_
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One page: path below the language, label (a message id), roles that see it."""
+
+    path: str
+    label: str
+    roles: tuple[str, ...] = ANYBODY
+
+
+MENU = (
+    Item("", N_("Map")),
+    Item("operator", N_("Operator"), (OPERATOR,)),
+)
+
+
+def menu_for(visitor: Visitor) -> list[Item]:
+    """Return what somebody sees in the menu."""
+    return [item for item in MENU if visitor.has(*item.roles)]
