@@ -21,8 +21,10 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from gateway.backfill import Backfill, GapBook
+from gateway.backfill import Backfill, GapBook, Heard
+from gateway.claims import ClaimBook
 from gateway.clock import Clock, SystemClock
+from gateway.commissioning import RecentUplinks
 from gateway.config import Config
 from gateway.control import create_control
 from gateway.counters import Counters
@@ -82,6 +84,9 @@ class Gateway:
         self._stack.callback(self.directory.unlock)
         self.registry = Registry(self.directory.path)
         self._stack.callback(self.registry.close)
+        self.claims = ClaimBook(self.directory.path / "claims.db")
+        self._stack.callback(self.claims.close)
+        self.recent = RecentUplinks()  # what a technician at the pole wants to know
         self.store = SqliteStore(self.directory.store)
         self._stack.callback(self.store.close)
         self.downlinks = Downlinks(self._transport_of, self._last_source)
@@ -121,7 +126,7 @@ class Gateway:
         )
         self._stack.push_async_callback(self.backfill.close)
         self.pipeline = Pipeline(
-            self.log, self.store, self.registry, self.counters, self._stored, self.backfill.heard
+            self.log, self.store, self.registry, self.counters, self._stored, self._heard
         )
         self._stack.callback(self.pipeline.close)
         task = asyncio.create_task(self.pipeline.run(), name="meetnet-pipeline")
@@ -251,6 +256,12 @@ class Gateway:
         self.changes.announce(position)
         for follower in self._followers.values():
             follower.notify()
+
+    def _heard(self, heard: Sequence[Heard]) -> None:
+        self.backfill.heard(heard)
+        for one in heard:
+            if one.uplink is not None:
+                self.recent.heard(one.uplink)
 
     async def drained(self) -> None:
         """Return when everything that was acknowledged is stored."""

@@ -3,6 +3,8 @@
 meetnet-data/
   registry.db    sites, devices, deployments, consents
   secrets.db     keys and password hashes, mode 0600
+  claims.db      who owns which device, and tags of labels
+  commissioning.db, photos/   site reports, for those who run the network
   segments/      the raw log: the point of acknowledgement
   store.db       observations and everything else that follows from the log
   lns.db         sessions and counters of the network server, mode 0600

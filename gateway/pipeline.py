@@ -168,7 +168,7 @@ class Pipeline:
                 self._registry.put_node_answer(contents.answer)
                 counts.append(("pipeline.config_answers", ""))
             seqs = tuple(record.seq for record in contents.records)
-            heard.append(Heard(uplink.dev_eui, seqs, contents.gone))
+            heard.append(Heard(uplink.dev_eui, seqs, contents.gone, uplink))
             for record in contents.records:
                 self._record(outcome, record, fresh, counts)
         except IngestError as error:

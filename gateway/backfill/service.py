@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from gateway.counters import Counters
 from gateway.errors import DownlinkError, RegistryError, StoreError
-from gateway.model import DownlinkQueue
+from gateway.model import DownlinkQueue, Uplink
 from wire import backfill, ports
 
 from .book import GapBook, row_of
@@ -38,6 +38,7 @@ class Heard:
     dev_eui: str
     seqs: tuple[int, ...] = ()
     gone: tuple[Range, ...] = ()
+    uplink: Uplink | None = None  # as it came, for those who ask how it was received
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ HEADLINES = {
     "air": ("pm2_5", "pm10", "temperature"),
     "noise": ("laeq", "lafmax"),
     "bin": ("filling_level", "distance"),
-    "garden": ("temperature", "humidity", "precipitation", "rain_tips"),
+    "garden": ("temperature", "relative_humidity", "precipitation", "rain_tips"),
 }
 
 

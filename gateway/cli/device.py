@@ -11,6 +11,7 @@ import click
 
 from gateway.cli.common import SOME_REFUSED, config_option, configuration, json_option, print_json, table
 from gateway.cli.device_config import config
+from gateway.cli.hosts import card, replace
 from gateway.cli.move import export, reset_join, send
 from gateway.config import Config
 from gateway.registry import Registry, RowReport, import_devices
@@ -113,7 +114,7 @@ def list_devices(config_file: Path | None, data: Path | None, as_json: bool, as_
     table(rows, ("DEVEUI", "KIND", "TRANSPORT", "SITE", "NAME"))
 
 
-for _command in (config, export, reset_join, send):
+for _command in (card, config, export, replace, reset_join, send):
     device.add_command(_command)
 
 

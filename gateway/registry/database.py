@@ -311,6 +311,27 @@ class Registry:
             self._forget_cache()
             return True
 
+    def undeploy(self, dev_eui: str, to_ms: int) -> bool:
+        """End where a device is, at a time; return False when it is nowhere. Raise RegistryError."""
+        with self._lock:
+            known = self.deployments(dev_eui)
+            if not known or known[-1].to_ms is not None:
+                return False
+            if to_ms <= known[-1].from_ms:
+                raise RegistryError(
+                    f"{dev_eui} is at site {known[-1].site_id} since {known[-1].from_ms}: give a later time"
+                )
+            self._db.execute(
+                "UPDATE deployments SET to_ms = ? WHERE dev_eui = ? AND to_ms IS NULL", (to_ms, dev_eui)
+            )
+            self._forget_cache()
+            return True
+
+    def revoke(self, dev_eui: str) -> None:
+        """Delete key and password of a device: it can neither join nor log in any more."""
+        with self._lock:
+            self._secrets.forget(dev_eui)
+
     def consent(self, site_id: str, recipient: str = PUBLIC, from_ms: int = 0) -> bool:
         """Record that a site's data may go to a recipient; return False when it already may."""
         with self._lock:

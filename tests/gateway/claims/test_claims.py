@@ -182,8 +182,8 @@ def test_a_new_host_sees_the_first_own_value(book: ClaimBook, tmp_path: Path) ->
     registry.put_site(Site("tuin-1", "city", "Tuin", "garden", 4.9, 52.3, 100, "CC-BY-4.0"))
     registry.deploy(EUI, "tuin-1", NOW)
     assert welcome.by_token(token, NOW).stage == "heard"
-    rows.append(Row("tuin-1", NOW + 10, Form("humidity"), 61.0))
-    assert welcome.by_token(token, NOW + 20).quantity == "humidity"
+    rows.append(Row("tuin-1", NOW + 10, Form("relative_humidity"), 61.0))
+    assert welcome.by_token(token, NOW + 20).quantity == "relative_humidity"
     rows.append(Row("tuin-1", NOW + 10, Form("temperature"), 12.5))
     found = welcome.by_token(token, NOW + 20)
     assert (found.stage, found.site_id, found.value, found.unit) == ("value", "tuin-1", 12.5, "Cel")
