@@ -217,14 +217,17 @@ class Gateway:
     async def _start_mqtt(self) -> None:
         if self.config.flag("broker.enabled"):
             from gateway.broker import EmbeddedBroker
+            from gateway.ingest.mqtt.waiting import WaitingCommands
 
             broker = EmbeddedBroker(
                 self.log,
                 self.registry,
                 self.clock,
                 self.counters,
+                WaitingCommands(self.directory.commands),
                 self.config.whole("broker.max_connections"),
             )
+            self.downlinks.ways["broker"] = broker
             await broker.start(self.config.text("broker.host"), self.config.whole("broker.port"))
             self._stack.push_async_callback(broker.close)
             self.ports["broker"] = broker.port
@@ -247,6 +250,7 @@ class Gateway:
                 self.counters,
                 settings,
             )
+            self.downlinks.ways["mqtt"] = self._mqtt
             await self._mqtt.start()
             self._stack.push_async_callback(self._mqtt.close)
 

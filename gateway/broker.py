@@ -2,7 +2,8 @@
 
 A device logs in with its DevEUI as user name and may only publish and subscribe below its own topic. Its
 PUBACK leaves after the uplink is durable in the segment log, because the message goes to the log before
-it goes to the broker's own delivery queue: there is no moment at which only memory holds it.
+it goes to the broker's own delivery queue: there is no moment at which only memory holds it. Commands for a
+device wait in a file until it has subscribed to its topic and acknowledged them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from gateway.clock import Clock
 from gateway.counters import Counters
 from gateway.errors import ConfigError, IngestError, StoreError
 from gateway.ingest.mqtt.topics import uplink_of
+from gateway.ingest.mqtt.waiting import WaitingCommands
 from gateway.model import UplinkSink
+from wire import ports
 
 RETRY_S = 1.0
 MAX_LOGINS_AT_ONCE = 4  # a password check takes some 10 ms of one core
@@ -47,13 +50,18 @@ class EmbeddedBroker:
         passwords: Passwords,
         clock: Clock,
         counters: Counters,
+        waiting: WaitingCommands,
         max_connections: int = 2000,
     ) -> None:
         self._sink = sink
         self._passwords = passwords
         self._clock = clock
         self._counters = counters
+        self._waiting = waiting
         self._max_connections = max_connections
+        self._heard_ms: dict[str, int] = {}
+        self._speaking_to: set[str] = set()
+        self._talks: set[asyncio.Task[None]] = set()
         self._broker: BoundedBroker | None = None
         self._logins = asyncio.Semaphore(MAX_LOGINS_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,11 +93,49 @@ class EmbeddedBroker:
 
     async def close(self) -> None:
         """Stop listening; what is on its way to the log gets there."""
+        for talk in self._talks:  # what was not acknowledged stays in the file
+            talk.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
         if self._broker is not None:
             await self._broker.shutdown()
             self._broker = None
+
+    # -- commands
+
+    def heard_ms(self, dev_eui: str) -> int | None:
+        """Return when a device was last heard here, None when it never was."""
+        return self._heard_ms.get(dev_eui)
+
+    async def enqueue(self, dev_eui: str, f_port: int, payload: bytes, confirmed: bool = False) -> str:
+        """Keep a command until the device has acknowledged it; RegistryError when too many wait."""
+        command = self._waiting.add(dev_eui, f_port, payload)
+        self.speak_to(dev_eui)
+        return command.id
+
+    def speak_to(self, dev_eui: str) -> None:
+        """Send what waits for a device that may be here."""
+        if dev_eui not in self._speaking_to and self._waiting.of(dev_eui):
+            self._speaking_to.add(dev_eui)
+            task = asyncio.create_task(self._speak_to(dev_eui))
+            self._talks.add(task)
+            task.add_done_callback(self._talks.discard)
+
+    async def _speak_to(self, dev_eui: str) -> None:
+        try:
+            while self._broker is not None:
+                waiting = self._waiting.of(dev_eui)
+                if not waiting:
+                    return
+                topic = ports.mqtt_command_topic(dev_eui, waiting[0].f_port)
+                if not await self._broker.send(dev_eui, topic, waiting[0].payload):
+                    return
+                self._waiting.done(dev_eui, waiting[0])
+                self._counters.count("ingest.mqtt_downlinks")
+        except StoreError as error:  # it will be sent once more
+            self._counters.count("broker.commands_unkept", str(error))
+        finally:
+            self._speaking_to.discard(dev_eui)
 
     # -- called by the gate
 
@@ -127,6 +173,7 @@ class EmbeddedBroker:
             return
         if uplink.dev_eui != session.username:
             return  # counted by `allows`
+        self._heard_ms[uplink.dev_eui] = uplink.received_at_ms
         while True:
             try:
                 await self._sink.accept(uplink)
@@ -137,6 +184,7 @@ class EmbeddedBroker:
                 return
             else:
                 self._counters.count("ingest.mqtt_uplinks")
+                self.speak_to(uplink.dev_eui)
                 return
 
     def _spawn(self, session: Session, message: ApplicationMessage) -> None:
@@ -185,6 +233,12 @@ class DeviceGate(BaseAuthPlugin, BaseTopicPlugin):
     async def authenticate(self, *, session: Session) -> bool:
         """Ask the registry."""
         return await self._gate.login(session)
+
+    async def on_broker_client_subscribed(self, *, client_id: str, topic: str, qos: int) -> None:
+        """Send a device what waits for it, once it listens."""
+        parts = topic.split("/")
+        if topic.startswith("meetnet/v1/") and len(parts) > 3 and parts[3] == "down":
+            self._gate.speak_to(parts[2])
 
     async def topic_filtering(
         self, *, session: Session | None = None, topic: str | None = None, action: Action | None = None

@@ -19,6 +19,7 @@ from amqtt.session import Session
 GREETING_S = 10.0
 MAX_PACKET = 64 * 1024
 SHUTDOWN_S = 5.0
+PUBACK_S = 60
 TIDY_S = 60.0
 
 
@@ -72,6 +73,22 @@ class BoundedBroker(Broker):
                 state: Any = session.transitions.state
                 if state == "disconnected" and (session.is_anonymous or session.clean_session):
                     await self._cleanup_session(client_id)
+
+    async def send(self, user: str, topic: str, payload: bytes) -> bool:
+        """Publish to a user who is here, at QoS 1; True once acknowledged, False where nobody took it."""
+        for session, handler in list(self._sessions.values()):
+            state: Any = session.transitions.state
+            if session.username == user and state == "connected":
+                try:
+                    await handler.mqtt_publish(topic, payload, 1, False, ack_timeout=PUBACK_S)
+                except (AMQTTError, OSError, TimeoutError):
+                    continue
+                return True
+        return False
+
+    def _matches(self, topic: str, a_filter: str) -> bool:
+        """Tell whether a filter lets a topic through; most are another device's, and told apart at once."""
+        return topic.startswith(a_filter.split("+", 1)[0].rstrip("#/")) and super()._matches(topic, a_filter)
 
     async def shutdown(self) -> None:
         """Stop; connections that do not end by themselves are cut."""

@@ -9,6 +9,7 @@ meetnet-data/
   store.db       observations and everything else that follows from the log
   lns.db         sessions and counters of the network server, mode 0600
   gaps.db        which records of which device did not arrive
+  commands.json  what waits for nodes on Wi-Fi
   side/          what a platform refused for good, a file each
   control.json   port and token of the running gateway, mode 0600 (`meetnet status` reads it)
   lock           held while a gateway runs
@@ -41,6 +42,7 @@ class DataDirectory:
         self.store = path / "store.db"
         self.lns = path / "lns.db"
         self.gaps = path / "gaps.db"
+        self.commands = path / "commands.json"
         self.side = path / "side"
         self.control = path / "control.json"
 

@@ -1,7 +1,8 @@
 """One queue for payloads to devices, whichever network they are on.
 
 A device is answered where it was last heard. One that was not heard since the start goes where the store
-last saw it, and one that was never heard where it can only be: at the one network that is connected.
+last saw it, and one that was never heard where it can only be: at the one network that is connected. Nodes on
+Wi-Fi are on a broker (`broker`, the built-in one, or `mqtt`, the city's), all others on a LoRaWAN network.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from gateway.errors import DownlinkError, RegistryError
 from wire.lorawan import eu868
 
 MAX_PORT = 223  # 224 is for certification, above is reserved
+BROKERS = ("broker", "mqtt")
 MAX_PAYLOAD = eu868.max_payload(eu868.MAX_DR)
 
 
 class Way(Protocol):
-    """A network that devices are on; its key is the source of its uplinks: lns, chirpstack, ttn."""
+    """A network that devices are on; its key names it: lns, chirpstack, ttn, or one of BROKERS."""
 
     def heard_ms(self, dev_eui: str) -> int | None:
         """Return when a device was last heard there since the start, or None."""
@@ -55,19 +57,18 @@ class Downlinks:
         transport = self._transport_of(dev_eui)
         if transport is None:
             raise RegistryError(f"device {dev_eui} is not registered: add it first")
-        if transport != "lorawan":
-            raise DownlinkError(f"device {dev_eui} is on {transport}, which takes no downlinks")
-        heard = {name: way.heard_ms(dev_eui) for name, way in self.ways.items()}
+        ways = {name: way for name, way in self.ways.items() if (name in BROKERS) == (transport == "mqtt")}
+        heard = {name: way.heard_ms(dev_eui) for name, way in ways.items()}
         known = [(ms, name) for name, ms in heard.items() if ms is not None]
         if known:
             return max(known)[1]
         source = self._last_source(dev_eui)
-        if source in self.ways:
+        if source in ways:
             return source
-        if len(self.ways) == 1:
-            return next(iter(self.ways))
+        if len(ways) == 1:
+            return next(iter(ways))
         raise DownlinkError(
             f"device {dev_eui} was never heard and "
-            + ("no network is on" if not self.ways else f"may be on {' or '.join(self.ways)}")
+            + ("no network is on" if not ways else f"may be on {' or '.join(ways)}")
             + ": let it speak first"
         )

@@ -55,6 +55,9 @@ class WifiLink:
         self._ask_time()
         try:
             self._client.connect()
+            granted = self._client.subscribe(ports.mqtt_command_topic(self._dev_eui, "+"))
+            self.text = "" if granted else "broker: commands refused, let the node read its topic down/+"
+            self._client.ping()  # what waited for us comes before the answer
             return True
         except mqtt.MqttError as error:
             return self._failed(_OF_MQTT[error.reason])
@@ -90,6 +93,16 @@ class WifiLink:
         except mqtt.MqttError as error:
             self._failed(_OF_MQTT[error.reason])
             return False, None
+        finally:
+            self._came()
+
+    def _came(self):
+        """Take what the broker had for us."""
+        while self._client.messages:
+            topic, payload = self._client.messages.pop(0)
+            port = ports.mqtt_command_port(topic)
+            if port:
+                self.downlinks.append((port, payload))
 
     def request_time(self):
         """Ask the time server with the next message."""

@@ -1,4 +1,4 @@
-"""A small blocking MQTT 3.1.1 client: CONNECT, PUBLISH at QoS 1, PINGREQ, DISCONNECT.
+"""A small blocking MQTT 3.1.1 client: CONNECT, SUBSCRIBE, PUBLISH both ways at QoS 1, PINGREQ, DISCONNECT.
 
 Section numbers are those of the OASIS standard MQTT 3.1.1. Every wait has an end; any fault closes
 the socket and raises MqttError with the reason, and the caller may connect again.
@@ -12,6 +12,7 @@ WRONG_PASSWORD = const(3)  # CONNACK 4 or 5
 SILENT = const(4)  # no answer in time, or the connection broke
 NAME = const(5)  # the name has no address
 MAX_PACKET = const(2048)  # of what we read: only short packets are ever meant for us
+MAX_MESSAGES = const(8)  # that wait for the node; more are acknowledged and left
 
 
 class MqttError(OSError):
@@ -73,7 +74,10 @@ class Client:
     """One connection at a time.
 
     open_stream(host, port, timeout_s): an object with read(n), write(data), close(), that raises
-    OSError on time-out. clock: ticks_ms, ticks_diff. keepalive_s: 0 switches pings off.
+    OSError on time-out. clock: ticks_ms, ticks_diff. keepalive_s: 0 switches pings off. The session is a
+    lasting one: what is published for us while we are away comes when we are back.
+
+    messages: [(topic, payload)] that came, for the caller to empty.
     """
 
     def __init__(
@@ -82,12 +86,13 @@ class Client:
         self._open = open_stream
         self._clock = clock
         self._where = (host, port)
-        self._connect = connect_packet(client_id, user, password, keepalive_s, True)
+        self._connect = connect_packet(client_id, user, password, keepalive_s, False)
         self._keepalive_ms = keepalive_s * 1000
         self._timeout_s = timeout_s
         self._stream = None
         self._packet_id = 0
         self._last_ms = 0
+        self.messages = []
 
     @property
     def connected(self):
@@ -100,7 +105,7 @@ class Client:
         self._stream = self._open(self._where[0], self._where[1], self._timeout_s)
         self._write(self._connect)
         kind, body = self._read_packet()
-        if kind != 0x20 or len(body) != 2:
+        if kind & 0xF0 != 0x20 or len(body) != 2:
             self._fail(REFUSED, "no CONNACK but packet " + str(kind))
         if body[1]:
             # 3.2.2.3: 4 is bad user name or password, 5 is not authorised
@@ -108,29 +113,60 @@ class Client:
 
     def publish(self, topic, payload):
         """Publish at QoS 1; return when the broker has taken it (PUBACK), else raise MqttError."""
+        packet_id = self._new_id()
+        self._write(packet(0x32, _text(topic) + packet_id + payload))
+        self._await(0x40, packet_id, "PUBACK")
+
+    def subscribe(self, topic):
+        """Ask for messages of a topic at QoS 1 (3.8); tell whether the broker grants it."""
+        packet_id = self._new_id()
+        self._write(packet(0x82, packet_id + _text(topic) + b"\x01"))
+        return self._await(0x90, packet_id, "SUBACK")[2:3] != b"\x80"
+
+    def ping(self):
+        """Ask for a sign of life (3.12); what waited for us comes before the answer."""
         if self._stream is None:
             raise MqttError(SILENT, "not connected")
-        self._packet_id = self._packet_id % 65535 + 1
-        packet_id = self._packet_id.to_bytes(2, "big")
-        self._write(packet(0x32, _text(topic) + packet_id + payload))
-        started = self._clock.ticks_ms()
-        while True:
-            kind, body = self._read_packet()
-            if kind == 0x40 and bytes(body[:2]) == packet_id:
-                return
-            if self._clock.ticks_diff(self._clock.ticks_ms(), started) > self._timeout_s * 1000:
-                self._fail(SILENT, "no PUBACK")
+        self._write(b"\xc0\x00")
+        self._await(0xD0, b"", "PINGRESP")
 
     def ping_if_due(self):
-        """Keep the connection alive (3.12); raise MqttError when nobody answers."""
+        """Keep the connection alive; raise MqttError when nobody answers."""
         if self._stream is None or not self._keepalive_ms:
             return
         idle_ms = self._clock.ticks_diff(self._clock.ticks_ms(), self._last_ms)
-        if idle_ms * 2 < self._keepalive_ms:
-            return
-        self._write(b"\xc0\x00")
-        if self._read_packet()[0] != 0xD0:
-            self._fail(SILENT, "no PINGRESP")
+        if idle_ms * 2 >= self._keepalive_ms:
+            self.ping()
+
+    def _new_id(self):
+        if self._stream is None:
+            raise MqttError(SILENT, "not connected")
+        self._packet_id = self._packet_id % 65535 + 1
+        return self._packet_id.to_bytes(2, "big")
+
+    def _await(self, wanted, packet_id, name):
+        """Read until the answer comes; messages for us are taken meanwhile. Returns its body."""
+        started = self._clock.ticks_ms()
+        while True:
+            first, body = self._read_packet()
+            if first & 0xF0 == wanted and bytes(body[: len(packet_id)]) == packet_id:
+                return body
+            if first & 0xF0 == 0x30:
+                self._message(first >> 1 & 3, body)
+            if self._clock.ticks_diff(self._clock.ticks_ms(), started) > self._timeout_s * 1000:
+                self._fail(SILENT, "no " + name)
+
+    def _message(self, qos, body):
+        """Take a PUBLISH (3.3) and acknowledge it."""
+        end = 2 + (int.from_bytes(body[:2], "big"))
+        topic = bytes(body[2:end])
+        if qos:
+            if len(body) < end + 2:
+                self._fail(SILENT, "a message without identifier")
+            self._write(b"\x40\x02" + body[end : end + 2])
+            end += 2
+        if len(self.messages) < MAX_MESSAGES:
+            self.messages.append((topic.decode(), bytes(body[end:])))
 
     def disconnect(self):
         """Say goodbye and close."""
@@ -180,7 +216,7 @@ class Client:
         return data
 
     def _read_packet(self):
-        """Return (first byte without flags, body)."""
+        """Return (first byte, body)."""
         first = self._read(1)[0]
         n = 0
         for shift in (0, 7, 14, 21):
@@ -192,4 +228,4 @@ class Client:
             self._fail(SILENT, "remaining length of more than four bytes")
         if n > MAX_PACKET:
             self._fail(SILENT, "a packet of " + str(n) + " bytes")
-        return first & 0xF0, self._read(n)
+        return first, self._read(n)

@@ -9,7 +9,8 @@ import pytest
 
 from gateway.broker import EmbeddedBroker
 from gateway.counters import Counters
-from gateway.errors import ConfigError, StoreError
+from gateway.errors import ConfigError, RegistryError, StoreError
+from gateway.ingest.mqtt.waiting import MOST, WaitingCommands
 from gateway.model import Uplink
 from gateway.registry import Device, Registry
 
@@ -43,7 +44,8 @@ class Setup:
         self.registry = Registry(path)
         for dev_eui in (AIR, BIN):
             self.registry.put_device(Device(dev_eui, "air", "mqtt"), mqtt_password=f"password of {dev_eui}")
-        self.broker = EmbeddedBroker(self.sink, self.registry, self.clock, self.counters)
+        self.waiting = WaitingCommands(path / "commands.json")
+        self.broker = EmbeddedBroker(self.sink, self.registry, self.clock, self.counters, self.waiting)
 
 
 @pytest.fixture
@@ -155,6 +157,44 @@ async def test_a_device_hears_its_own_topic_and_no_other(setup: Setup) -> None:
         assert node.messages.empty()
 
 
+async def test_commands_wait_for_their_device_through_a_restart_and_come_once_in_order(
+    setup: Setup, tmp_path: Path
+) -> None:
+    for n in range(3):
+        await setup.broker.enqueue(AIR, 3, bytes([n]))
+    await setup.broker.enqueue(BIN, 3, b"other")
+    assert [c.payload for c in WaitingCommands(tmp_path / "commands.json").of(AIR)] == [b"\0", b"\1", b"\2"]
+    async with a_node(setup) as node:
+        await asyncio.sleep(0.1)
+        assert node.messages.empty()  # it has not subscribed yet
+        node.paho.subscribe(f"meetnet/v1/{AIR}/down/+", 1)
+        got = [await asyncio.wait_for(node.messages.get(), 5) for _ in range(3)]
+        assert got == [(f"meetnet/v1/{AIR}/down/3", bytes([n])) for n in range(3)]
+        await setup.broker.enqueue(AIR, 3, b"now")
+        assert (await asyncio.wait_for(node.messages.get(), 5))[1] == b"now"
+        async with asyncio.timeout(5):
+            while setup.waiting.of(AIR):  # noqa: ASYNC110 - the file tells nobody
+                await asyncio.sleep(0.01)
+        assert node.messages.empty()
+    assert len(WaitingCommands(tmp_path / "commands.json").of(BIN)) == 1
+
+
+async def test_a_command_that_nobody_acknowledged_stays_and_too_many_are_refused(setup: Setup) -> None:
+    for _ in range(MOST):
+        await setup.broker.enqueue(AIR, 3, b"x")
+    with pytest.raises(RegistryError, match="already wait"):
+        await setup.broker.enqueue(AIR, 3, b"x")
+    assert len(setup.waiting.of(AIR)) == MOST
+
+
+async def test_a_damaged_file_of_commands_is_begun_anew(tmp_path: Path) -> None:
+    for text in ('{"a', "[]", '{"70b3d57ed0000001": [1]}', '{"70b3d57ed0000001": [["a", 3, "zz"]]}'):
+        (tmp_path / "commands.json").write_text(text)
+        waiting = WaitingCommands(tmp_path / "commands.json")
+        assert waiting.of(AIR) == []
+        waiting.add(AIR, 3, b"x")
+
+
 async def test_qos_0_is_stored_too(setup: Setup) -> None:
     async with a_node(setup) as node:
         await node.publish(f"meetnet/v1/{AIR}/1", b"\x07", qos=0)
@@ -202,6 +242,6 @@ async def test_a_packet_of_10_megabytes_is_not_read(setup: Setup) -> None:
 
 
 async def test_a_port_in_use_is_told(setup: Setup) -> None:
-    other = EmbeddedBroker(setup.sink, setup.registry, setup.clock, setup.counters)
+    other = EmbeddedBroker(setup.sink, setup.registry, setup.clock, setup.counters, setup.waiting)
     with pytest.raises(ConfigError, match="choose another port"):
         await other.start("127.0.0.1", setup.broker.port)

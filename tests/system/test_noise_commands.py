@@ -14,7 +14,7 @@ from gateway.app import Gateway
 from simulator.chips.i2s_mic import I2sMicrophone
 from simulator.street import Street
 from tests.system.house import run_house
-from wire import ports, sound
+from wire import commands, ports, sound
 
 pytestmark = pytest.mark.mpy
 
@@ -171,3 +171,39 @@ def test_a_node_that_listens_for_most_of_its_interval_sends_each_record_soon(
     assert len(rows) >= 6
     late_s = [(o.received_at_ms - o.observed_at_ms) / 1000 for o in rows[2:]]
     assert sorted(late_s)[len(late_s) // 2] < 1.2 * interval_s, late_s
+
+
+def test_a_node_on_wifi_is_calibrated_and_configured_by_command_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through the built-in broker: what is asked while the node is away waits for it."""
+    monkeypatch.setattr("simulator.plan._TWELVE", (("noise", "mqtt"),))
+    found: dict[str, Any] = {}
+
+    async def technician(gateway: Gateway, street: Street) -> None:
+        planned = street.nodes[street.planned[0].site_id]
+        dev_eui = street.planned[0].dev_eui
+        microphone = planned.board.chips["i2s_mic"]
+        assert isinstance(microphone, I2sMicrophone)
+        await asyncio.sleep(130)
+        microphone.coupler_db = 40.0
+        microphone.tones = [(1000.0, 94.8)]
+        await gateway.downlinks.enqueue(
+            dev_eui, ports.COMMANDS, sound.pack_calibrate(7, 9400, 5, "B&K 4231 1234567")
+        )
+        for _ in range(60):
+            await asyncio.sleep(5)
+            if gateway.registry.calibrations(dev_eui):
+                break
+        found["calibrated"] = gateway.registry.calibrations(dev_eui)
+        await gateway.downlinks.enqueue(
+            dev_eui, ports.COMMANDS, commands.pack_set(9, 60, [("status_s", 7200)])
+        )
+        await asyncio.sleep(200)
+        found["config"] = gateway.registry.node_config(dev_eui)
+
+    run_house(tmp_path, nodes=1, virtual_s=600, start_s=START_S, interval_s=60, meanwhile=technician)
+    (done,) = found["calibrated"]
+    assert (done.outcome, done.instrument) == ("done", "B&K 4231 1234567")
+    assert abs(done.correction_db + 0.8) <= 0.05
+    assert "kept" in str(found["config"])

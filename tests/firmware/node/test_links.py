@@ -77,6 +77,16 @@ class Broker:
         self.reason = reason
         self.connected = False
         self.published: list[tuple[str, bytes]] = []
+        self.messages: list[tuple[str, bytes]] = []
+        self.subscribed = ""
+        self.grants = True
+
+    def subscribe(self, topic: str) -> bool:
+        self.subscribed = topic
+        return self.grants
+
+    def ping(self) -> None:
+        pass
 
     def connect(self) -> None:
         if self.reason:
@@ -151,6 +161,28 @@ def test_a_message_that_no_broker_took_is_not_sent() -> None:
     broker.reason = mqtt.SILENT
     assert link.send(1, b"x") == (False, None)
     assert not link.up
+
+
+def test_what_the_broker_kept_for_us_is_a_downlink_and_nothing_else_is() -> None:
+    link, _network, broker = _wifi()
+    assert link.bring_up()
+    assert broker.subscribed == "meetnet/v1/70b3d57ed0000001/down/+"
+    broker.messages = [
+        ("meetnet/v1/70b3d57ed0000001/down/3", b"\x01\x02"),
+        ("meetnet/v1/70b3d57ed0000001/1", b"an echo"),
+        ("meetnet/v1/70b3d57ed0000001/down/x", b""),
+        ("meetnet/v1/70b3d57ed0000001/down/9999", b""),
+    ]
+    link.send(1, b"x")
+    assert link.downlinks == [(3, b"\x01\x02")]
+    assert link.text == ""
+
+
+def test_a_broker_that_refuses_commands_is_told_of_and_used_all_the_same() -> None:
+    link, _network, broker = _wifi()
+    broker.grants = False
+    assert link.bring_up()
+    assert "commands refused" in link.text
 
 
 def _lora(confirm_every: int = 4) -> tuple[LoraLink, Mac, dict[str, Any]]:

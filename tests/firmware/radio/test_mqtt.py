@@ -114,6 +114,38 @@ def test_publish_returns_when_its_own_puback_has_come(script: Any) -> None:
     client.close()
 
 
+def test_subscribe_and_what_comes_for_us_meanwhile(script: Any) -> None:
+    """3.8 SUBSCRIBE, 3.9 SUBACK; two PUBLISH (3.3) of QoS 1 and 0 before the answer, one acknowledged."""
+    at_1 = bytes.fromhex("3208") + bytes.fromhex("0003") + b"d/3" + bytes.fromhex("1234") + b"\x30"
+    at_0 = bytes.fromhex("3006") + bytes.fromhex("0003") + b"d/3" + b"\x32"
+    broker = script(CONNACK, at_1, at_0 + bytes.fromhex("9003000101"), bytes.fromhex("d000"))
+    client = _client(broker.port)
+    client.connect()
+    assert client.subscribe("d/+")
+    assert broker.got[1].hex() == "8208" + "0001" + "0003" + b"d/+".hex() + "01"
+    assert broker.got[2].hex() == "40021234"
+    assert client.messages == [("d/3", b"\x30"), ("d/3", b"2")]
+    client.ping()
+    assert broker.got[3].hex() == "c000"
+    client.close()
+
+
+def test_a_subscription_may_be_refused(script: Any) -> None:
+    client = _client(script(CONNACK, bytes.fromhex("9003000180")).port)
+    client.connect()
+    assert not client.subscribe("d/+")
+    client.close()
+
+
+def test_the_session_lasts_so_that_commands_wait_for_a_node_that_is_away(script: Any) -> None:
+    """3.1.2.4: Clean Session is bit 1 of the flags, byte 9 of CONNECT."""
+    broker = script(CONNACK)
+    client = _client(broker.port)
+    client.connect()
+    assert broker.got[0][9] & 0x02 == 0
+    client.close()
+
+
 @pytest.mark.parametrize(
     ("code", "reason"), [(4, mqtt.WRONG_PASSWORD), (5, mqtt.WRONG_PASSWORD), (3, mqtt.REFUSED)]
 )

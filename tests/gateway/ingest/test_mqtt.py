@@ -12,7 +12,7 @@ import pytest
 
 from gateway.broker_server import BoundedBroker
 from gateway.counters import Counters
-from gateway.errors import IngestError, StoreError
+from gateway.errors import DownlinkError, IngestError, StoreError
 from gateway.ingest.mqtt import MqttIngest, MqttSettings
 from gateway.ingest.mqtt.topics import parse_topic
 from gateway.model import Uplink
@@ -183,6 +183,27 @@ async def test_a_message_that_the_disk_refuses_is_not_acknowledged_and_the_conne
         await node.publish(TOPIC, b"second")
         await sink.until(1)
         assert b"second" in sink.taken
+
+
+async def test_a_command_goes_to_the_nodes_own_topic_and_the_broker_keeps_it() -> None:
+    async with a_broker() as (_, port), an_ingest(Sink(), port) as (ingest, _):
+        await asyncio.wait_for(ingest.subscribed(), 5)
+        node = Client("node", "node", "any", clean=False)
+        assert await node.connect(port) == "Success"
+        node.paho.subscribe(f"meetnet/v1/{AIR}/down/+", 1)
+        await node.granted.get()
+        await node.close()
+        await ingest.enqueue(AIR, 3, b"\x01\x02")
+        node = Client("node", "node", "any", clean=False)
+        assert await node.connect(port) == "Success"
+        assert await asyncio.wait_for(node.messages.get(), 5) == (f"meetnet/v1/{AIR}/down/3", b"\x01\x02")
+        await node.close()
+
+
+async def test_without_a_broker_a_command_is_refused() -> None:
+    async with an_ingest(Sink(), 1) as (ingest, _):
+        with pytest.raises(DownlinkError, match="did not take"):
+            await ingest.enqueue(AIR, 3, b"\x01")
 
 
 async def test_reading_stops_while_too_much_waits_for_the_disk() -> None:
