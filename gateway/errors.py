@@ -6,6 +6,7 @@ GatewayError
   +- StoreError         the disk or the database refuses
   |    +- StoreVersionError   written by a newer Meetnet
   +- RegistryError      a site, device or deployment that cannot be
+  +- QualityError       data or a method that cannot be judged by: `field`, and what to do
   +- DownlinkError      a payload for a device that cannot be handed to its network
   +- PublishError       a platform refuses for good (retryable faults are not errors but waits)
 """
@@ -43,6 +44,14 @@ class StoreVersionError(StoreError):
 
 class RegistryError(GatewayError):
     """A site, device or deployment that cannot be."""
+
+
+class QualityError(GatewayError):
+    """Data or a method that nothing can be judged by. `field` names what is wrong."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
 
 
 class DownlinkError(GatewayError):

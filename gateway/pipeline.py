@@ -50,7 +50,7 @@ class Pipeline:
         self._counters = counters
         self._on_stored = on_stored
         self._on_heard = on_heard
-        self._judge = Judge(self._history)
+        self._judge = Judge(self._history, registry.correction)
         self._decoder = Decoder()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="meetnet-store")
         self._news = asyncio.Event()

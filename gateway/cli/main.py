@@ -16,6 +16,7 @@ from gateway.cli.export import export
 from gateway.cli.importing import import_
 from gateway.cli.noise import noise
 from gateway.cli.publish import publish
+from gateway.cli.quality import quality
 from gateway.cli.run import gateway
 from gateway.cli.status import status
 from gateway.cli.user import user
@@ -85,6 +86,7 @@ for _command in (
     import_,
     noise,
     publish,
+    quality,
     status,
     user,
 ):

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from gateway.model import Decoded, Observation, Reading
 from gateway.quality import table
+from gateway.quality.correct import FOG, Corrected, Corrections, correct, inputs_of, is_foggy, no_corrections
 from gateway.quality.series import Series, flags_of, tolerance_of
 
 HISTORY_MS = 24 * table.HOUR_MS  # longer than any window in the table
@@ -51,8 +52,9 @@ class _Memory:
 class Judge:
     """Quality control of all sites. Belongs to one thread."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, corrections: Corrections = no_corrections) -> None:
         self._history = history
+        self._corrections = corrections
         self._memory: dict[str, _Memory] = {}
 
     def forget(self) -> None:
@@ -67,16 +69,20 @@ class Judge:
         common = _common_flags(decoded)
         disordered = _disordered(decoded.readings)
         heard = _heard(decoded.readings)
+        inputs = inputs_of(decoded.readings, _in_range)
         found: list[Observation] = []
         for reading in decoded.readings:
             flags = list(common)
+            if is_foggy(reading.quantity, inputs):
+                flags.append(FOG)
             if reading.unit.startswith("dB"):
                 flags += heard
             if reading.value is not None:
                 flags += _series_flags(memory, reading.quantity, reading.value, decoded.observed_at_ms)
                 if reading.quantity in disordered:
                     flags.append(table.ORDER)
-            found.append(_observation(decoded, site.id, reading, tuple(flags)))
+            better = correct(decoded.dev_eui, reading, decoded.observed_at_ms, inputs, self._corrections)
+            found.append(_observation(decoded, site.id, reading, tuple(flags), better))
         for reading in decoded.readings:
             if reading.quantity == "distance" and site.empty_mm is not None and site.full_mm is not None:
                 found.append(_filling(decoded, site.id, reading, site.empty_mm, site.full_mm, common))
@@ -130,7 +136,17 @@ def _disordered(readings: Sequence[Reading]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _observation(decoded: Decoded, site_id: str, reading: Reading, flags: tuple[str, ...]) -> Observation:
+def _in_range(reading: Reading) -> bool:
+    return reading.value is not None and all(
+        check.parameters["low"] <= reading.value <= check.parameters["high"]
+        for check in table.checks_of(reading.quantity)
+        if check.name == table.RANGE
+    )
+
+
+def _observation(
+    decoded: Decoded, site_id: str, reading: Reading, flags: tuple[str, ...], better: Corrected | None
+) -> Observation:
     return Observation(
         site_id=site_id,
         dev_eui=decoded.dev_eui,
@@ -138,11 +154,11 @@ def _observation(decoded: Decoded, site_id: str, reading: Reading, flags: tuple[
         quantity=reading.quantity,
         unit=reading.unit,
         raw_value=reading.value,
-        value=reading.value,
+        value=reading.value if better is None else better.value,
         state=reading.state,
         flags=flags,
-        method="none",
-        method_version=0,
+        method="none" if better is None else better.method,
+        method_version=0 if better is None else better.version,
         observed_at_ms=decoded.observed_at_ms,
         received_at_ms=decoded.received_at_ms,
         time_quality=decoded.time_quality,

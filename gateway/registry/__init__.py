@@ -1,7 +1,7 @@
 """Who measures what where: organisations, sites, devices, deployments, consents, keys."""
 
 from gateway.registry.database import Registry
-from gateway.registry.model import Consent, Deployment, Device, RowReport, Site
+from gateway.registry.model import Consent, Correction, Deployment, Device, RowReport, Site
 from gateway.registry.street import import_devices
 
-__all__ = ("Consent", "Deployment", "Device", "Registry", "RowReport", "Site", "import_devices")
+__all__ = ("Consent", "Correction", "Deployment", "Device", "Registry", "RowReport", "Site", "import_devices")

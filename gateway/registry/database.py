@@ -16,9 +16,18 @@ from typing import Any
 
 from gateway.errors import RegistryError, StoreError, StoreVersionError
 from gateway.model import DeviceKeys
-from gateway.registry import answers, rules
+from gateway.registry import answers, corrections, rules
 from gateway.registry.atomic import atomic
-from gateway.registry.model import PUBLIC, Calibration, Consent, Deployment, Device, NodeAnswer, Site
+from gateway.registry.model import (
+    PUBLIC,
+    Calibration,
+    Consent,
+    Correction,
+    Deployment,
+    Device,
+    NodeAnswer,
+    Site,
+)
 from gateway.registry.secrets import Secrets, matches
 
 SCHEMA_VERSION = 1
@@ -58,6 +67,7 @@ class Registry:
         self._devices: dict[str, Device] = {}
         self._sites: dict[str, Site] = {}
         self._deployments: dict[str, list[Deployment]] = {}
+        self._corrections: dict[tuple[str, str], list[Correction]] | None = None
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             path = directory / "registry.db"
@@ -84,7 +94,7 @@ class Registry:
             self._db.executescript(
                 f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
-        for table in (_CALIBRATIONS, *answers.TABLES):
+        for table in (_CALIBRATIONS, *answers.TABLES, *corrections.TABLES):
             self._db.execute(table)
 
     # -- reading
@@ -185,6 +195,24 @@ class Registry:
                 (dev_eui, dev_eui),
             )
             return [Calibration(*row) for row in rows]
+
+    def corrections(self, dev_eui: str | None = None) -> list[Correction]:
+        """Return the corrections on record, also those that ended, by device, quantity and time."""
+        with self._lock:
+            return corrections.read(self._db, dev_eui)
+
+    def correction(self, dev_eui: str, quantity: str, at_ms: int) -> Correction | None:
+        """Return the correction on record for a value observed at a time, or None."""
+        with self._lock:
+            self._refresh()
+            if self._corrections is None:
+                self._corrections = {}
+                for row in corrections.read(self._db):
+                    self._corrections.setdefault((row.dev_eui, row.quantity), []).append(row)
+            for row in self._corrections.get((dev_eui, quantity), ()):
+                if row.from_ms <= at_ms and (row.to_ms is None or at_ms < row.to_ms):
+                    return row
+        return None
 
     def node_answers(self, dev_eui: str) -> list[NodeAnswer]:
         """Return the latest answers of a device to configuration commands, oldest first."""
@@ -352,6 +380,23 @@ class Registry:
                 "INSERT OR IGNORE INTO calibrations VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(found)[:7]
             )
 
+    def put_correction(self, found: Correction) -> bool:
+        """Put a correction on record; return False when it already is. Raise RegistryError."""
+        with self._lock:
+            if self.device(found.dev_eui) is None:
+                raise RegistryError(f"{found.dev_eui} is not registered: add it with meetnet device add")
+            with atomic(self._db):
+                changed = corrections.put(self._db, found)
+            self._forget_cache()
+            return changed
+
+    def end_correction(self, dev_eui: str, quantity: str, at_ms: int) -> bool:
+        """Let a correction end at a time; return False when none goes on."""
+        with self._lock:
+            ended = corrections.end(self._db, dev_eui, quantity, at_ms)
+            self._forget_cache()
+            return ended
+
     def put_node_answer(self, found: NodeAnswer) -> None:
         """Keep what a node answered to a configuration command; handed over twice, it is kept once."""
         with self._lock, atomic(self._db):
@@ -384,3 +429,4 @@ class Registry:
         self._devices.clear()
         self._sites.clear()
         self._deployments.clear()
+        self._corrections = None

@@ -5,6 +5,7 @@ A site's position here is the exact one; it leaves the house only through `snapp
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 KINDS = ("air", "noise", "bin", "garden")
@@ -77,6 +78,25 @@ class Calibration:
     correction_db: float
     instrument: str
     to_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """How a quantity of a device is corrected, observed in [from_ms, to_ms); to_ms None = still.
+
+    method, version, parameters: a row of gateway.quality.ASSIGNABLE. evidence: what it rests on, in words.
+    uncertainty_percent: expanded (k = 2), relative, where a co-location gave one.
+    """
+
+    dev_eui: str
+    quantity: str
+    method: str
+    version: int
+    parameters: Mapping[str, float]
+    from_ms: int
+    to_ms: int | None
+    evidence: str
+    uncertainty_percent: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,7 @@ FLAGS = {
     "geometry": N_("does not fit the size of the bin"),
     "counter_reset": N_("the counter of the rain gauge started again"),
     "time_unset": N_("the node did not know the time"),
+    "fog": N_("mist: the sensor cannot tell dust from droplets"),
     "wind": N_("wind blew on the microphone"),
     "rain": N_("it sounded like rain on the microphone"),
     "clock_drift": N_("the microphone's clock is off by more than 0.2 %"),

@@ -15,6 +15,10 @@ PROCEDURES = {
     "none": "the value as the sensor gave it",
     "bin_geometry": "filling level from the distance and the dimensions of the bin",
     "tip_difference": "rain from the difference of two readings of the tipping bucket",
+    "kappa_koehler": "dry particulate matter, by kappa-Köhler with the humidity of the same record",
+    "epa_extended": "particulate matter as the US EPA corrects Plantower sensors, smoke ranges included",
+    "linear_rh": "particulate matter by a co-location: slope, humidity term and intercept",
+    "linear": "the value by a co-location: slope and intercept",
 }
 
 Node = dict[str, Any]
