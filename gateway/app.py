@@ -35,7 +35,7 @@ from gateway.http import HttpServer
 from gateway.mail import Mailer, MailSettings
 from gateway.networks import Networks
 from gateway.pipeline import Pipeline
-from gateway.publish import FileSideList, Follower, Publisher
+from gateway.publish import FileSideList, Follower, Publisher, SiteBook
 from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
 from gateway.store import Changes, DurableLog, SegmentLog, SqlitePublicReader, SqliteStore
@@ -44,6 +44,7 @@ from gateway.store.retention import prune
 logger = logging.getLogger("meetnet")
 RETENTION_S = 3600.0
 DAY_MS = 86_400_000
+REGISTER_S = 1.0  # how often it is asked whether the register changed
 FOLLOWER_IDLE_S = 60.0  # they are told of news; this is for what a fault left behind
 
 
@@ -168,9 +169,11 @@ class Gateway:
                 self.counters,
                 idle_s=FOLLOWER_IDLE_S,
                 newest=self.store.newest_position,
+                book=SiteBook(folder / f"{publisher.name}.sites.json"),
             )
             self._followers[publisher.name] = follower
             self._keep_task(follower.run(), f"meetnet-publish-{publisher.name}")
+        self._keep_task(self._watch_register(), "meetnet-register")
 
     async def _start_web(self) -> None:
         token = secrets.token_urlsafe(32)
@@ -266,6 +269,17 @@ class Gateway:
         for one in heard:
             if one.uplink is not None:
                 self.recent.heard(one.uplink)
+
+    async def _watch_register(self) -> None:
+        """Wake the followers when sites or consents changed, also by another process."""
+        seen = self.registry.version()
+        while True:
+            await asyncio.sleep(REGISTER_S)
+            found = self.registry.version()
+            if found != seen:
+                seen = found
+                for follower in self._followers.values():
+                    follower.notify()
 
     async def drained(self) -> None:
         """Return when everything that was acknowledged is stored."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway.model import PublicObservation, PublicReader
+from gateway.publish.sitebook import News
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +73,18 @@ class Publisher(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+class Announcer(Protocol):
+    """What a publisher also has whose platform keeps something of sites that would go stale.
+
+    Values tell of their site; this is for what changes between two of them.
+    """
+
+    def announce(self, news: News, reader: PublicReader) -> Sequence[Parcel]:
+        """Make parcels without rows that tell the news. Runs beside the loop; must not touch the network.
+
+        Telling it twice must do no harm: after a kill it comes again.
+        """
         ...

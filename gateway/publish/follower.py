@@ -1,6 +1,6 @@
 """A follower carries the store to one platform: from its own durable position, in order, at its own pace.
 
-    read a chunk after the position -> pack -> send parcel by parcel -> save the position
+    tell what changed of sites -> read a chunk after the position -> pack -> send parcel by parcel -> save
 
 The position moves only over rows that are confirmed, refused for good and on the side list, or not meant
 for the platform. A kill in between sends some rows again: publishers are idempotent. Each platform has a
@@ -15,12 +15,14 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from gateway.counters import Counters
-from gateway.model import PositionStore, PublicObservation, PublicReader
-from gateway.publish.base import Outcome, Packed, Parcel, Publisher, Rejection
+from gateway.model import PositionStore, PublicObservation, PublicReader, PublicSite
+from gateway.publish.base import Announcer, Outcome, Packed, Parcel, Publisher, Rejection
 from gateway.publish.sidelist import SideList
+from gateway.publish.sitebook import SiteBook
 
 logger = logging.getLogger("meetnet.publish")
 
@@ -61,11 +63,13 @@ class Follower:
         dice: random.Random | None = None,
         executor: Executor | None = None,
         newest: Callable[[], int] | None = None,
+        book: SiteBook | None = None,
     ) -> None:
-        """newest: the store's newest position, over all sites.
+        """newest: the store's newest position, over all sites. book: what the platform knows of sites.
 
-        With it the position also passes over what is not for this platform: it is not read again every
-        time, and a consent that is given later does not reach back.
+        With newest the position also passes over what is not for this platform: it is not read again every
+        time, and a consent that is given later does not reach back. With a book a publisher that is an
+        `Announcer` tells changes of the register.
         """
         self._publisher = publisher
         self._reader = reader
@@ -79,6 +83,11 @@ class Follower:
         self._dice = dice or random.Random()  # noqa: S311 - spreads retries, guards nothing
         self._executor = executor
         self._newest = newest
+        self._announcer: Announcer | None = publisher if hasattr(publisher, "announce") else None  # type: ignore[assignment]
+        self._book = book if self._announcer else None
+        self._sites: dict[str, PublicSite] = {}
+        self._announce_failures = 0
+        self._announce_at_s = 0.0
         self._news = asyncio.Event()
         self._position = -1
         self._delivered = 0
@@ -118,6 +127,7 @@ class Follower:
         """Carry one chunk to its end, however long that takes; return its number of rows."""
         if self._position < 0:
             self._position = await self._beside(lambda: self._positions.load(self._publisher.name))
+        await self._announce()
         position = self._position
         seen = await self._beside(self._newest) if self._newest else position
         rows = await self._beside(lambda: self._reader.after(position, self._chunk_rows))
@@ -133,9 +143,46 @@ class Follower:
             await self._save(newest)
         for parcel in packed.parcels:
             await self._deliver(parcel)
+            if self._book is not None and parcel.rows:
+                await self._beside(partial(self._book.was_sent, parcel.rows, self._sites))
             pending.difference_update(row.position for row in parcel.rows)
             await self._save(min(pending) - 1 if pending else newest)
         return len(rows)
+
+    async def _announce(self) -> None:
+        """Tell what changed of sites. What fails is tried again later and holds up no value."""
+        loop = asyncio.get_running_loop()
+        book, announcer = self._book, self._announcer
+        if book is None or announcer is None or loop.time() < self._announce_at_s:
+            return
+        # Quick: the sites without what was measured there.
+        places: Any = getattr(self._reader, "places", None)
+        read: Callable[[], Sequence[PublicSite]] = places if callable(places) else self._reader.sites  # type: ignore[assignment]
+        found = await self._beside(read)
+        self._sites = {site.site_id: site for site in found}
+        news = await self._beside(lambda: book.news(found, has_sent=self._position > 0))
+        if not news:
+            return
+        why = ""
+        try:
+            for parcel in await self._beside(lambda: announcer.announce(news, self._reader)):
+                outcome = await self._publisher.send(parcel, 0)
+                if outcome.remaining is not None:
+                    why = outcome.reason or "not taken"
+                    break
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+        if why:
+            self._announce_failures += 1
+            self._counters.count(f"publish.{self._publisher.name}.sites_later", why[:200])
+            wait_s = self._backoff.delay_s(self._announce_failures, None, self._dice)
+            self._announce_at_s = loop.time() + wait_s
+            loop.call_later(wait_s, self.notify)
+            return
+        self._announce_failures = 0
+        name = f"publish.{self._publisher.name}.sites_told"
+        self._counters.count(name, "changes of the register", len(news.changed) + len(news.gone))
+        await self._beside(lambda: book.was_told(news))
 
     def _pack(self, rows: Sequence[PublicObservation]) -> Packed:
         if not rows:

@@ -99,6 +99,11 @@ class Registry:
 
     # -- reading
 
+    def version(self) -> tuple[int, int]:
+        """Return what differs after anybody, in whatever process, has written. Quick."""
+        with self._lock:
+            return self._db.execute("PRAGMA data_version").fetchone()[0], self._db.total_changes
+
     def device(self, dev_eui: str) -> Device | None:
         """Return a registered device, or None."""
         with self._lock:

@@ -11,15 +11,20 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from gateway.counters import Counters
+from gateway.errors import ConfigError
 from gateway.exports import iso_utc
 from gateway.model import PublicObservation, PublicReader, PublicSite
 from gateway.publish.base import Outcome, Packed, Parcel
-from gateway.publish.home_assistant.components import component
+from gateway.publish.home_assistant.components import TOTALS, component
 from gateway.publish.mqtt_link import BrokerSettings, Message, MqttLink, check_broker
 from gateway.publish.posting import check_between
+from gateway.publish.sitebook import News
 
 KINDS = {"air": "Luchtkwaliteit", "noise": "Geluid", "bin": "Afvalbak", "garden": "Tuin"}
 
@@ -29,7 +34,7 @@ class HomeAssistantSettings:
     """Settings of the broker that Home Assistant listens to.
 
     discovery: its discovery prefix. prefix: topics of our states. expire_after_s: a value that is not renewed
-    for so long becomes unavailable; 0: never.
+    for so long becomes unavailable; 0: never. time_zone: whose midnight begins a day of rain.
     """
 
     name: str = "home_assistant"
@@ -41,6 +46,7 @@ class HomeAssistantSettings:
     discovery: str = "homeassistant"
     prefix: str = "meetnet/home"
     expire_after_s: int = 0
+    time_zone: str = "Europe/Brussels"
     timeout_s: float = 20.0
 
     def __post_init__(self) -> None:
@@ -48,6 +54,10 @@ class HomeAssistantSettings:
         key = f"publish.{self.name}"
         check_broker(key, self.host, self.port, self.prefix)
         check_broker(key, self.host, self.port, self.discovery)
+        try:
+            ZoneInfo(self.time_zone)
+        except (ValueError, OSError, KeyError):
+            raise ConfigError(f"{key}.time_zone", "must be a name like Europe/Brussels") from None
         check_between(f"{key}.expire_after_s", self.expire_after_s, 0, 604_800, "3600")
         check_between(f"{key}.timeout_s", self.timeout_s, 0.1, 600, "20")
 
@@ -88,8 +98,23 @@ class HomeAssistantPublisher:
         for site_id in dict.fromkeys(row.site_id for row in rows):
             if site_id in sites:
                 news = tuple(row for row in rows if row.site_id == site_id)
-                parcels.append(Parcel(news, self._messages(sites[site_id], latest.get(site_id, {}))))
+                parcels.append(Parcel(news, self._messages(sites[site_id], latest.get(site_id, {}), reader)))
         return Packed(parcels)
+
+    def announce(self, news: News, reader: PublicReader) -> Sequence[Parcel]:
+        """Tell changed sites anew; take devices of sites that are gone out of Home Assistant."""
+        sites = {site.site_id: site for site in reader.sites()}
+        latest: dict[str, dict[str, PublicObservation]] = {}
+        for row in reader.latest():
+            latest.setdefault(row.site_id, {})[row.quantity] = row
+        found = [
+            Parcel((), self._messages(sites[site.site_id], latest[site.site_id], reader))
+            for site in news.changed
+            if site.site_id in sites and site.site_id in latest
+        ]
+        for site_id in news.gone:  # an empty retained message: the device goes, its last value too
+            found.append(Parcel((), (Message(self._where(site_id), b"", True), self._state_of(site_id))))
+        return found
 
     async def send(self, parcel: Parcel, attempt: int) -> Outcome:
         """Send one site."""
@@ -106,8 +131,16 @@ class HomeAssistantPublisher:
         """Say that we are offline and close the connection."""
         await self._link.close()
 
-    def _messages(self, site: PublicSite, latest: dict[str, PublicObservation]) -> tuple[Message, Message]:
-        device = "meetnet_" + re.sub(r"[^A-Za-z0-9_-]", "_", site.site_id)
+    def _where(self, site_id: str) -> str:
+        return f"{self._settings.discovery}/device/{device_id(site_id)}/config"
+
+    def _state_of(self, site_id: str, content: bytes = b"") -> Message:
+        return Message(f"{self._settings.prefix}/{site_id}/state", content, True)
+
+    def _messages(
+        self, site: PublicSite, latest: dict[str, PublicObservation], reader: PublicReader
+    ) -> tuple[Message, Message]:
+        device = device_id(site.site_id)
         topic = f"{self._settings.prefix}/{site.site_id}/state"
         components: dict[str, Any] = {}
         state: dict[str, Any] = {}
@@ -119,6 +152,8 @@ class HomeAssistantPublisher:
                 found["expire_after"] = self._settings.expire_after_s
             components[quantity] = found
             state[quantity] = row.value if row.value is not None and math.isfinite(row.value) else None
+            if quantity in TOTALS:
+                state[quantity] = self._total(row, reader)
         state["observed_at"] = iso_utc(max((row.observed_at_ms for row in latest.values()), default=0))
         document: dict[str, Any] = {
             "dev": {
@@ -133,8 +168,25 @@ class HomeAssistantPublisher:
             "availability_topic": self._available,
             "qos": 1,
         }
-        where = f"{self._settings.discovery}/device/{device}/config"
-        return Message(where, _json(document), True), Message(topic, _json(state), True)
+        return Message(self._where(site.site_id), _json(document), True), self._state_of(
+            site.site_id, _json(state)
+        )
+
+    def _total(self, row: PublicObservation, reader: PublicReader) -> float:
+        """Return the sum of the day of the newest observation: total_increasing starts again at midnight."""
+        moment = datetime.fromtimestamp(row.observed_at_ms / 1000, ZoneInfo(self._settings.time_zone))
+        midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        start_ms = int(midnight.timestamp() * 1000)
+        rows = reader.series(row.site_id, row.quantity, start_ms, row.observed_at_ms + 1)
+        values = [one.value for one in rows if one.value is not None and math.isfinite(one.value)]
+        return round(sum(values), 6)
+
+
+def device_id(site_id: str) -> str:
+    """Return the id of a site's device: letters, digits, _ and - only, and never that of another site."""
+    clean = re.sub(r"[^A-Za-z0-9_-]", "_", site_id)
+    mark = "" if clean == site_id else "_" + blake2b(site_id.encode(), digest_size=3).hexdigest()
+    return f"meetnet_{clean}{mark}"
 
 
 def _json(content: Any) -> bytes:

@@ -14,6 +14,7 @@ from gateway.model import PublicObservation, PublicReader, PublicSite
 from gateway.publish.base import Outcome, Packed, Parcel, Rejection
 from gateway.publish.mqtt_link import BrokerSettings, Message, MqttLink, check_broker
 from gateway.publish.posting import check_between
+from gateway.publish.sitebook import News
 
 PARCEL_ROWS = 200
 
@@ -71,6 +72,23 @@ class MqttPublisher:
             [Parcel(tuple(part), [self._message(row, sites, newest) for row in part]) for part in parts],
             rejections,
         )
+
+    def announce(self, news: News, reader: PublicReader) -> Sequence[Parcel]:
+        """Retain the newest values anew where a site changed; take them off where it is gone."""
+        changed = {site.site_id: site for site in news.changed}
+        rows = [row for row in reader.latest() if row.site_id in changed]
+        newest = {(row.site_id, row.quantity): row.position for row in rows}
+        messages = [
+            self._message(row, changed, newest)
+            for row in rows
+            if all(one is None or math.isfinite(one) for one in (row.value, row.raw_value))
+        ]
+        messages += [
+            Message(f"{self._settings.prefix}/{site_id}/{quantity}", b"", True)
+            for site_id, told in news.gone.items()
+            for quantity in told.quantities
+        ]
+        return [Parcel((), messages[at : at + PARCEL_ROWS]) for at in range(0, len(messages), PARCEL_ROWS)]
 
     async def send(self, parcel: Parcel, attempt: int) -> Outcome:
         """Send one parcel."""

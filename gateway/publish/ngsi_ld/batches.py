@@ -32,10 +32,15 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Entities of one model for one request; late ones are a request each."""
+    """Entities of one model for one request; late ones are a request each.
+
+    is_news: what changed of sites. gone: ids to delete instead.
+    """
 
     items: tuple[Item, ...]
     is_late: bool = False
+    is_news: bool = False
+    gone: tuple[str, ...] = ()
 
 
 def is_late(row: PublicObservation, newest: PublicObservation | None) -> bool:

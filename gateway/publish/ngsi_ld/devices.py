@@ -17,19 +17,24 @@ from gateway.publish.ngsi_ld.settings import NgsiLdSettings
 DEVICE = Model("Device", "Device", {})
 DEVICE_MODEL = Model("DeviceModel", "Device", {})
 
-# Our quantity -> controlledProperty, by the model's list.
+# Our quantity -> controlledProperty, by the model's list; levels of sound are found by their names.
 CONTROLLED = {
     "pm1": "airPollution", "pm2_5": "airPollution", "pm4": "airPollution", "pm10": "airPollution",
     "co2": "airPollution", "voc_index": "airPollution", "nox_index": "airPollution",
-    "temperature": "temperature", "relative_humidity": "humidity", "pressure": "atmosphericPressure",
-    "laeq": "noiseLevel", "lafmax": "noiseLevel", "lafmin": "noiseLevel", "la10": "noiseLevel",
-    "la50": "noiseLevel", "la90": "noiseLevel", "lceq": "noiseLevel", "lcpeak": "noiseLevel",
-    "la1": "noiseLevel", "la95": "noiseLevel", "la99": "noiseLevel", "lasmax": "noiseLevel",
-    "lzeq": "noiseLevel",
-    "filling_level": "fillingLevel", "distance": "fillingLevel", "precipitation": "precipitation",
+    "temperature": "temperature", "dew_point": "temperature", "relative_humidity": "humidity",
+    "pressure": "atmosphericPressure", "filling_level": "fillingLevel", "distance": "fillingLevel",
+    "distance_light": "fillingLevel", "fill_volume": "fillingLevel", "precipitation": "precipitation",
     "rain_tips": "precipitation", "soil_moisture": "soilMoisture", "battery": "batteryLife",
 }  # fmt: skip
+_LEVELS = ("la", "lc", "lz")
 ALWAYS = {"air": "airPollution", "noise": "noiseLevel", "bin": "fillingLevel", "garden": "weatherConditions"}
+# What a node of each kind is for.
+TYPICAL = {
+    "air": ("pm2_5", "pm10", "temperature", "relative_humidity"),
+    "noise": ("laeq",),
+    "bin": ("filling_level", "distance", "temperature"),
+    "garden": ("temperature", "relative_humidity", "precipitation", "soil_temperature", "soil_moisture"),
+}
 TITLES = {
     "air": "Meetnet air node",
     "noise": "Meetnet noise node",
@@ -64,15 +69,15 @@ def device(site: PublicSite, settings: NgsiLdSettings) -> Entity:
 
 def device_model(kind: str, settings: NgsiLdSettings) -> Entity:
     """Return the DeviceModel of a kind of site."""
-    attributes = MODELS[kind].attributes
+    attributes = [MODELS[kind].attributes[name] for name in TYPICAL[kind]]
     return {
         "id": entity_id("DeviceModel", kind, settings),
         "type": "DeviceModel",
         "name": as_property(TITLES[kind]),
         "category": as_property(["sensor"]),
-        "controlledProperty": as_property(_controlled(kind, tuple(attributes))),
+        "controlledProperty": as_property(_controlled(kind, TYPICAL[kind])),
         "function": as_property(["sensing"]),
-        "supportedUnits": as_property(sorted({attribute.unit_code for attribute in attributes.values()})),
+        "supportedUnits": as_property(sorted({one.unit_code for one in attributes if one.unit_code})),
         "manufacturerName": as_property("Meetnet"),
         "brandName": as_property("Meetnet"),
         "modelName": as_property(kind),
@@ -80,4 +85,7 @@ def device_model(kind: str, settings: NgsiLdSettings) -> Entity:
 
 
 def _controlled(kind: str, quantities: Sequence[str]) -> list[str]:
-    return sorted({ALWAYS[kind]} | {CONTROLLED[name] for name in quantities if name in CONTROLLED})
+    found = {CONTROLLED[name] for name in quantities if name in CONTROLLED}
+    if any(name.startswith(_LEVELS) for name in quantities):
+        found.add("noiseLevel")
+    return sorted({ALWAYS[kind]} | found)

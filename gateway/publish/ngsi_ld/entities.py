@@ -21,6 +21,7 @@ from gateway.exports import iso_utc
 from gateway.model import PublicObservation, PublicSite
 from gateway.publish.ngsi_ld.models import Attribute, Model
 from gateway.publish.ngsi_ld.settings import NgsiLdSettings
+from wire import measurements
 
 RAW_DATASET = "urn:ngsi-ld:Dataset:meetnet:raw"
 DOUBTFUL_STATES = frozenset({"warmup", "overload", "degraded", "gap"})
@@ -55,8 +56,13 @@ class EntityWriter:
         self._heads: dict[tuple[Any, ...], str] = {}
         self._tails: dict[tuple[Any, ...], tuple[str, str]] = {}
 
-    def write(self, site: PublicSite, model: Model, rows: Sequence[PublicObservation]) -> tuple[str, str]:
-        """Return (id, JSON text without @context) of a site's rows of one moment. Each row has a value."""
+    def write(
+        self, site: PublicSite, model: Model, rows: Sequence[PublicObservation], added: str = ""
+    ) -> tuple[str, str]:
+        """Return (id, JSON text without @context) of a site's rows of one moment. Each row has a value.
+
+        added: JSON text of further attributes, with a comma before each.
+        """
         observed_at_ms = rows[0].observed_at_ms
         moment = iso_utc(observed_at_ms)
         name = entity_id(model.type, site.site_id, self._settings)
@@ -68,8 +74,15 @@ class EntityWriter:
             parts.append(f',"dateObserved":{_MOMENT % moment}')
         for row in rows:
             parts.append(self._attribute(row, model, moment))
-        parts.append("}")
+            if row.quantity == "events" and int(row.value or 0) & measurements.EVENT_EMPTIED:
+                parts.append(f',"dateLastEmptying":{_MOMENT % moment}')
+        parts.append(added + "}")
         return name, "".join(parts)
+
+    def about(self, site: PublicSite, model: Model) -> tuple[str, str]:
+        """Return (id, JSON text) of what an entity says of its site, without any value."""
+        name = entity_id(model.type, site.site_id, self._settings)
+        return name, self._head(name, site, model) + "}"
 
     def _head(self, name: str, site: PublicSite, model: Model) -> str:
         key = (name, site.name, site.longitude, site.latitude, site.precision_m, site.licence)
@@ -86,7 +99,8 @@ class EntityWriter:
             found = _bounded(self._tails)[key] = _tails(row, attribute)
         tail, raw_tail = found
         value: Any = row.value
-        shown = f'{{"type":"Property","value":{_scaled(value, attribute)!r},"observedAt":"{moment}"{tail}'
+        text = f'"{word_of(value, attribute)}"' if attribute.words else repr(_scaled(value, attribute))
+        shown = f'{{"type":"Property","value":{text},"observedAt":"{moment}"{tail}'
         if row.method == "none" or row.raw_value is None:
             return f',"{attribute.name}":{shown}'
         raw = _scaled(row.raw_value, attribute)
@@ -94,6 +108,11 @@ class EntityWriter:
             f',"{attribute.name}":[{shown},{{"type":"Property","value":{raw!r},"observedAt":"{moment}"'
             f"{raw_tail}]"
         )
+
+
+def word_of(value: float, attribute: Attribute) -> str:
+    """Return the word for a set of bits."""
+    return next((word for bit, word in attribute.words if int(value) & bit), "ok")
 
 
 def temporal(entity_now: Entity, model: Model) -> Entity:
@@ -148,7 +167,7 @@ def _tails(row: PublicObservation, attribute: Attribute) -> tuple[str, str]:
     """Return what follows number and moment, of the shown value and of the raw one."""
     is_doubtful = bool(row.flags) or row.state in DOUBTFUL_STATES
     shared: Entity = {
-        "unitCode": attribute.unit_code,
+        **({"unitCode": attribute.unit_code} if attribute.unit_code else {}),
         "quality": as_property("doubtful" if is_doubtful else "good"),
         "sensorState": as_property(row.state),
     }

@@ -7,8 +7,9 @@ broker's clock back: it goes to the temporal interface, as history.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import httpx
 
@@ -19,11 +20,14 @@ from gateway.publish.ngsi_ld.answers import Verdict, batch_result, judge, reason
 from gateway.publish.ngsi_ld.batches import Batch, Item, batches_of, is_late, once_each
 from gateway.publish.ngsi_ld.contexts import body_context, context_address
 from gateway.publish.ngsi_ld.devices import DEVICE, DEVICE_MODEL, device, device_model
-from gateway.publish.ngsi_ld.entities import EntityWriter, dumps, refusal, temporal
+from gateway.publish.ngsi_ld.entities import EntityWriter, dumps, entity_id, refusal, temporal
 from gateway.publish.ngsi_ld.models import MODELS
 from gateway.publish.ngsi_ld.settings import NgsiLdSettings
+from gateway.publish.ngsi_ld.sounddays import day_texts
+from gateway.publish.sitebook import News
 
 UPSERT = "/ngsi-ld/v1/entityOperations/upsert?options=update"
+DELETE = "/ngsi-ld/v1/entityOperations/delete"
 TEMPORAL = "/ngsi-ld/v1/temporal/entities"
 ENTITIES = "/ngsi-ld/v1/entities"
 NO_BATCH = frozenset({404, 405, 501})  # what a broker without a batch interface answers to it
@@ -70,13 +74,47 @@ class NgsiLdPublisher:
         late_positions = {row.position for row in late}
         current = [row for row in sendable if row.position not in late_positions]
         batches = [Batch(tuple(items)) for items in self._device_items(sendable, sites)]
-        batches += batches_of(self._items(current, sites), self._settings.max_entities)
+        noise = frozenset(site.site_id for site in sites.values() if site.kind == "noise")
+        days = day_texts(current, noise, reader, ZoneInfo(self._settings.time_zone)) if noise else {}
+        batches += batches_of(self._items(current, sites, days), self._settings.max_entities)
         batches += [Batch((item,), is_late=True) for item in self._items(late, sites)]
         return Packed([_parcel(batch) for batch in batches], rejections)
+
+    def announce(self, news: News, reader: PublicReader) -> Sequence[Parcel]:
+        """Update what entities say of changed sites; delete those of sites that are gone, where asked to."""
+        sites = {site.site_id: site for site in reader.sites()}
+        changed = [sites[site.site_id] for site in news.changed if site.site_id in sites]
+        found: list[Batch] = []
+        for model in {MODELS[site.kind].type: MODELS[site.kind] for site in changed}.values():
+            items = [
+                Item(*self._writer.about(site, model), model)
+                for site in changed
+                if MODELS[site.kind] is model
+            ]
+            found += batches_of(items, self._settings.max_entities)
+        if self._settings.devices:
+            items = [
+                Item(one["id"], dumps(one), DEVICE)
+                for one in (device(site, self._settings) for site in changed)
+            ]
+            found += batches_of(items, self._settings.max_entities)
+        parcels = [Parcel((), Batch(batch.items, is_news=True)) for batch in found]
+        gone = [
+            entity_id(name, site_id, self._settings)
+            for site_id, told in news.gone.items()
+            for name in (MODELS[told.kind].type, *(("Device",) if self._settings.devices else ()))
+        ]
+        if gone and self._settings.withdrawn == "delete":
+            parcels.append(Parcel((), Batch((), is_news=True, gone=tuple(gone))))
+        return parcels
 
     async def send(self, parcel: Parcel, attempt: int) -> Outcome:
         """Send one batch."""
         batch: Batch = parcel.content
+        if batch.gone:
+            return await self._delete(parcel, batch.gone)
+        if batch.is_news:
+            return await self._send_upsert(batch.items, attempt)
         if batch.is_late:
             return await self._send_late(batch, attempt)
         if not parcel.rows:
@@ -111,8 +149,13 @@ class NgsiLdPublisher:
                 sendable.append(row)
         return sendable, rejections
 
-    def _items(self, rows: Sequence[PublicObservation], sites: dict[str, PublicSite]) -> list[Item]:
-        """Return an entity a site and moment, by time."""
+    def _items(
+        self,
+        rows: Sequence[PublicObservation],
+        sites: dict[str, PublicSite],
+        days: Mapping[int, str] | None = None,
+    ) -> list[Item]:
+        """Return an entity a site and moment, by time. days: what to add, by position of a row."""
         moments: dict[tuple[int, str], list[PublicObservation]] = {}
         for row in rows:
             moments.setdefault((row.observed_at_ms, row.site_id), []).append(row)
@@ -121,7 +164,9 @@ class NgsiLdPublisher:
             site = sites[key[1]]
             model = MODELS[site.kind]
             for together in once_each(moments[key]):
-                items.append(Item(*self._writer.write(site, model, together), model, tuple(together)))
+                added = "".join(days.get(row.position, "") for row in together) if days else ""
+                written = self._writer.write(site, model, together, added)
+                items.append(Item(*written, model, tuple(together)))
         return items
 
     def _device_items(
@@ -259,6 +304,25 @@ class NgsiLdPublisher:
             outcome = _merged(outcome, await self._send_upsert(part, attempt))
         return outcome
 
+    async def _delete(self, parcel: Parcel, names: Sequence[str]) -> Outcome:
+        """Delete entities; one that is not there is as good as deleted."""
+        if self._has_batch:
+            answer = await self._request("POST", DELETE, dumps(list(names)))
+            if isinstance(answer, str):
+                return Outcome((), parcel, answer)
+            if answer.status_code not in NO_BATCH:
+                passes = judge(answer) is Verdict.RETRY
+                return Outcome((), parcel if passes else None, reason(answer), retry_after_s(answer))
+        for name in names:
+            answer = await self._request("DELETE", f"{ENTITIES}/{quote(name, safe=':')}", "")
+            if isinstance(answer, str):
+                return Outcome((), parcel, answer)
+            if judge(answer) is Verdict.RETRY and answer.status_code != 404:
+                return Outcome((), parcel, reason(answer), retry_after_s(answer))
+        for name in names:
+            self._devices_sent.pop(name, None)
+        return Outcome()
+
     async def _send_late(self, batch: Batch, attempt: int) -> Outcome:
         item = batch.items[0]
         history = Item(item.id, dumps(temporal(item.entity, item.model)), item.model, item.rows)
@@ -294,13 +358,19 @@ class NgsiLdPublisher:
             headers["content-type"] = "application/ld+json"
             context = f',"@context":{dumps(body_context(model, settings))}}}'
             texts = [text[:-1] + context for text in texts]
-        content = (f"[{','.join(texts)}]" if is_list else texts[0]).encode()
+        content = f"[{','.join(texts)}]" if is_list else texts[0]
+        return await self._request(method, path, content, headers)
+
+    async def _request(
+        self, method: str, path: str, content: str, headers: dict[str, str] | None = None
+    ) -> httpx.Response | str:
+        headers = headers or {"content-type": "application/json"}
         try:
-            return await self._connection().request(method, path, content=content, headers=headers)
+            return await self._connection().request(method, path, content=content.encode(), headers=headers)
         except httpx.TimeoutException:
-            return f"no answer within {settings.timeout_s:g} s"
+            return f"no answer within {self._settings.timeout_s:g} s"
         except httpx.ConnectError as error:
-            return f"cannot be reached at {settings.url}: {error}"
+            return f"cannot be reached at {self._settings.url}: {error}"
         except httpx.HTTPError as error:
             return f"{type(error).__name__}: {error}"
 

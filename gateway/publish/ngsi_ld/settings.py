@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from gateway.errors import ConfigError
 
@@ -27,8 +28,11 @@ class NgsiLdSettings:
     provider: dataProvider of each entity, "" to leave it out.
     noise_average_s: time over which a noise node averages; dateObservedFrom lies that long before
         dateObservedTo. 0 says nothing about it: both are the same moment.
+    time_zone: whose days Lden is of.
     max_entities: at most so many entities in one request.
     devices: also publish a Device a site and a DeviceModel a kind; their ids follow from site and kind.
+    withdrawn: what becomes of a site's entities when its host takes the consent back: "keep" them as they
+        are at the broker, or "delete" them there.
     batch: "auto" goes over to one entity a request if the broker has no batches; "never" starts so.
     timeout_s: longest wait for an answer.
     """
@@ -42,8 +46,10 @@ class NgsiLdSettings:
     network: str = "meetnet"
     provider: str = ""
     noise_average_s: int = 0
+    time_zone: str = "Europe/Brussels"
     max_entities: int = 100
     devices: bool = True
+    withdrawn: str = "keep"
     batch: str = "auto"
     timeout_s: float = 20.0
     core_context: str = CORE_CONTEXT
@@ -69,6 +75,14 @@ class NgsiLdSettings:
             raise ConfigError(f"publish.{self.name}.max_entities", "must be 1 to 1000, for example 100")
         if self.batch not in ("auto", "never"):
             raise ConfigError(f"publish.{self.name}.batch", 'must be "auto" or "never"')
+        if self.withdrawn not in ("keep", "delete"):
+            raise ConfigError(f"publish.{self.name}.withdrawn", 'must be "keep" or "delete"')
+        try:
+            ZoneInfo(self.time_zone)
+        except (ValueError, OSError, KeyError):
+            raise ConfigError(
+                f"publish.{self.name}.time_zone", "must be a name like Europe/Brussels"
+            ) from None
         if not 0 <= self.noise_average_s <= 86400:
             raise ConfigError(f"publish.{self.name}.noise_average_s", "must be 0 to 86400 seconds")
         if not 0.1 <= self.timeout_s <= 600:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from gateway.exports import iso_utc
 from gateway.model import PublicObservation, PublicSite
-from gateway.publish.ngsi_ld.entities import DOUBTFUL_STATES
+from gateway.publish.ngsi_ld.entities import DOUBTFUL_STATES, word_of
 from gateway.publish.ngsi_ld.models import Attribute, Model
 from gateway.publish.ngsi_v2.settings import NgsiV2Settings
 
@@ -34,12 +34,8 @@ def entity_id(model: Model, site_id: str, settings: NgsiV2Settings) -> str:
     return f"urn:ngsi-ld:{model.type}:{settings.network}:{quote(site_id, safe='-._~')}"
 
 
-def entity(
-    site: PublicSite, model: Model, rows: Sequence[PublicObservation], settings: NgsiV2Settings
-) -> Entity:
-    """Return the entity of a site's rows of one moment. Each row has a value."""
-    observed_at_ms = rows[0].observed_at_ms
-    moment = _moment(observed_at_ms)
+def about(site: PublicSite, model: Model, settings: NgsiV2Settings) -> Entity:
+    """Return what an entity says of its site, without any value."""
     found: Entity = {
         "id": entity_id(model, site.site_id, settings),
         "type": model.type,
@@ -50,10 +46,20 @@ def entity(
         },
         "positionPrecision": {"type": "Number", "value": site.precision_m},
         "license": _text(site.licence),
-        "TimeInstant": moment,
     }
     if settings.provider:
         found["dataProvider"] = _text(settings.provider)
+    return found
+
+
+def entity(
+    site: PublicSite, model: Model, rows: Sequence[PublicObservation], settings: NgsiV2Settings
+) -> Entity:
+    """Return the entity of a site's rows of one moment. Each row has a value."""
+    observed_at_ms = rows[0].observed_at_ms
+    moment = _moment(observed_at_ms)
+    found = about(site, model, settings)
+    found["TimeInstant"] = moment
     if model.type == "NoiseLevelObserved":
         found["dateObservedFrom"] = _moment(observed_at_ms - settings.noise_average_s * 1000)
         found["dateObservedTo"] = moment
@@ -74,7 +80,7 @@ def _value(
     is_doubtful = bool(row.flags) or row.state in DOUBTFUL_STATES
     metadata = {
         "TimeInstant": _moment(row.observed_at_ms),
-        "unitCode": _text(attribute.unit_code),
+        **({"unitCode": _text(attribute.unit_code)} if attribute.unit_code else {}),
         "quality": _text("doubtful" if is_doubtful else "good"),
         "sensorState": _text(row.state),
         "method": _text(method),
@@ -82,6 +88,8 @@ def _value(
     }
     if row.flags:
         metadata["qualityFlags"] = _text(" ".join(row.flags))
+    if attribute.words:
+        return {"type": "Text", "value": word_of(value, attribute), "metadata": metadata}
     scaled = value if attribute.scale == 1.0 else round(value * attribute.scale, 6)
     return {"type": "Number", "value": scaled, "metadata": metadata}
 

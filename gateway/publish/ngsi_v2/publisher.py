@@ -20,8 +20,9 @@ from gateway.publish.ngsi_ld.answers import Verdict, judge, reason, retry_after_
 from gateway.publish.ngsi_ld.batches import is_late, once_each
 from gateway.publish.ngsi_ld.entities import dumps, refusal
 from gateway.publish.ngsi_ld.models import MODELS
-from gateway.publish.ngsi_v2.entities import entity
+from gateway.publish.ngsi_v2.entities import about, entity
 from gateway.publish.ngsi_v2.settings import NgsiV2Settings
+from gateway.publish.sitebook import News
 
 UPDATE = "/v2/op/update"
 PATIENCE = 8  # tries of one entity that the broker answers with 500
@@ -81,6 +82,12 @@ class NgsiV2Publisher:
             for together in once_each(found)
         ]
         return Packed([_parcel(part) for part in self._requests(items)], rejections)
+
+    def announce(self, news: News, reader: PublicReader) -> Sequence[Parcel]:
+        """Append what changed sites are now. Entities of sites that are gone stay as they are."""
+        found = [about(site, MODELS[site.kind], self._settings) for site in news.changed]
+        items = [Item(one["id"], dumps(one), ()) for one in found]
+        return [_parcel(part) for part in self._requests(items)]
 
     async def send(self, parcel: Parcel, attempt: int) -> Outcome:
         """Send one request."""

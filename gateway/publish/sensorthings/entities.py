@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -50,19 +51,34 @@ class Entities:
         if found is not None:
             await self._thing(site)
             return found, feature
-        prop = observed_property(stream.quantity)
         body = {
             "name": name,
-            "description": f"{prop['name']} at {site.name or site.site_id}"
-            + (", as measured, before correction" if stream.is_raw else ""),
+            **_about_stream(stream, site),
             "observationType": OM_MEASUREMENT,
             "unitOfMeasurement": unit_of_measurement(unit),
-            "properties": {"licence": site.licence, "quantity": stream.quantity, "raw": stream.is_raw},
             "Thing": {"@iot.id": await self._thing(site)},
             "Sensor": {"@iot.id": await self._sensor(site.kind, stream.quantity)},
             "ObservedProperty": {"@iot.id": await self._property(stream.quantity)},
         }
         return await self._have("Datastreams", name, body), feature
+
+    async def tell(self, site: PublicSite, quantities: Sequence[str]) -> None:
+        """Bring the server up to date with a site that it knows; raise EntityError."""
+        name = self._name(site.site_id)
+        thing = self._ids.get(f"Things {name}")
+        if thing is None:
+            return
+        location = await self._location(site)
+        body = {**self._about(site), "Locations": [{"@iot.id": location}]}
+        await self._ask("PATCH", f"/Things({literal(thing)})", body)
+        self._ids[f"link {name}"] = location
+        self._write()
+        for stream in (
+            Stream(site.site_id, quantity, raw) for quantity in quantities for raw in (False, True)
+        ):
+            found = self._ids.get(f"Datastreams {self._name(stream.key)}")
+            if found is not None:
+                await self._ask("PATCH", f"/Datastreams({literal(found)})", _about_stream(stream, site))
 
     def forget(self) -> None:
         """Forget all ids: they are looked up again, and made where they are gone."""
@@ -79,12 +95,7 @@ class Entities:
         location = await self._location(site)
         name = self._name(site.site_id)
         link = f"{name} {location}"
-        body = {
-            "name": name,
-            "description": site.name or site.site_id,
-            "properties": {"site": site.site_id, "kind": site.kind, "licence": site.licence},
-            "Locations": [{"@iot.id": location}],
-        }
+        body = {"name": name, **self._about(site), "Locations": [{"@iot.id": location}]}
         was_known = f"Things {name}" in self._ids
         thing = await self._have("Things", name, body)
         if was_known and link not in self._linked and self._ids.get(f"link {name}") != location:
@@ -94,6 +105,12 @@ class Entities:
             self._write()
         self._linked.add(link)
         return thing
+
+    def _about(self, site: PublicSite) -> dict[str, Any]:
+        return {
+            "description": site.name or site.site_id,
+            "properties": {"site": site.site_id, "kind": site.kind, "licence": site.licence},
+        }
 
     async def _location(self, site: PublicSite) -> Id:
         name = self._name(f"{site.site_id}@{site.longitude},{site.latitude}")
@@ -177,6 +194,14 @@ class Entities:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._path)
+
+
+def _about_stream(stream: Stream, site: PublicSite) -> dict[str, Any]:
+    raw = ", as measured, before correction" if stream.is_raw else ""
+    return {
+        "description": f"{observed_property(stream.quantity)['name']} at {site.name or site.site_id}{raw}",
+        "properties": {"licence": site.licence, "quantity": stream.quantity, "raw": stream.is_raw},
+    }
 
 
 def literal(entity_id: Id) -> str:

@@ -29,6 +29,7 @@ from gateway.publish.posting import HttpClient, Verdict, judge, reason, retry_af
 from gateway.publish.sensorthings.entities import Entities, EntityError, Id, literal
 from gateway.publish.sensorthings.settings import SensorThingsSettings
 from gateway.publish.sensorthings.vocabulary import Stream, parameters, quality, results
+from gateway.publish.sitebook import News
 
 COMPONENTS = ["phenomenonTime", "resultTime", "result", "resultQuality", "parameters", "FeatureOfInterest/id"]
 ASK_ROWS = 100  # a page that every server allows
@@ -114,8 +115,19 @@ class SensorThingsPublisher:
             parcels.append(_parcel(points, sites))
         return Packed(parcels, rejections)
 
+    def announce(self, news: News, reader: PublicReader) -> Sequence[Parcel]:
+        """Bring Things, Locations and Datastreams of changed sites up to date. What is gone stays there."""
+        sites = {site.site_id: site for site in reader.sites()}
+        return [Parcel((), sites[one.site_id]) for one in news.changed if one.site_id in sites]
+
     async def send(self, parcel: Parcel, attempt: int) -> Outcome:
         """Send one parcel."""
+        if isinstance(parcel.content, PublicSite):
+            try:
+                await self._entities.tell(parcel.content, parcel.content.quantities)
+            except EntityError as error:
+                return Outcome((), parcel, str(error))
+            return Outcome()
         load: _Load = parcel.content
         try:
             places = await self._places(load)

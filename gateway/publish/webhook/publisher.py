@@ -31,6 +31,7 @@ from gateway.publish.posting import (
     reason,
     retry_after_s,
 )
+from gateway.publish.sitebook import News
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +104,20 @@ class WebhookPublisher:
             parcels.append(Parcel(tuple(part), body.encode()))
         return Packed(parcels, bad)
 
+    def announce(self, news: News, reader: PublicReader) -> Sequence[Parcel]:
+        """Make one delivery of what changed: sites as they are now, and which are gone."""
+        names = ("site_id", "name", "kind", "longitude", "latitude", "precision_m", "licence")
+        changed = [{name: getattr(site, name) for name in names} for site in news.changed]
+        data = {"changed": changed, "gone": sorted(news.gone)}
+        body = json.dumps({"type": "sites", "data": data}, ensure_ascii=False, allow_nan=False)
+        return [Parcel((), body.encode())]
+
     async def send(self, parcel: Parcel, attempt: int) -> Outcome:
         """Send one delivery."""
         body: bytes = parcel.content
-        name = f"{self.name}.{parcel.rows[0].position}.{parcel.rows[-1].position}"
+        name = f"{self.name}.sites.{hashlib.sha256(body).hexdigest()[:24]}"
+        if parcel.rows:
+            name = f"{self.name}.{parcel.rows[0].position}.{parcel.rows[-1].position}"
         stamp = str(self._clock.now_ms() // 1000)
         signed = hmac.new(self._settings.key(), f"{name}.{stamp}.".encode() + body, hashlib.sha256).digest()
         headers = {

@@ -19,10 +19,11 @@ from referencing import Registry, Resource
 
 from gateway.counters import Counters
 from gateway.publish.ngsi_ld import NgsiLdPublisher, NgsiLdSettings, context_documents
-from gateway.publish.ngsi_ld.contexts import OWN_TERMS, VOCABULARY, body_context
-from gateway.publish.ngsi_ld.devices import DEVICE
+from gateway.publish.ngsi_ld.contexts import VOCABULARY, body_context, bundled
+from gateway.publish.ngsi_ld.devices import DEVICE, DEVICE_MODEL
 from gateway.publish.ngsi_ld.entities import RAW_DATASET
-from gateway.publish.ngsi_ld.models import MODELS
+from gateway.publish.ngsi_ld.models import HOUSEKEEPING, MODELS
+from gateway.publish.quantities import quantity_units
 from gateway.units import UNITS
 from tests.gateway.memory_reader import NOW_MS, MemoryReader
 from wire.measurements import MEASUREMENTS
@@ -32,6 +33,7 @@ with pytest.MonkeyPatch.context() as patch:
     patch.setitem(sys.modules, "requests", None)
     from pyld import jsonld
 
+NQUADS = {"format": "application/n-quads"}
 NGSI = "https://uri.etsi.org/ngsi-ld/"
 KINDS = {
     "air": "AirQualityObserved",
@@ -50,6 +52,9 @@ VALUES = {
         "relative_humidity": 81.0,
         "pressure": 1013.2,
         "co2": 431.0,
+        "voc_index": 101.5,
+        "pm2_5_max": 12.5,
+        "dew_point": -4.5,
     },
     "noise": {
         "laeq": 55.1,
@@ -60,9 +65,32 @@ VALUES = {
         "la90": 45.6,
         "lceq": 63.7,
         "lcpeak": 92.8,
+        "la1": 68.5,
+        "la95": 44.5,
+        "la99": 43.5,
+        "lasmax": 69.5,
+        "lzeq": 64.5,
+        "laeq_1s": 54.5,
+        "lzeq_31_5hz": 57.0,
+        "temperature": 12.5,
     },
-    "bin": {"filling_level": 37.5, "distance": 640.0},
-    "garden": {"temperature": 21.5, "relative_humidity": 55.5, "precipitation": 0.279, "pressure": 1004.5},
+    "bin": {
+        "filling_level": 37.5,
+        "distance": 640.0,
+        "events": 17.0,
+        "fill_volume": 420.0,
+        "lid_openings": 31.0,
+        "tilt": 2.5,
+    },
+    "garden": {
+        "temperature": 21.5,
+        "relative_humidity": 55.5,
+        "precipitation": 0.279,
+        "pressure": 1004.5,
+        "dew_point": 12.25,
+        "soil_temperature": 14.75,
+        "soil_moisture": 31.5,
+    },
 }
 EXPECTED = {
     "air": {
@@ -74,6 +102,9 @@ EXPECTED = {
         "relativeHumidity": 0.81,
         "pressure": 1013.2,
         "co2": 431.0,
+        "vocIndex": 101.5,
+        "pm25Max": 12.5,
+        "dewPoint": -4.5,
     },
     "noise": {
         "LAeq": 55.1,
@@ -84,17 +115,43 @@ EXPECTED = {
         "LA90": 45.6,
         "LCeq": 63.7,
         "LCpeak": 92.8,
+        "LA1": 68.5,
+        "LA95": 44.5,
+        "LA99": 43.5,
+        "LASmax": 69.5,
+        "LZeq": 64.5,
+        "LAeq1s": 54.5,
+        "LZeq_31_5Hz": 57.0,
+        "temperature": 12.5,
     },
-    "bin": {"fillingLevel": 0.375, "distanceToContent": 640.0},
+    "bin": {
+        "fillingLevel": 0.375,
+        "distanceToContent": 640.0,
+        "status": "lidOpen",
+        "contentVolume": 420.0,
+        "lidOpenings": 31.0,
+        "tilt": 2.5,
+    },
     "garden": {
         "temperature": 21.5,
         "relativeHumidity": 0.555,
         "precipitation": 0.279,
         "atmosphericPressure": 1004.5,
+        "dewPoint": 12.25,
+        "soilTemperature": 14.75,
+        "soilMoisture": 31.5,
     },
 }
-OURS = {"LAmin", "LA10", "LA50", "LA90", "LCeq", "LCpeak", "distanceToContent"}
-UNIT_OF = {row[1]: row[2] for row in MEASUREMENTS} | {"filling_level": "%", "precipitation": "mm"}
+OURS = {
+    "air": {"vocIndex", "pm25Max", "dewPoint"},
+    "noise": {
+        "LAmin", "LA10", "LA50", "LA90", "LCeq", "LCpeak", "LA1", "LA95", "LA99", "LASmax", "LZeq", "LAeq1s",
+        "LZeq_31_5Hz",
+    },
+    "bin": {"distanceToContent", "contentVolume", "lidOpenings", "tilt"},
+    "garden": {"soilTemperature", "soilMoisture"},
+}  # fmt: skip
+UNIT_OF = quantity_units()
 
 
 def entities(kind: str, settings: NgsiLdSettings, **row: Any) -> list[dict[str, Any]]:
@@ -166,9 +223,11 @@ def test_expansion_loses_no_value_and_sends_none_to_the_default_context(
     for name, value in EXPECTED[kind].items():
         iri = (
             VOCABULARY + name
-            if name in OURS
+            if name in OURS[kind]
             else f"https://smartdatamodels.org/dataModel.{model.subject}/{name}"
         )
+        if name == "status":  # the core context has the word
+            iri = NGSI + name
         if name == "temperature":
             iri = next(key for key in expanded if key.endswith("/temperature"))
             assert iri.startswith("https://smartdatamodels.org/") and "Device" not in iri
@@ -182,7 +241,9 @@ def test_expansion_loses_no_value_and_sends_none_to_the_default_context(
             assert one[NGSI + "observedAt"] == [
                 {"@type": NGSI + "DateTime", "@value": "2025-11-23T18:00:00.250Z"}
             ]
-            assert one[NGSI + "unitCode"][0]["@value"] in {"GQ", "CEL", "C62", "2N", "MMT", "A97", "59"}
+            if name != "status":
+                codes = {"GQ", "CEL", "C62", "2N", "MMT", "A97", "59", "LTR", "DD", "P1"}
+                assert one[NGSI + "unitCode"][0]["@value"] in codes
         assert default[VOCABULARY + "quality"][0][NGSI + "hasValue"] == [{"@value": "doubtful"}]
         assert default[VOCABULARY + "method"][0][NGSI + "hasValue"] == [{"@value": "m"}]
         assert raw[VOCABULARY + "method"][0][NGSI + "hasValue"] == [{"@value": "none"}]
@@ -250,7 +311,55 @@ def test_unit_codes_follow_the_list_of_qudt(shared: Callable[[str], Path]) -> No
         assert unit.ucum in codes or unit.unece == "C62"
     for model in MODELS.values():
         for attribute in model.attributes.values():
-            assert attribute.unit_code in listed
+            if attribute.unit_code not in ("", "4K", "OHM"):
+                assert attribute.unit_code in listed
+
+
+def test_every_quantity_of_the_table_has_a_place_in_every_model_or_is_housekeeping() -> None:
+    for model in MODELS.values():
+        left = set(quantity_units()) - set(model.attributes) - HOUSEKEEPING
+        assert left <= {"events"}
+        names = [attribute.name for attribute in model.attributes.values()]
+        assert len(names) == len(set(names))
+        for attribute in model.attributes.values():
+            assert re.fullmatch(r"[A-Za-z]\w*", attribute.name), "NGSI-LD: a name is a letter and word signs"
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_the_served_context_says_what_the_official_ones_say_and_refers_to_none(
+    kind: str, shared: Callable[[str], Path]
+) -> None:
+    settings = NgsiLdSettings(url="http://b", provider="Stad", noise_average_s=60)
+    load = offline(shared, settings)
+    found = entities(kind, settings, raw=9.5, method="m", version=2, flags=("range", "step"))
+    assert {one["type"] for one in found} == {KINDS[kind], "Device", "DeviceModel"}
+    for entity in found:
+        model = {"Device": DEVICE, "DeviceModel": DEVICE_MODEL}.get(entity["type"], MODELS[kind])
+        official = jsonld.expand(
+            {**entity, "@context": body_context(model, settings)}, {"documentLoader": load}
+        )
+
+        def refuse(url: str, options: Any) -> Any:
+            raise AssertionError(f"{url} is fetched")
+
+        served = json.loads(context_documents(settings)[f"/contexts/{model.type}.jsonld"][1])["@context"]
+        assert served == bundled(model)
+        ours = jsonld.expand({**entity, "@context": served}, {"documentLoader": refuse})
+        assert jsonld.normalize(ours, NQUADS) == jsonld.normalize(official, NQUADS)
+        assert len(jsonld.normalize(ours, NQUADS).splitlines()) > 20
+
+
+def test_what_a_bin_tells_of_itself_becomes_status_and_emptying() -> None:
+    reader = MemoryReader()
+    reader.add_site("bak", "bin")
+    for number, bits in enumerate((0, 1, 2, 4, 8, 16, 9 + 16)):
+        reader.add("bak", "events", "1", float(bits), NOW_MS + number * 60_000)
+    packed = NgsiLdPublisher(NgsiLdSettings("http://b", devices=False), Counters()).pack(reader.rows, reader)
+    found = [item.entity for parcel in packed.parcels for item in parcel.content.items]
+    words = ["ok", "ok", "moved", "dropped", "burning", "lidOpen", "burning"]
+    assert [one["status"]["value"] for one in found] == words
+    assert ["dateLastEmptying" in one for one in found] == [False, True, False, False, False, False, True]
+    assert found[1]["dateLastEmptying"]["value"]["@value"] == "2025-11-23T18:01:00Z"
 
 
 def offline(shared: Callable[[str], Path], settings: NgsiLdSettings) -> Callable[..., dict[str, Any]]:
@@ -296,7 +405,7 @@ def names_understood(
 ) -> set[str]:
     """Names whose removal changes the expansion: what a JSON-LD reader sees of them."""
     load = offline(shared, settings)
-    terms: set[str] = set(OWN_TERMS) | {"id", "type"}
+    terms: set[str] = {"id", "type"}
     stack = list(document["@context"])
     while stack:
         one = stack.pop()

@@ -24,7 +24,7 @@ def test_a_platform_away_for_three_days_delays_no_other_and_gets_everything_once
         assert isinstance(loop, VirtualLoop)
         clock = LoopClock(loop)
         reader, positions, counters = MemoryReader(), MemoryPositions(), Counters()
-        reader.add_site("a", "noise")
+        reader.add_site("a", "air")
         away, near = Broker(), Broker()
         for broker in (away, near):
             await broker.start()
@@ -43,7 +43,7 @@ def test_a_platform_away_for_three_days_delays_no_other_and_gets_everything_once
         await away.kill()
         slowest_s = 0.0
         for _ in range(3 * 24):
-            reader.add("a", "laeq", "dB(A)", 50.0 + len(reader.rows) / 10, clock.now_ms())
+            reader.add("a", "pm2_5", "ug/m3", 50.0 + len(reader.rows) / 10, clock.now_ms())
             written = loop.time()
             while len(near.history) < len(reader.rows):  # noqa: ASYNC110 - a broker knows nothing of events
                 await asyncio.sleep(5)
@@ -60,8 +60,8 @@ def test_a_platform_away_for_three_days_delays_no_other_and_gets_everything_once
         return away, near, reader, slowest_s, failures
 
     away, near, reader, slowest_s, failures = run(days(), start_us=NOW_MS * 1000)
-    name = "urn:ngsi-ld:NoiseLevelObserved:meetnet:a"
-    expected = [(name, "LAeq", iso_utc(row.observed_at_ms), row.value) for row in reader.rows]
+    name = "urn:ngsi-ld:AirQualityObserved:meetnet:a"
+    expected = [(name, "pm25", iso_utc(row.observed_at_ms), row.value) for row in reader.rows]
     assert len(expected) == 72
     assert away.history == expected
     assert near.history == expected
