@@ -6,7 +6,7 @@
     /api/observations.csv         ?from= &to= &site=      everything in that time, streamed;
                                   &decimal=comma for spreadsheets that read a decimal comma
     /api/observations.geojson     ?from= &to= &site=      at most 10,000 observations
-    /api/series.json              ?site= &quantity= &from= &to= &points=   one series, thinned for a chart
+    /api/series.json              ?site= &quantity= &from= &to= &points= &form=   one series for a chart
     /api/status                   how the gateway is doing
     /healthz                      200 when the store answers
 
@@ -24,18 +24,16 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from gateway import exports
-from gateway.model import PublicObservation, PublicSite
-from gateway.units import unit
+from gateway.model import PublicSite
 from gateway.web.context import Context
 from gateway.web.languages import N_
-from gateway.web.query import QueryError, choice, known, refuse_unknown, span, whole
-from gateway.web.thin import gap_ms, thin
-from gateway.web.view import is_doubtful
+from gateway.web.query import DAY_MS, QueryError, choice, known, refuse_unknown, span, whole
+from gateway.web.series import BUCKETS, POINTS, series_json
 
 logger = logging.getLogger("meetnet.web")
 
 GEOJSON_ROWS = 10_000
-SERIES_ROWS = 200_000
+LONGEST_SERIES_MS = 100 * 366 * DAY_MS  # at most `points` come out, however long
 OPEN = {"access-control-allow-origin": "*"}  # open data: any page may read it; there are no cookies
 
 
@@ -118,18 +116,19 @@ class Api:
     async def series(self, request: Request) -> Response:
         """Answer one series with at most `points` points, extremes kept."""
         query = request.query_params
-        refuse_unknown(query, {"site", "quantity", "from", "to", "points", "lang"})
+        refuse_unknown(query, {"site", "quantity", "from", "to", "points", "form", "lang"})
         now_ms = self._context.clock.now_ms()
-        start, end = span(query, now_ms)
+        start, end = span(query, now_ms, LONGEST_SERIES_MS)
+        form = choice(query, "form", ("fitting", POINTS, BUCKETS))
         points = whole(query, "points", 800, 16, 4000)
         reader = self._context.reader
         sites = {site.site_id: site for site in await self._context.read(reader.sites)}
         site_id = _needed(query, "site", set(sites))
         name = _needed(query, "quantity", set(sites[site_id].quantities))
-        rows = await self._context.read(lambda: reader.series(site_id, name, start, end, SERIES_ROWS))
-        return JSONResponse(
-            series_json(rows, start, end, points), headers={**OPEN, "cache-control": "no-cache"}
+        found = await self._context.read(
+            lambda: series_json(reader, site_id, name, start, end, points, "" if form == "fitting" else form)
         )
+        return JSONResponse(found, headers={**OPEN, "cache-control": "no-cache"})
 
     async def status(self, request: Request) -> Response:
         """Answer how the gateway is doing."""
@@ -163,42 +162,6 @@ class Api:
             if text is None:
                 return
             yield text
-
-
-def series_json(
-    rows: list[PublicObservation] | Any, start_ms: int, end_ms: int, points: int
-) -> dict[str, Any]:
-    """Return a series for a chart: t in seconds, v without doubt, d in doubt; null marks a gap."""
-    doubtful = [row for row in rows if row.value is not None and is_doubtful(row)]
-    good = [row for row in rows if row.value is not None and not is_doubtful(row)]
-    share = points // 4 if doubtful else 0
-    shown = [(row, False) for row in thin(good, start_ms, end_ms, points - share)]
-    shown += [(row, True) for row in thin(doubtful, start_ms, end_ms, max(share, 2))]
-    shown.sort(key=lambda pair: pair[0].observed_at_ms)
-    hole = gap_ms([*good], points, end_ms - start_ms)
-    t: list[float] = []
-    v: list[float | None] = []
-    d: list[float | None] = []
-    last_good: int | None = None
-    for row, is_suspect in shown:
-        if not is_suspect:
-            if last_good is not None and row.observed_at_ms - last_good > hole:
-                t.append((row.observed_at_ms - 1) / 1000)
-                v.append(None)
-                d.append(None)
-            last_good = row.observed_at_ms
-        t.append(row.observed_at_ms / 1000)
-        v.append(None if is_suspect else row.value)
-        d.append(row.value if is_suspect else None)
-    return {
-        "from": exports.iso_utc(start_ms),
-        "to": exports.iso_utc(end_ms),
-        "unit": unit(rows[-1].unit).symbol if rows else "",
-        "count": len(rows),
-        "t": t,
-        "v": v,
-        "d": d,
-    }
 
 
 def _next_lines(pages: Iterator[Any], sites: dict[str, PublicSite], comma: bool) -> str | None:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from gateway.clock import Clock, SystemClock
 from gateway.model import PublicReader
-from gateway.web import account, api, calibration, operator, pages, signing
+from gateway.web import account, api, calibration, operator, pages, signing, site_page
 from gateway.web.context import Context, json_error, make_context
 from gateway.web.gate import TOO_OFTEN, RefusedError
 from gateway.web.house import House
@@ -51,6 +51,7 @@ def create_app(
     app = Starlette(
         routes=[
             *pages.routes(context),
+            *site_page.routes(context),
             *calibration.routes(context),
             *api.routes(context),
             *signing.routes(context),

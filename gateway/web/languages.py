@@ -110,6 +110,14 @@ class Tongue:
         """Write a day, for example "23 nov. 2026"."""
         return self._format(ms, "d MMM y")
 
+    def weekday(self, ms: int) -> str:
+        """Write a day with its name, for example "ma 23 nov."."""
+        return self._format(ms, "EEE d MMM")
+
+    def day_of_year(self, ms: int) -> int:
+        """Return the number of the local day in its year, from 1."""
+        return self._local(ms).timetuple().tm_yday
+
     def hour(self, ms: int) -> str:
         """Write an hour with its zone's offset where the clock is put back: "02:00" comes twice then."""
         return self._format(ms, "d MMM HH:mm zzzz" if self._is_doubled(ms) else "d MMM HH:mm")

@@ -1,4 +1,4 @@
-"""The page and its parts, in the reader's language."""
+"""The map and its parts, in the reader's language."""
 
 from __future__ import annotations
 
@@ -13,23 +13,26 @@ from gateway.model import PublicObservation
 from gateway.web.context import Context
 from gateway.web.freshness import WORST_FIRST
 from gateway.web.languages import LOCALES, Tongue
-from gateway.web.query import DAY_MS, known, refuse_unknown
+from gateway.web.layers import ALL, BY_NAME, LAYERS, Layer, legend
+from gateway.web.map_rows import WEEK_HOURS, MapRows
+from gateway.web.query import DAY_MS, choice, known, refuse_unknown, whole
 from gateway.web.view import SiteView, hour_views, site_views
 from gateway.web.words import quantity
 
-FIELDS = {"site", "quantity", "lang"}
+FIELDS = {"site", "quantity", "lang", "layer", "back"}
 
 
 def routes(context: Context) -> list[Route]:
     """Return the routes."""
     pages = Pages(context)
-    found: list[Route] = [Route("/", pages.negotiate)]
+    route = context.gate.route
+    found: list[Route] = [route("/", pages.negotiate)]
     for language in LOCALES:
         found += [
-            context.gate.route(f"/{language}", pages.negotiate),
-            context.gate.route(f"/{language}/", pages.page),
-            context.gate.route(f"/{language}/part/sites", pages.sites_part),
-            context.gate.route(f"/{language}/part/site", pages.site_part),
+            route(f"/{language}", pages.negotiate),
+            route(f"/{language}/", pages.page),
+            route(f"/{language}/part/sites", pages.sites_part),
+            route(f"/{language}/part/site", pages.site_part),
         ]
     return found
 
@@ -39,6 +42,7 @@ class Pages:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._rows = MapRows(context)
 
     async def negotiate(self, request: Request) -> Response:
         """Send a reader to the page in the language that is asked for."""
@@ -68,29 +72,43 @@ class Pages:
         tongue = context.tongue(request)
         query = request.query_params
         refuse_unknown(query, FIELDS)
+        layer = BY_NAME[choice(query, "layer", tuple(BY_NAME))]
+        back = whole(query, "back", 0, 0, WEEK_HOURS)
         now_ms = context.clock.now_ms()
-        sites = await context.read(context.reader.sites)
-        latest = await context.read(context.reader.latest)
+        sites, latest = await context.read(lambda: (context.reader.sites(), context.reader.latest()))
         views = site_views(sites, latest, tongue, context.settings, now_ms)
         is_gone = may_be_gone and query.get("site", "") not in {"", *(view.site_id for view in views)}
-        chosen = None if is_gone else _chosen(views, query)
+        chosen = None if is_gone else _chosen(views, query, layer)
         values: dict[str, Any] = {
-            "sites": views,
             "site": chosen,
             "now": tongue.clock(now_ms),
             "now_iso": tongue.iso(now_ms),
+            "layer": layer,
+            "back": back,
+            "week_hours": WEEK_HOURS,
         }
+        if template != "site.html":
+            rows = await self._rows.rows(views, layer, back, tongue, now_ms)
+            measured = {name for view in views for name in view.quantities}
+            values |= {
+                "sites": rows,
+                "few": len(rows) <= 200,
+                "moment": self._rows.moment(back, tongue, now_ms),
+                "layers": [one for one in LAYERS if one is ALL or measured & set(one.quantities)],
+                "legend": legend(layer, tongue),
+            }
         if template != "sites.html":
-            values.update(await self._site_values(chosen, query, tongue, now_ms))
+            values.update(await self._site_values(chosen, query, tongue, now_ms, layer))
         return context.html(request, template, values)
 
     async def _site_values(
-        self, site: SiteView | None, query: Any, tongue: Tongue, now_ms: int
+        self, site: SiteView | None, query: Any, tongue: Tongue, now_ms: int, layer: Layer
     ) -> dict[str, Any]:
         if site is None or site.headline is None:
             return {"chosen": None, "hours": []}
-        names = {value.quantity for value in site.values}
-        name = known(query, "quantity", names) or site.headline.quantity
+        names = set(site.quantities)
+        wish = next((name for name in layer.quantities if name in names), site.headline.quantity)
+        name = known(query, "quantity", names) or wish
         chosen = next(value for value in site.values if value.quantity == name)
         reader = self._context.reader
         rows: list[PublicObservation] = list(
@@ -102,8 +120,10 @@ class Pages:
         return {"chosen": chosen, "hours": hour_views(rows, decimals, tongue)}
 
 
-def _chosen(views: list[SiteView], query: Any) -> SiteView | None:
+def _chosen(views: list[SiteView], query: Any, layer: Layer) -> SiteView | None:
     wish = known(query, "site", {view.site_id for view in views})
     if wish is None:
-        return max(views, key=lambda view: WORST_FIRST.index(view.grade), default=None)
+        wanted = set(layer.quantities)
+        fitting = [view for view in views if not wanted or wanted & set(view.quantities)]
+        return max(fitting or views, key=lambda view: WORST_FIRST.index(view.grade), default=None)
     return next(view for view in views if view.site_id == wish)

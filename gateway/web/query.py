@@ -21,7 +21,7 @@ class QueryError(Exception):
         super().__init__(message % self.places)
 
 
-def span(query: Mapping[str, str], now_ms: int) -> tuple[int, int]:
+def span(query: Mapping[str, str], now_ms: int, longest_ms: int = LONGEST_MS) -> tuple[int, int]:
     """Return (start, end) in ms from `from` and `to`; the last day when both are absent."""
     end = moment(query, "to", now_ms + 1)
     start = moment(query, "from", end - DAY_MS)
@@ -29,7 +29,7 @@ def span(query: Mapping[str, str], now_ms: int) -> tuple[int, int]:
         raise QueryError(
             "from", query.get("from", ""), N_("%(field)s: must lie before “to”. Choose an earlier moment.")
         )
-    if end - start > LONGEST_MS:
+    if end - start > longest_ms:
         raise QueryError(
             "from", query.get("from", ""), N_("%(field)s: at most 366 days at once. Ask for a shorter time.")
         )

@@ -27,6 +27,7 @@ class ValueView:
 
     quantity: str
     label: str
+    value: float | None
     number: str
     symbol: str
     age: str
@@ -56,6 +57,11 @@ class SiteView:
     def headline(self) -> ValueView | None:
         """Return the value of the site's main quantity."""
         return self.values[0] if self.values else None
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """Return what the site measures, the main quantity first."""
+        return tuple(value.quantity for value in self.values)
 
     @property
     def grade(self) -> str:
@@ -123,6 +129,7 @@ def value_view(row: PublicObservation, worth: Worth, tongue: Tongue, now_ms: int
     return ValueView(
         quantity=row.quantity,
         label=gettext(shown.label),
+        value=row.value,
         number=tongue.number(row.value, shown.decimals),
         symbol=unit(row.unit).symbol if row.value is not None else "",
         age=tongue.age(now_ms - row.observed_at_ms),

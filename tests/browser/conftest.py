@@ -15,6 +15,7 @@ import uvicorn
 
 from gateway.web import WebSettings, create_app
 from tests.gateway.memory_reader import FixedClock, MemoryReader, street
+from tests.gateway.web.people import Town
 from tools import assets, chromium
 from tools.npm import NpmError
 
@@ -45,15 +46,23 @@ class Served:
     url: str
     reader: MemoryReader
     clock: FixedClock
+    town: Town | None = None
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Served]]:
+def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     stops: list[Callable[[], None]] = []
 
-    def start(reader: MemoryReader | None = None, **settings: Any) -> Served:
+    def start(reader: MemoryReader | None = None, has_people: bool = False, **settings: Any) -> Served:
         reader, clock = reader or street(), FixedClock()
-        app = create_app(reader, lambda: {"ok": True}, clock, WebSettings(**{"refresh_s": 1, **settings}))
+        town = Town(tmp_path, reader, clock=clock) if has_people else None
+        app = create_app(
+            reader,
+            lambda: {"ok": True},
+            clock,
+            WebSettings(**{"refresh_s": 1, **settings}),
+            house=town.house if town else None,
+        )
         listener = socket.create_server(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="off"))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
@@ -65,7 +74,7 @@ def serve() -> Iterator[Callable[..., Served]]:
             listener.close()
 
         stops.append(stop)
-        return Served(f"http://127.0.0.1:{listener.getsockname()[1]}", reader, clock)
+        return Served(f"http://127.0.0.1:{listener.getsockname()[1]}", reader, clock, town)
 
     yield start
     for stop in stops:

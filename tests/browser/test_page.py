@@ -111,7 +111,7 @@ def test_the_keyboard_reaches_everything_in_order_and_keeps_its_place(
     while len(order) < 60:
         page.keyboard.press("Tab")
         where = page.evaluate(
-            "(e => e.closest('.skip, .brand, .languages, .menu, #map, #sites, #site, .files')"
+            "(e => e.closest('.skip, .brand, .languages, .menu, .tabs, .week, #map, #sites, #site, .files')"
             "?.className.split(' ')[0]"
             " + '#' + (e.closest('[id]')?.id ?? ''))(document.activeElement)"
         )
@@ -121,7 +121,7 @@ def test_the_keyboard_reaches_everything_in_order_and_keeps_its_place(
     stations = [
         name for i, name in enumerate(order) if i == 0 or order[i - 1].split("#")[0] != name.split("#")[0]
     ]
-    places = ["skip", "brand", "languages", "menu", "map", "", "site", "files"]
+    places = ["skip", "brand", "languages", "menu", "tabs", "map", "week", "card", "site", "files"]
     assert [name.split("#")[0] for name in stations] == places
     assert order.count("map#map") >= 7  # the map, its marks, its buttons
 

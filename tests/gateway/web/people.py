@@ -20,9 +20,15 @@ OWN_SITE = "tuin-1"
 class Town:
     """A page over the street in memory, where EMAILS can sign in; the host hosts `tuin-1`."""
 
-    def __init__(self, path: Path, reader: MemoryReader | None = None, **house: Any) -> None:
+    def __init__(
+        self,
+        path: Path,
+        reader: MemoryReader | None = None,
+        clock: FixedClock | None = None,
+        **house: Any,
+    ) -> None:
         self.reader = reader or street()
-        self.clock = FixedClock()
+        self.clock = clock or FixedClock()
         self.accounts = Accounts(path)
         self.mails: list[tuple[str, str, str]] = []
         for role, email in EMAILS.items():

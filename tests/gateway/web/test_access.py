@@ -26,6 +26,7 @@ TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/{lang}/"): ALL,
     ("GET", "/{lang}/part/sites"): ALL,
     ("GET", "/{lang}/part/site"): ALL,
+    ("GET", "/{lang}/site/{site_id}"): ALL,
     ("GET", "/{lang}/noise-calibration"): ALL,
     ("GET", "/api/sites.geojson"): ALL,
     ("GET", "/api/latest.json"): ALL,
@@ -91,7 +92,10 @@ async def test_every_address_as_every_role(town: Town, role: str) -> None:
         async with town.client(role) as client:
             token = await form_token(client) if role != "public" else ""
             address = (
-                path.replace("{lang}", "nl").replace("{secret}", "x").replace("{name:path}", "meetnet.css")
+                path.replace("{lang}", "nl")
+                .replace("{secret}", "x")
+                .replace("{site_id}", "tuin-1")
+                .replace("{name:path}", "meetnet.css")
             )
             address = address.replace("series.json", "series.json?site=lucht-1&quantity=pm2_5")
             fields = {"form_token": token, "email": f"{role}.new@example.org", "name": "x", "scope": "own"}

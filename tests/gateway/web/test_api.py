@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.web import create_app
 from gateway.web.query import QueryError, moment, span, whole
-from gateway.web.thin import thin
+from gateway.web.series import STEPS_MS, series_json, step_for
 from tests.gateway.memory_reader import MINUTE_MS, NOW_MS, FixedClock, MemoryReader
 from tests.gateway.web.conftest import visitor
 
@@ -105,12 +105,23 @@ async def test_a_series_has_at_most_the_points_that_were_asked_for(client: httpx
     small = (await client.get(address + "64")).json()
     assert len(small["t"]) <= 64
     assert small["t"] == sorted(small["t"])
+    assert small["step_s"] == 1800
     values = [value for value in whole_day["v"] if value is not None]
-    assert max(v for v in small["v"] if v is not None) == max(values)
-    assert min(v for v in small["v"] if v is not None) == min(values)
+    assert max(v for v in small["hi"] if v is not None) == max(values)
+    assert min(v for v in small["lo"] if v is not None) == min(values)
     for bad in ("15", "4001", "x", "-1", "1e3", "٣٣"):
         answer = await client.get(address + bad)
         assert (answer.status_code, answer.json()["field"]) == (400, "points")
+
+
+async def test_columns_of_levels_are_means_of_energy(reader: MemoryReader) -> None:
+    reader.add_site("x", "noise")
+    for i, level in enumerate((40.0, 80.0)):
+        reader.add("x", "laeq", "dB(A)", level, NOW_MS - 120_000 + i * MINUTE_MS)
+    async with visitor(create_app(reader, dict, FixedClock())) as client:
+        found = (await client.get("/api/series.json?site=x&quantity=laeq&form=buckets&points=16")).json()
+    assert [round(value, 1) for value in found["v"]] == [77.0]
+    assert (found["lo"], found["hi"], found["unit"]) == ([40.0], [80.0], "dB(A)")
 
 
 async def test_a_gap_in_a_series_is_a_gap_in_the_line() -> None:
@@ -128,18 +139,29 @@ async def test_a_gap_in_a_series_is_a_gap_in_the_line() -> None:
 @given(
     values=st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), max_size=300),
     points=st.integers(16, 60),
+    apart_ms=st.sampled_from([7, 60_000, 86_400_000]),
 )
-def test_thinning_keeps_real_rows_extremes_and_order(values: list[float | None], points: int) -> None:
+def test_no_series_has_more_points_than_pixels_or_loses_an_extreme(
+    values: list[float | None], points: int, apart_ms: int
+) -> None:
     reader = MemoryReader()
     for i, value in enumerate(values):
-        reader.add("x", "pm10", "ug/m3", value, i * 7)
-    kept = thin(reader.rows, 0, len(values) * 7 + 1, points)
-    numbers = [row.value for row in reader.rows if row.value is not None]
-    assert len(kept) <= points
-    assert kept == sorted((row for row in reader.rows if row in kept), key=lambda row: row.observed_at_ms)
+        reader.add("x", "pm10", "ug/m3", value, i * apart_ms)
+    found = series_json(reader, "x", "pm10", 0, len(values) * apart_ms + 1, points)
+    assert len(found["t"]) <= points
+    assert found["t"] == sorted(set(found["t"]))
+    numbers = [value for value in values if value is not None]
+    highs = [v for v in found["hi"] + found["v"] if v is not None]
+    lows = [v for v in found["lo"] + found["v"] if v is not None]
     if numbers:
-        assert max(row.value for row in kept) == max(numbers)  # type: ignore[type-var]
-        assert min(row.value for row in kept) == min(numbers)  # type: ignore[type-var]
+        assert (min(lows), max(highs)) == (min(numbers), max(numbers))
+
+
+@given(st.integers(1, 10**13), st.integers(16, 4000))
+def test_a_step_covers_the_span(span_ms: int, points: int) -> None:
+    step = step_for(span_ms, points)
+    assert step in STEPS_MS
+    assert span_ms <= step * (points - 1) or step == STEPS_MS[-1]
 
 
 @settings(max_examples=150, deadline=None)

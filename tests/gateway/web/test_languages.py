@@ -41,7 +41,21 @@ def test_the_check_of_catalogues_is_awake(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    "path", ["/{}/", "/{}/?site=lucht-2", "/{}/?site=tuin-1", "/{}/?site=tuin-2", "/{}/?site=x"]
+    "path",
+    [
+        "/{}/",
+        "/{}/?site=lucht-2",
+        "/{}/?site=tuin-1",
+        "/{}/?site=tuin-2",
+        "/{}/?site=x",
+        "/{}/?layer=belaqi",
+        "/{}/?layer=laeq&back=3",
+        "/{}/?layer=filling_level",
+        "/{}/site/geluid-1",
+        "/{}/site/lucht-1?span=year",
+        "/{}/site/tuin-1",
+        "/{}/site/weg",
+    ],
 )
 @pytest.mark.parametrize("language", ["nl", "fr"])
 async def test_no_english_message_stands_on_the_page(

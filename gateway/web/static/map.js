@@ -1,14 +1,13 @@
-/* Draws what the page already says in words: the map follows the table of sites, the chart follows the
-   chosen series. Everything is read from the document, so each swap of a part redraws what depends on it. */
+/* The map follows the table of sites, the slider leads the table through the last week. */
 "use strict";
 
 const GLYPHS = "http://www.w3.org/2000/svg";
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
-/* ---- map ---- */
+const MANY = 150;  // above that, sites are discs on a canvas without numbers
 
 let map = null;
 let marks = null;
+
+const layer = () => document.getElementById("sites").dataset;
 
 function sitesInTable() {
   return [...document.querySelectorAll("#sites tr[data-site]")].map((row) => ({
@@ -16,6 +15,7 @@ function sitesInTable() {
     name: row.dataset.name,
     kind: row.dataset.kind,
     grade: row.dataset.grade,
+    klass: Number(row.dataset.class),
     at: [Number(row.dataset.lat), Number(row.dataset.lon)],
     text: row.querySelector("[data-value]")?.textContent ?? "–",
     unit: row.querySelector(".unit")?.textContent ?? "",
@@ -89,10 +89,29 @@ function markOf(site) {
   use.setAttribute("href", "#glyph-" + site.grade);
   glyph.append(use);
   const number = document.createElement("span");
-  number.className = "number";
+  number.className = "number" + (site.klass ? ` scale-${layer().scale}-${site.klass}` : "");
   number.textContent = (site.text + " " + site.unit).trim();
-  mark.append(glyph, number);
+  // A class is told by its pill; the glyph stays where something is to be said about its worth.
+  if (!site.klass || site.grade !== "fresh") mark.append(glyph);
+  mark.append(number);
   return mark;
+}
+
+function drawDiscs(sites) {
+  marks.clearLayers();
+  const canvas = L.canvas({ padding: 0.3 });
+  const probe = document.createElement("i");
+  document.body.append(probe);
+  for (const site of sites) {
+    probe.className = site.klass ? `scale-${layer().scale}-${site.klass}` : "";
+    const fill = site.klass ? getComputedStyle(probe).backgroundColor : css("--" + site.grade);
+    L.circleMarker(site.at, { renderer: canvas, radius: site.chosen ? 9 : 6, color: css("--ink"), weight: site.grade === "fresh" ? 1 : 2, dashArray: site.grade === "stale" ? "3 2" : null, fillColor: fill, fillOpacity: site.grade === "missing" ? 0 : 0.9 })
+      .bindTooltip(`${site.name}: ${site.text} ${site.unit}`)
+      .on("click", () => site.link.click())
+      .addTo(marks);
+  }
+  probe.remove();
+  document.getElementById("map").dataset.discs = String(sites.length);
 }
 
 let drawn = "";
@@ -103,6 +122,7 @@ function drawSites(always) {
   const state = JSON.stringify(sites, (key, value) => (key === "link" || key === "words" ? undefined : value));
   if (state === drawn && !always) return;
   drawn = state;
+  if (sites.length > MANY) return drawDiscs(sites);
   pushApart(sites);
   const focused = document.activeElement?.closest?.(".leaflet-marker-icon")?.dataset.site;
   marks.clearLayers();
@@ -140,60 +160,33 @@ function markChosen() {
   }
 }
 
-/* ---- chart ---- */
+/* ---- the last week ---- */
 
-let plot = null;
-let shown = "";
-
-function chartOptions(source, width, span) {
-  const language = document.documentElement.lang;
-  const zone = source.zone;
-  const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", timeZone: zone });
-  const day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: zone });
-  const decimal = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
-  const number = (value) => (value == null ? "–" : `${decimal.format(value)} ${source.unit}`);
-  const axis = { stroke: css("--ink"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line"), width: 1 } };
-  return {
-    width,
-    height: 240,
-    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), zone),
-    scales: { x: { range: () => span }, y: { range: (u, low, high) => (low == null ? [0, 1] : uPlot.rangeNum(low, high, 0.1, true)) } },
-    axes: [
-      { ...axis, values: (u, ticks) => ticks.map((tick) => clock.format(tick * 1000)) },
-      { ...axis, size: 56, values: (u, ticks) => ticks.map((tick) => decimal.format(tick)) },
-    ],
-    series: [
-      { label: source.time, value: (u, seconds) => (seconds == null ? "–" : day.format(seconds * 1000)) },
-      { label: source.label, stroke: css("--link"), width: 2, value: (u, value) => number(value), points: { size: 4 } },
-      { label: source.doubtful, stroke: css("--suspect"), paths: () => null, points: { show: true, size: 9, width: 2, fill: css("--paper") }, value: (u, value) => number(value) },
-    ],
+function startWeek() {
+  const form = document.getElementById("week");
+  if (!form || !window.htmx) return;
+  const range = form.elements.back;
+  const format = new Intl.DateTimeFormat(document.documentElement.lang, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: range.dataset.zone });
+  const now = () => Date.parse(document.querySelector("#sites time").dateTime);
+  const tell = () => {
+    const hours = Number(range.value);
+    const text = hours ? format.format(Math.floor(now() / 3600e3) * 3600e3 - hours * 3600e3) : range.dataset.now;
+    document.getElementById("back-text").textContent = text;
+    range.setAttribute("aria-valuetext", text);
   };
-}
-
-async function drawChart() {
-  const source = document.getElementById("chart-source")?.dataset;
-  const element = document.getElementById("chart");
-  if (!source || !element || !window.uPlot) return;
-  const width = Math.max(280, Math.floor(element.parentElement.clientWidth));
-  const state = [source.url, source.newest, width, css("--ink")].join(" ");
-  if (state === shown && element.firstChild) return;
-  shown = state;
-  try {
-    const answer = await fetch(`${source.url}&points=${Math.min(4000, width)}`);
-    if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
-    const data = await answer.json();
-    if (state !== shown || !element.isConnected) return;
-    plot?.destroy();
-    element.hidden = false;
-    element.setAttribute("role", "img");
-    element.setAttribute("aria-label", `${source.label}. ${source.describe}`);
-    const to = Date.parse(data.to) / 1000;
-    const span = [Math.max(Date.parse(data.from) / 1000, Math.min(data.t[0] ?? to, to - 3600)), to];
-    plot = new uPlot(chartOptions(source, width, span), [data.t, data.v, data.d], element);
-    element.dataset.points = String(data.t.length);
-  } catch (error) {
-    shown = "";  // the next turn tries again; the table stays
-  }
+  form.querySelector("button").hidden = true;
+  let asked = 0;
+  const ask = () => {
+    clearTimeout(asked);
+    asked = setTimeout(() => {
+      const fields = new URLSearchParams(new FormData(form));
+      if (fields.get("back") === "0") fields.delete("back");
+      htmx.ajax("GET", `${form.dataset.part}?${fields}`, { target: "#sites", swap: "outerMorph" });
+    }, 120);
+  };
+  range.addEventListener("input", () => { tell(); ask(); });
+  form.addEventListener("submit", (event) => { event.preventDefault(); ask(); });
+  tell();
 }
 
 /* On a phone the panel lies below the table: whoever chose a site is taken there. */
@@ -206,47 +199,12 @@ function showChosen() {
   if (panel.getBoundingClientRect().top > window.innerHeight * 0.7) panel.scrollIntoView({ block: "start" });
 }
 
-/* ---- connection ---- */
-
-/* Ages that no longer move would look like facts: say so when renewing fails for three turns. */
-function watchConnection() {
-  const notice = document.getElementById("away");
-  if (!notice || !window.htmx) return;
-  const patience = Math.max(3 * Number(notice.dataset.refresh), 5) * 1000;
-  let renewed = performance.now();
-  const tell = (text) => { if (notice.textContent !== text) notice.textContent = text; };
-  document.addEventListener("htmx:after:swap", (event) => {
-    if (!event.detail.ctx?.response?.raw?.ok) return;
-    renewed = performance.now();
-    tell("");
-  });
-  setInterval(() => {
-    if (document.hidden) renewed = performance.now();  // a browser lets hidden pages rest
-    else if (performance.now() - renewed > patience) tell(notice.dataset.text);
-  }, 1000);
-}
-
 /* ---- start ---- */
 
 document.addEventListener("DOMContentLoaded", () => {
   startMap();
-  drawChart();
-  watchConnection();
-  const main = document.getElementById("main");
-  let waiting = false;
-  new MutationObserver((changes) => {
-    const own = changes.every((change) => change.target.closest?.("#map, #chart"));
-    if (own || waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      markChosen();
-      showChosen();
-      drawSites();
-      drawChart();
-    });
-  }).observe(main, { subtree: true, childList: true, attributes: true, characterData: true });
+  startWeek();
+  redraws.push(markChosen, showChosen, drawSites);
   document.addEventListener("click", (event) => { wasChosen ||= Boolean(event.target.closest?.("#sites a")); });
-  window.addEventListener("resize", drawChart);
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawChart);
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawSites(true));
 });

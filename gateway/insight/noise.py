@@ -1,0 +1,113 @@
+"""Noise over the day: levels are averaged as energy, never as numbers.
+
+Day is 07-19, evening 19-23, night 23-07, local time (Directive 2002/49/EC annex I, as Belgium and the
+Netherlands apply it). Lden weighs evening by 5 and night by 10 dB. Hours are hours of the clock: on a day of
+25 hours two of them share a name, on a day of 23 one is missing, and both count as they were.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+
+DAY, EVENING, NIGHT = "day", "evening", "night"
+PARTS = (DAY, EVENING, NIGHT)
+HOURS = {DAY: 12, EVENING: 4, NIGHT: 8}
+PENALTY_DB = {DAY: 0.0, EVENING: 5.0, NIGHT: 10.0}
+LEAST_HOURS = {DAY: 6, EVENING: 2, NIGHT: 4}  # half of each part, or nothing is said about it
+HOUR_MS = 3_600_000
+
+
+def energy_mean(levels: Iterable[float]) -> float | None:
+    """Return the level of the mean energy in dB; None of nothing."""
+    total, n = 0.0, 0
+    for level in levels:
+        total += 10 ** (level / 10)
+        n += 1
+    return 10 * math.log10(total / n) if n else None
+
+
+def weighted_energy_mean(levels: Iterable[tuple[float, float]]) -> float | None:
+    """Return the level of the mean energy of (level, weight); None of nothing."""
+    total = weights = 0.0
+    for level, weight in levels:
+        total += weight * 10 ** (level / 10)
+        weights += weight
+    return 10 * math.log10(total / weights) if weights else None
+
+
+def part_of_day(hour: int) -> str:
+    """Return day, evening or night of a local hour."""
+    return DAY if 7 <= hour < 19 else EVENING if 19 <= hour < 23 else NIGHT
+
+
+def lden(day: float, evening: float, night: float) -> float:
+    """Return the day-evening-night level of the three levels of the parts."""
+    levels = {DAY: day, EVENING: evening, NIGHT: night}
+    total = sum(HOURS[part] * 10 ** ((levels[part] + PENALTY_DB[part]) / 10) for part in PARTS)
+    return 10 * math.log10(total / 24)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Levels of day, evening and night and their Lden; None where too few hours were measured."""
+
+    day: float | None
+    evening: float | None
+    night: float | None
+    lden: float | None
+    hours: int
+
+
+def parts(hours: Iterable[tuple[int, float]], zone: tzinfo) -> Parts:
+    """Return the levels of the parts of the day. hours: (start in ms, LAeq of the hour)."""
+    found: dict[str, list[float]] = {part: [] for part in PARTS}
+    for start_ms, level in hours:
+        found[part_of_day(local(start_ms, zone).hour)].append(level)
+    means = {
+        part: energy_mean(levels) if len(levels) >= LEAST_HOURS[part] else None
+        for part, levels in found.items()
+    }
+    day, evening, night = (means[part] for part in PARTS)
+    whole = (
+        lden(day, evening, night) if day is not None and evening is not None and night is not None else None
+    )
+    return Parts(day, evening, night, whole, sum(len(levels) for levels in found.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarDay:
+    """One local day. hours: LAeq by hour of the clock; of an hour that comes twice, the energy mean."""
+
+    date: str
+    start_ms: int
+    hours: Mapping[int, float]
+    parts: Parts
+
+
+def calendar(hours: Sequence[tuple[int, float]], zone: tzinfo) -> list[CalendarDay]:
+    """Return the days of a series of hours, oldest first."""
+    days: dict[str, list[tuple[int, float]]] = {}
+    for start_ms, level in hours:
+        days.setdefault(local(start_ms, zone).date().isoformat(), []).append((start_ms, level))
+    found: list[CalendarDay] = []
+    for date, rows in sorted(days.items()):
+        clock: dict[int, list[float]] = {}
+        for start_ms, level in rows:
+            clock.setdefault(local(start_ms, zone).hour, []).append(level)
+        means = {hour: mean for hour, levels in clock.items() if (mean := energy_mean(levels)) is not None}
+        found.append(CalendarDay(date, rows[0][0], means, parts(rows, zone)))
+    return found
+
+
+def local(ms: int, zone: tzinfo) -> datetime:
+    """Return a moment in a zone."""
+    return datetime.fromtimestamp(ms / 1000, zone)
+
+
+def midnight_ms(ms: int, zone: tzinfo, days: int = 0) -> int:
+    """Return the start of the local day of a moment, some days earlier or later."""
+    day = local(ms, zone).date() + timedelta(days=days)
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)

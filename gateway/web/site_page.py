@@ -1,0 +1,285 @@
+"""Everything of one site: charts from an hour to all years, how values came about, noise, heat and rain."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from gateway import exports
+from gateway.insight import heat as heat_days
+from gateway.insight.noise import CalendarDay, Parts, calendar, energy_mean, midnight_ms, weighted_energy_mean
+from gateway.insight.rain import Shower, showers
+from gateway.model import Bucket, PublicObservation, PublicReader
+from gateway.web import svg
+from gateway.web.context import Context
+from gateway.web.gate import RefusedError
+from gateway.web.languages import LOCALES, N_, Tongue
+from gateway.web.query import QueryError, choice, known, refuse_unknown
+from gateway.web.series import DAY, HOUR, step_for
+from gateway.web.view import SiteView, is_doubtful, reasons_text, site_views
+from gateway.web.words import FLAGS, STATES, quantity
+
+SPANS = {
+    "hour": (HOUR, N_("Hour")),
+    "day": (DAY, N_("Day")),
+    "week": (7 * DAY, N_("Week")),
+    "month": (31 * DAY, N_("Month")),
+    "year": (366 * DAY, N_("Year")),
+    "years": (10 * 366 * DAY, N_("All years")),
+}
+FIELDS = {"quantity", "span", "with", "lang"}
+MOST_COMPARED = 3
+TABLE_ROWS = 26
+EXPLAINED_ROWS = 20_000
+CALENDAR_DAYS = 28
+GONE = N_("This site is not public, or not any more.")
+TOO_MANY = N_("%(field)s: compare with at most %(most)d other sites at once.")
+
+
+@dataclass(frozen=True, slots=True)
+class StretchRow:
+    """One row of the chart's table twin."""
+
+    start: str
+    low: str
+    mean: str
+    high: str
+    n: int
+    flagged: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRow:
+    """How often something was said about values in the time shown."""
+
+    words: str
+    n: int
+    share: str
+
+
+def routes(context: Context) -> list[Route]:
+    """Return the routes."""
+    page = SitePage(context)
+    return [context.gate.route(f"/{language}/site/{{site_id}}", page.show) for language in LOCALES]
+
+
+class SitePage:
+    """The handler."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def show(self, request: Request) -> Response:
+        """Answer the page of a site."""
+        context = self._context
+        tongue = context.tongue(request)
+        query = request.query_params
+        refuse_unknown(query, FIELDS)
+        now_ms = context.clock.now_ms()
+        sites, latest = await context.read(lambda: (context.reader.sites(), context.reader.latest()))
+        views = {v.site_id: v for v in site_views(sites, latest, tongue, context.settings, now_ms)}
+        view = views.get(request.path_params["site_id"])
+        if view is None:
+            raise RefusedError(404, GONE)
+        if view.headline is None:
+            return RedirectResponse(f"/{tongue.language}/?site={quote(view.site_id, safe='')}", 303)
+        name = known(query, "quantity", set(view.quantities)) or view.headline.quantity
+        span = choice(query, "span", ("day", *(one for one in SPANS if one != "day")))
+        others = _others(query, views, view, name)
+        end_ms = now_ms + 1
+        start_ms = max(0, end_ms - SPANS[span][0])
+        values = await context.read(lambda: _values(context.reader, view, name, start_ms, end_ms, tongue))
+        stretch = f"from={exports.iso_utc(start_ms)}&to={exports.iso_utc(end_ms)}"
+        base = f"/api/series.json?quantity={quote(name)}&{stretch}"
+        chosen = next(value for value in view.values if value.quantity == name)
+        form = "&form=buckets" if others else ""
+        return context.html(
+            request,
+            "site_page.html",
+            {
+                "site": view,
+                "chosen": chosen,
+                "span": span,
+                "spans": {key: tongue.gettext(words) for key, (_, words) in SPANS.items()},
+                "from_iso": exports.iso_utc(start_ms),
+                "to_iso": exports.iso_utc(end_ms),
+                "url": f"{base}&site={quote(view.site_id, safe='')}{form}",
+                "others": [
+                    {"label": one.name, "url": f"{base}&site={quote(one.site_id, safe='')}{form}"}
+                    for one in others
+                ],
+                "with": {one.site_id for one in others},
+                "with_text": ",".join(one.site_id for one in others),
+                "comparable": sorted(
+                    (v for v in views.values() if name in v.quantities and v is not view),
+                    key=lambda one: one.name,
+                ),
+                **values,
+            },
+        )
+
+
+def _others(query: Any, views: dict[str, SiteView], view: SiteView, name: str) -> list[SiteView]:
+    """Return the sites to compare with: `with` may be repeated, or hold ids with commas between."""
+    wishes = [part for text in query.getlist("with") for part in text.split(",") if part]
+    found: list[SiteView] = []
+    for wish in wishes:
+        known({"with": wish}, "with", {one for one, v in views.items() if name in v.quantities})
+        if views[wish] is not view and views[wish] not in found:
+            found.append(views[wish])
+    if len(found) > MOST_COMPARED:
+        raise QueryError("with", ",".join(wishes), TOO_MANY, most=MOST_COMPARED)
+    return found
+
+
+def _values(
+    reader: PublicReader, view: SiteView, name: str, start_ms: int, end_ms: int, tongue: Tongue
+) -> dict[str, Any]:
+    """Read what the parts of the page show. Blocks."""
+    decimals = quantity(name).decimals
+    step_ms = step_for(end_ms - start_ms, TABLE_ROWS)
+    first_ms = start_ms - start_ms % step_ms
+    buckets = reader.buckets(view.site_id, name, first_ms, end_ms, step_ms)
+    rows = reader.series(view.site_id, name, max(start_ms, end_ms - 7 * DAY), end_ms, EXPLAINED_ROWS)
+    return {
+        "stretches": [_stretch(bucket, step_ms, decimals, tongue) for bucket in reversed(buckets)],
+        "summary": _summary(buckets, rows[-1].unit if rows else "", decimals, tongue),
+        "flags": _flags(rows, tongue),
+        "corrections": _corrections(rows, tongue),
+        "noise": _noise(reader, view, end_ms, tongue) if "laeq" in view.quantities else None,
+        "heat": _heat(reader, view, end_ms, tongue)
+        if view.kind in ("garden", "air") and "temperature" in view.quantities
+        else None,
+        "rain": _rain(reader, view, end_ms, tongue) if "precipitation" in view.quantities else None,
+    }
+
+
+def _stretch(bucket: Bucket, step_ms: int, decimals: int, tongue: Tongue) -> StretchRow:
+    start = tongue.day(bucket.start_ms) if step_ms >= DAY else tongue.hour(bucket.start_ms)
+    if step_ms < 60_000:
+        start = tongue.clock(bucket.start_ms)
+    low, mean, high = (tongue.number(v, decimals) for v in (bucket.low, bucket.mean, bucket.high))
+    return StretchRow(start, low, mean, high, bucket.n, bucket.flagged)
+
+
+def _summary(buckets: Sequence[Bucket], unit: str, decimals: int, tongue: Tongue) -> dict[str, str] | None:
+    good = [bucket for bucket in buckets if bucket.flagged < bucket.n]
+    if not good:
+        return None
+    weights = [bucket.n - bucket.flagged for bucket in good]
+    if unit.startswith("dB"):
+        mean = weighted_energy_mean((b.mean, n) for b, n in zip(good, weights, strict=True))
+    else:
+        mean = sum(b.mean * n for b, n in zip(good, weights, strict=True)) / sum(weights)
+    return {
+        "low": tongue.number(min(bucket.low for bucket in good), decimals),
+        "mean": tongue.number(mean, decimals),
+        "high": tongue.number(max(bucket.high for bucket in good), decimals),
+        "n": tongue.number(sum(bucket.n for bucket in buckets), 0),
+        "flagged": tongue.number(sum(bucket.flagged for bucket in buckets), 0),
+    }
+
+
+def _flags(rows: Sequence[PublicObservation], tongue: Tongue) -> list[FlagRow]:
+    counts: Counter[str] = Counter()
+    for row in rows:
+        counts.update({row.state, *row.flags} - {"ok"})
+    return [
+        FlagRow(
+            reasons_text((name,), tongue),
+            n,
+            tongue.number(100 * n / len(rows), 1) + "\N{NO-BREAK SPACE}%",
+        )
+        for name, n in counts.most_common()
+        if name in FLAGS or name in STATES or name
+    ]
+
+
+def _corrections(rows: Sequence[PublicObservation], tongue: Tongue) -> list[dict[str, str]]:
+    """Return each method in the time shown with what it did to a value on average."""
+    found: dict[tuple[str, int], list[float]] = {}
+    for row in rows:
+        if row.method != "none" and row.value is not None and not is_doubtful(row):
+            change = row.value - row.raw_value if row.raw_value is not None else 0.0
+            found.setdefault((row.method, row.method_version), []).append(change)
+    return [
+        {
+            "method": method,
+            "version": str(version),
+            "n": tongue.number(len(changes), 0),
+            "change": tongue.number(sum(changes) / len(changes), 1),
+        }
+        for (method, version), changes in sorted(found.items())
+    ]
+
+
+def _noise(reader: PublicReader, view: SiteView, end_ms: int, tongue: Tongue) -> dict[str, Any]:
+    """Return calendar and levels of the last four weeks, and the spectrum of the newest record."""
+    start_ms = midnight_ms(end_ms, tongue.zone, 1 - CALENDAR_DAYS)
+    buckets = reader.buckets(view.site_id, "laeq", start_ms, end_ms, HOUR)
+    found = calendar([(b.start_ms, b.mean) for b in buckets if b.flagged < b.n], tongue.zone)
+    label = tongue.gettext(N_("Noise calendar: LAeq of each hour of the last four weeks"))
+    spectrum = [
+        (value.quantity.removeprefix("lzeq_").removesuffix("hz").replace("_", ","), value.value)
+        for value in view.values
+        if value.quantity.startswith("lzeq_") and value.value is not None
+    ]
+    spectrum.sort(key=lambda row: float(row[0].replace(",", ".")))
+    bars = svg.bars(spectrum, 20, 90, tongue.gettext(N_("Spectrum of the newest record"))) if spectrum else ""
+    nights = [day.parts.night for day in found if day.parts.night is not None]
+    ldens = [day.parts.lden for day in found if day.parts.lden is not None]
+    return {
+        "calendar": svg.noise_calendar(found, tongue, label),
+        "days": [_noise_day(day, tongue) for day in reversed(found)],
+        "lden": tongue.number(energy_mean(ldens), 1),
+        "lnight": tongue.number(energy_mean(nights), 1),
+        "spectrum": bars,
+    }
+
+
+def _noise_day(day: CalendarDay, tongue: Tongue) -> dict[str, str]:
+    parts: Parts = day.parts
+    levels = {"day": parts.day, "evening": parts.evening, "night": parts.night, "lden": parts.lden}
+    return {
+        "date": tongue.weekday(day.start_ms),
+        "hours": str(parts.hours),
+        **{name: tongue.number(level, 1) for name, level in levels.items()},
+    }
+
+
+def _heat(reader: PublicReader, view: SiteView, end_ms: int, tongue: Tongue) -> dict[str, Any]:
+    """Return the heat days of the running year."""
+    start_ms = midnight_ms(end_ms, tongue.zone)
+    start_ms = midnight_ms(start_ms, tongue.zone, 1 - tongue.day_of_year(start_ms))
+    buckets = reader.buckets(view.site_id, "temperature", start_ms, end_ms, HOUR)
+    good = [(b.start_ms, b.low, b.high) for b in buckets if b.flagged < b.n]
+    found = heat_days.heat(heat_days.days(good, tongue.zone))
+    return {"found": found, "highest": tongue.number(found.highest.high, 1) if found.highest else ""}
+
+
+def _rain(reader: PublicReader, view: SiteView, end_ms: int, tongue: Tongue) -> dict[str, Any]:
+    """Return the showers of the last 31 days, newest first."""
+    rows = reader.series(view.site_id, "precipitation", end_ms - 31 * DAY, end_ms, 50_000)
+    found = showers((r.observed_at_ms, r.value) for r in rows if r.value is not None and not is_doubtful(r))
+    total = sum(shower.total_mm for shower in found)
+    return {
+        "total": tongue.number(total, 1),
+        "showers": [_shower(one, tongue) for one in reversed(found[-12:])],
+    }
+
+
+def _shower(shower: Shower, tongue: Tongue) -> dict[str, Any]:
+    return {
+        "start": tongue.moment(shower.start_ms),
+        "minutes": tongue.number((shower.end_ms - shower.start_ms) / 60_000, 0),
+        "total": tongue.number(shower.total_mm, 1),
+        "peak": tongue.number(shower.peak_mm_h, 1),
+        "is_cloudburst": shower.is_cloudburst,
+    }
