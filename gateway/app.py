@@ -38,7 +38,9 @@ from gateway.pipeline import Pipeline
 from gateway.publish import FileSideList, Follower, Publisher, SiteBook
 from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
+from gateway.reviewing import Review
 from gateway.store import Changes, DurableLog, SegmentLog, SqlitePublicReader, SqliteStore
+from gateway.store.assessments import Assessments
 from gateway.store.retention import prune
 
 logger = logging.getLogger("meetnet")
@@ -90,6 +92,8 @@ class Gateway:
         self.recent = RecentUplinks()  # what a technician at the pole wants to know
         self.store = SqliteStore(self.directory.store)
         self._stack.callback(self.store.close)
+        self.assessments = Assessments(self.directory.review)
+        self._stack.callback(self.assessments.close)
         self.downlinks = Downlinks(self._transport_of, self._last_source)
         await self._start_pipeline()
         self.networks = Networks(
@@ -138,6 +142,8 @@ class Gateway:
 
         self._stack.push_async_callback(finish)
         self._keep_task(self._retain(), "meetnet-retention")
+        review = Review(self.store, self.registry.sites, self.assessments, self.clock, self.counters)
+        self._keep_task(review.run(), "meetnet-review")
 
     def reader_of(self, recipient: str) -> SqlitePublicReader:
         """Return what a recipient may read, as the hosts have it on record at each reading."""
@@ -145,6 +151,7 @@ class Gateway:
             self.store,
             lambda: self.registry.consenting_sites(recipient, self.clock.now_ms()),
             lambda: self.registry.consented_since(recipient, self.clock.now_ms()),
+            self.assessments.flags,
         )
 
     async def _start_publishers(self) -> None:

@@ -7,6 +7,7 @@ meetnet-data/
   commissioning.db, photos/   site reports, for those who run the network
   segments/      the raw log: the point of acknowledgement
   store.db       observations and everything else that follows from the log
+  review.db      what second looks found, computed again when it is lost
   lns.db         sessions and counters of the network server, mode 0600
   gaps.db        which records of which device did not arrive
   commands.json  what waits for nodes on Wi-Fi
@@ -41,6 +42,7 @@ class DataDirectory:
         self.segments = path / "segments"
         self.store = path / "store.db"
         self.lns = path / "lns.db"
+        self.review = path / "review.db"
         self.gaps = path / "gaps.db"
         self.commands = path / "commands.json"
         self.side = path / "side"

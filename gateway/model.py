@@ -110,6 +110,19 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Assessment:
+    """What a second look at a series in [from_ms, to_ms) found: a flag, by which version, why in numbers."""
+
+    site_id: str
+    quantity: str
+    from_ms: int
+    to_ms: int
+    flag: str
+    version: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class PublicSite:
     """A site as the world may see it: position already snapped to the host's grid cell."""
 

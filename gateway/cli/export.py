@@ -17,6 +17,7 @@ from gateway.exports import latest_geojson, observations_geojson, pages, write_c
 from gateway.publish.files import citation, csv_metadata, write_json, write_parquet
 from gateway.registry import Registry
 from gateway.store import SqlitePublicReader, SqliteStore
+from gateway.store.assessments import Assessments
 
 
 @click.command()
@@ -66,9 +67,12 @@ def export(
         raise Failure("Parquet is not for the screen: give a file with -o")
     registry = Registry(directory.path)
     store = SqliteStore(directory.store)
+    assessments = Assessments(directory.review)
     try:
         now_ms = time.time_ns() // 1_000_000
-        reader = SqlitePublicReader(store, lambda: registry.consenting_sites("public", now_ms))
+        reader = SqlitePublicReader(
+            store, lambda: registry.consenting_sites("public", now_ms), assessed=assessments.flags
+        )
         start_ms, end_ms = _ms(start, 0), _ms(end, 2**53)
         cite = citation(found.text("web.title"), "", start_ms, min(end_ms, now_ms + 1))
         if kind == "parquet" and output is not None:
@@ -97,6 +101,7 @@ def export(
             path = output.with_name(f"{output.name}-metadata.json")
             path.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     finally:
+        assessments.close()
         store.close()
         registry.close()
 

@@ -12,11 +12,13 @@ from typing import Any, TextIO
 import click
 
 from gateway.cli.common import Failure, config_option, configuration, json_option, print_json, table
+from gateway.cli.review import review
 from gateway.exports import iso_utc
 from gateway.quality import ASSIGNABLE, CHECKS, DEFAULTS, METHODS, Assignable
 from gateway.quality.colocation import Agreement, Report, report
 from gateway.quality.correct import assignment
 from gateway.quality.pairs import Columns, read
+from gateway.quality.review import NETWORK_CHECKS, NetworkCheck
 from gateway.quality.table import Check, Method
 from gateway.registry import Correction, Registry
 from gateway.registry.rules import eui
@@ -25,6 +27,9 @@ from gateway.registry.rules import eui
 @click.group()
 def quality() -> None:
     """See how values are judged and corrected, and put corrections on record."""
+
+
+quality.add_command(review)
 
 
 @quality.command("methods")
@@ -36,7 +41,7 @@ def methods(as_json: bool) -> None:
     Example:
       meetnet quality methods --json
     """
-    checks = [_plain(check) for check in CHECKS]
+    checks = [_plain(check) for check in (*CHECKS, *NETWORK_CHECKS)]
     derived = [_plain(method) for method in (*METHODS, *(default.method for default in DEFAULTS))]
     assignable = [_plain(row) for row in ASSIGNABLE]
     if as_json:
@@ -126,7 +131,12 @@ def corrections(config_file: Path | None, data: Path | None, as_json: bool, dev_
 @click.argument("quantity")
 @click.option("--at", type=click.DateTime(), help="Values observed from then on (UTC) [default: now].")
 def end(
-    config_file: Path | None, data: Path | None, dev_eui: str, quantity: str, at: datetime | None
+    config_file: Path | None,
+    data: Path | None,
+    as_json: bool,
+    dev_eui: str,
+    quantity: str,
+    at: datetime | None,
 ) -> None:
     """Let the correction of a quantity end: its default method holds again.
 
@@ -143,6 +153,9 @@ def end(
         raise Failure(
             f"{dev_eui} has no correction of {quantity} that goes on; see meetnet quality corrections"
         )
+    if as_json:
+        print_json({"dev_eui": dev_eui, "quantity": quantity, "ended": True})
+        return
     click.echo(f"{dev_eui}: the correction of {quantity} ended")
 
 
@@ -209,7 +222,7 @@ def colocate(
         _keep(configuration(config_file, data).directory, correction, quiet=as_json)
 
 
-def _plain(row: Check | Method | Assignable) -> dict[str, Any]:
+def _plain(row: Check | NetworkCheck | Method | Assignable) -> dict[str, Any]:
     values = {field.name: getattr(row, field.name) for field in fields(row)}
     return values | {"parameters": dict(row.parameters)}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from gateway.model import Bucket, PublicObservation, PublicSite
@@ -55,7 +56,8 @@ class SqlitePublicReader:
     """PublicReader over the store for one recipient; `consenting` returns the sites that agreed.
 
     since: from which observed time on the recipient may have a site's data: what was measured before a
-    host agreed, or between a withdrawal and a new consent, is in no answer.
+    host agreed, or between a withdrawal and a new consent, is in no answer. assessed: the flags that second
+    looks gave a value of a site and quantity at an observed time; they stand behind those of the record.
     """
 
     def __init__(
@@ -63,10 +65,12 @@ class SqlitePublicReader:
         store: SqliteStore,
         consenting: Callable[[], Sequence[SiteRecord]],
         since: Callable[[], Mapping[str, int]] | None = None,
+        assessed: Callable[[str, str, int], tuple[str, ...]] | None = None,
     ) -> None:
         self._store = store
         self._consenting = consenting
         self._since = since
+        self._assessed = assessed
 
     def sites(self) -> Sequence[PublicSite]:
         """Return the sites that are public, by id."""
@@ -83,7 +87,7 @@ class SqlitePublicReader:
     def latest(self) -> Sequence[PublicObservation]:
         """Return the newest observation (by observed time) of each site and quantity."""
         allowed = self._allowed()
-        return [_public(row) for row in self._store.latest() if _may(row, allowed)]
+        return [self._public(row) for row in self._store.latest() if _may(row, allowed)]
 
     def series(
         self, site_id: str, quantity: str, start_ms: int, end_ms: int, limit: int = 10_000
@@ -93,7 +97,7 @@ class SqlitePublicReader:
         if site_id not in allowed:
             return []
         start_ms = max(start_ms, allowed[site_id])
-        return [_public(row) for row in self._store.series(site_id, quantity, start_ms, end_ms, limit)]
+        return [self._public(row) for row in self._store.series(site_id, quantity, start_ms, end_ms, limit)]
 
     def buckets(
         self, site_id: str, quantity: str, start_ms: int, end_ms: int, step_ms: int
@@ -111,7 +115,7 @@ class SqlitePublicReader:
         """Return observations in store order after a position: how publishers follow."""
         allowed = self._allowed()
         while allowed and (rows := self._store.after(position, limit, allowed)):
-            found = [_public(row) for row in rows if _may(row, allowed)]
+            found = [self._public(row) for row in rows if _may(row, allowed)]
             if found:
                 return found
             position = rows[-1].position
@@ -141,7 +145,7 @@ class SqlitePublicReader:
     def at(self, position: int) -> PublicObservation | None:
         """Return the observation at a position, None where there is none that is public."""
         row = self._store.at(position)
-        return _public(row) if row is not None and _may(row, self._allowed()) else None
+        return self._public(row) if row is not None and _may(row, self._allowed()) else None
 
     def scan(
         self, start_ms: int, end_ms: int, site_id: str | None = None, *, descending: bool = False
@@ -155,7 +159,7 @@ class SqlitePublicReader:
             allowed = {site: since for site, since in allowed.items() if site == site_id}
         if allowed:
             rows = self._store.scan(start_ms, end_ms, allowed, descending=descending)
-            yield from (_public(row) for row in rows if _may(row, allowed))
+            yield from (self._public(row) for row in rows if _may(row, allowed))
 
     def observations(
         self, start_ms: int, end_ms: int, site_id: str | None = None, limit: int = 100_000
@@ -168,11 +172,18 @@ class SqlitePublicReader:
             return []
         # Rows from before a consent are passed over; a page of them alone may not look like the end.
         while rows := self._store.between(start_ms, end_ms, limit, allowed):
-            found = [_public(row) for row in rows if _may(row, allowed)]
+            found = [self._public(row) for row in rows if _may(row, allowed)]
             if found or len(rows) < limit:
                 return found
             start_ms = max(rows[-1].observed_at_ms, start_ms + 1)
         return []
+
+    def _public(self, row: Row) -> PublicObservation:
+        found = _public(row)
+        if self._assessed is None:
+            return found
+        later = self._assessed(found.site_id, found.quantity, found.observed_at_ms)
+        return replace(found, flags=found.flags + later) if later else found
 
     def _allowed(self) -> dict[str, int]:
         """Return the consenting sites with the observed time from which on they agreed."""

@@ -35,7 +35,7 @@ def compare(outcome: Outcome) -> None:
             # the record's time is that of the end of its acquisition, to the second
             assert abs(observation.observed_at_ms / 1000 - seen[-1].at_us / 1e6) < 2.5, node.site_id
             if tolerance is not None:
-                assert observation.value == pytest.approx(seen[-1].value, abs=tolerance), node.site_id
+                assert observation.raw_value == pytest.approx(seen[-1].value, abs=tolerance), node.site_id
 
 
 @pytest.mark.mpy
