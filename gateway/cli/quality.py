@@ -127,6 +127,7 @@ def corrections(config_file: Path | None, data: Path | None, as_json: bool, dev_
 
 @quality.command("end")
 @config_option
+@json_option
 @click.argument("dev_eui")
 @click.argument("quantity")
 @click.option("--at", type=click.DateTime(), help="Values observed from then on (UTC) [default: now].")
@@ -153,6 +154,9 @@ def end(
         raise Failure(
             f"{dev_eui} has no correction of {quantity} that goes on; see meetnet quality corrections"
         )
+    if as_json:
+        print_json({"dev_eui": dev_eui, "quantity": quantity, "ended": True})
+        return
     if as_json:
         print_json({"dev_eui": dev_eui, "quantity": quantity, "ended": True})
         return
