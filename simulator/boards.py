@@ -11,6 +11,7 @@ from simulator.chips.a02yyuw import A02YYUW
 from simulator.chips.base import AdcChip, I2cChip, Microphone, OneWireChip, PulseChip, Source, UartChip
 from simulator.chips.battery import Battery
 from simulator.chips.bme280 import BME280
+from simulator.chips.bme680 import BME680
 from simulator.chips.detector import Detector
 from simulator.chips.ds18b20 import DS18B20
 from simulator.chips.i2s_mic import I2sMicrophone
@@ -47,6 +48,7 @@ def i2c_chip(driver: str, options: dict[str, Any], source: Source) -> I2cChip | 
         "scd4x": lambda: SCD4x(source),
         "sgp41": lambda: SGP41(source),
         "bme280": lambda: BME280(source, address=options.get("address", 0x76)),
+        "bme680": lambda: BME680(source, address=options.get("address", 0x76)),
         "vl53l1x": lambda: VL53L1X(source),
         "lis3dh": lambda: LIS3DH(source, address=options.get("address", 0x18)),
         "ina219": lambda: INA219(source, address=options.get("address", 0x40)),

@@ -107,6 +107,7 @@ def _uart(number, row):
 _ON_BUS = {
     "sht4x": ("SHT4x", "i2c", "address"),
     "bme280": ("BME280", "i2c", "address"),
+    "bme680": ("BME680", "i2c", "address"),
     "sps30": ("SPS30", "i2c", "address"),
     "scd4x": ("SCD4x", "i2c", "address"),
     "sen5x": ("SEN5x", "i2c", "measures"),
@@ -168,11 +169,16 @@ def _driver(name, bus, where, buses, config, last_value):
     average = around.pop("average", 0)
     spread = around.pop("spread", True)
     power = around.pop("power", None) if name in _ON_BUS else None
+    index = around.pop("index", False)
     if "measurement" in around:
         around["measurement"] = by_name(around["measurement"])[0]
     driver = _bare_driver(name, bus, where, buses, config, last_value)
     if power is not None:
         driver = Switched(driver, buses.switch(power), time)
+    if index:  # a gas sensor that never sleeps, and its VOC and NOx index
+        from .gas import GasMeter
+
+        driver = GasMeter(driver, time)
     if average:
         from .air import PmSampler
 

@@ -8,7 +8,7 @@ pace    the interval is stretched while nothing changes, or while the battery wo
 from wire import codec, ports
 from wire._compat import const
 from wire.energy import BLOCK, pack_block
-from wire.measurements import RAIN_TIPS, TEMPERATURE, TILT
+from wire.measurements import RAIN_TIPS, RELATIVE_HUMIDITY, TEMPERATURE, TILT
 from wire.record import FIRST_ERROR, Record
 
 from .core import Node
@@ -34,6 +34,8 @@ class SensingNode(Node):
         self._alarm = None
         self.alarms = 0
         self._last = []
+        self._steady = [s.driver for s in self.sensors if hasattr(s.driver, "tick")]
+        self._in_tick = False
         return self
 
     def status_block(self):
@@ -66,10 +68,40 @@ class SensingNode(Node):
         return self._alarm is not None or Node._room(self, left_ms)
 
     def _sleep_until(self, until_ms):
-        """Sleep, and book it."""
+        """Sleep, and book it; what measures without pause gets its turn in between."""
+        while self._steady and not self._in_tick:
+            self._in_tick = True
+            for driver in self._steady:
+                driver.tick()
+            self._in_tick = False
+            next_ms = self.time.uptime_ms() + min([driver.due_ms() for driver in self._steady])
+            if next_ms >= until_ms:
+                break
+            self._slumber(next_ms)
+        self._slumber(until_ms)
+
+    def _slumber(self, until_ms):
         before_ms = self.time.uptime_ms()
         Node._sleep_until(self, until_ms)
         self.ledger.slept(self.time.uptime_ms() - before_ms)
+
+    def pause(self, ms):
+        """Sleep within an acquisition, as a driver that waits for its next sample does."""
+        self._sleep_until(self.time.uptime_ms() + ms)
+
+    def climate(self):
+        """Return (hundredths of a degree, tenths of a percent) of now, or None where nobody can tell."""
+        for sensor in self.sensors:
+            measures = sensor.driver.MEASURES
+            if TEMPERATURE not in measures or RELATIVE_HUMIDITY not in measures:
+                continue
+            if sensor.started or sensor.lead_ms > _RECORD_ROOM_MS:
+                continue  # it is measuring for a record: next time
+            found = {row[0]: row for row in self._ask(sensor)}
+            t, h = found.get(TEMPERATURE), found.get(RELATIVE_HUMIDITY)
+            if t and h and max(t[2], h[2]) < FIRST_ERROR:
+                return t[1], h[1]
+        return None
 
     # -- records -----------------------------------------------------------------------------------
 
@@ -129,15 +161,19 @@ class SensingNode(Node):
         for sensor in self.sensors:
             if measurement not in sensor.driver.MEASURES or sensor.lead_ms > _RECORD_ROOM_MS:
                 continue
-            began_ms = self.time.uptime_ms()
-            sensor.start()
-            if sensor.started:
-                self._sleep_until(self.time.uptime_ms() + sensor.driver.settle_ms)
-            found = [row for row in sensor.fetch() if row[0] == measurement]
-            sensor.stop()
-            self.ledger.sensor(sensor.name, self.time.uptime_ms() - began_ms)
-            return found
+            return [row for row in self._ask(sensor) if row[0] == measurement]
         return []
+
+    def _ask(self, sensor):
+        """Return the readings of one sensor, started and stopped for this alone."""
+        began_ms = self.time.uptime_ms()
+        sensor.start()
+        if sensor.started:
+            self._sleep_until(self.time.uptime_ms() + sensor.driver.settle_ms)
+        found = sensor.fetch()
+        sensor.stop()
+        self.ledger.sensor(sensor.name, self.time.uptime_ms() - began_ms)
+        return found
 
     def _record(self, readings, urgent=False):
         """Keep a record outside of the rhythm."""

@@ -47,7 +47,7 @@ def humidity_pct(adc: float, fine: float) -> float:
     return min(100.0, max(0.0, v * (1.0 - h1 * v / 524288.0)))
 
 
-def _search(value_of: Callable[[float], float], wanted: float, top: int) -> int:
+def search(value_of: Callable[[float], float], wanted: float, top: int) -> int:
     """Return the reading 0..top whose value is nearest to the wanted one; value_of is monotonic."""
     low, high = 0, top
     rising = value_of(top) > value_of(0)
@@ -128,10 +128,10 @@ class BME280(RegisterChip):
         humidity = quantity(self.source, "relative_humidity_pct", at_us, 50.0)
         if "condensation" in self.faults:
             humidity = 100.0
-        adc_t = _search(lambda adc: t_fine(adc) / 5120.0, temperature, 0xFFFFF)
+        adc_t = search(lambda adc: t_fine(adc) / 5120.0, temperature, 0xFFFFF)
         fine = t_fine(adc_t)
-        adc_p = _search(lambda adc: pressure_pa(adc, fine), pressure, 0xFFFFF)
-        adc_h = _search(lambda adc: humidity_pct(adc, fine), humidity, 0xFFFF)
+        adc_p = search(lambda adc: pressure_pa(adc, fine), pressure, 0xFFFFF)
+        adc_h = search(lambda adc: humidity_pct(adc, fine), humidity, 0xFFFF)
         if not self._humidity_on or self.chip_id != 0x60:
             adc_h = 0x8000
         self.registers[0xF7:0xFF] = (

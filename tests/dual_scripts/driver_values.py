@@ -1,6 +1,18 @@
 """Published bytes of the climate, gas and soil sensors through their drivers on both Pythons."""
 
-from drivers import angles, bme280, ds18b20, ina219, lis3dh, scd4x, sen5x, sen66, soil_moisture, vl53l1x
+from drivers import (
+    angles,
+    bme280,
+    bme680,
+    ds18b20,
+    ina219,
+    lis3dh,
+    scd4x,
+    sen5x,
+    sen66,
+    soil_moisture,
+    vl53l1x,
+)
 
 
 class Clock:
@@ -96,6 +108,17 @@ def run(data):
         out["lis3dh"].append(driver.fetch())
     out["vl53l1x"] = [vl53l1x.VL53L1X(Replies(replies), Clock()).fetch() for replies in data["vl53l1x"]]
     out["angles"] = [angles.angle_tenths(a, b) for a, b in data["angles"]]
+    first, second, third = [bytes.fromhex(text) for text in data["bme680"][:3]]
+    calibration = bme680.Calibration(first, second, third)
+    fine = calibration.t_fine(501240)
+    out["bme680"] = [
+        fine,
+        calibration.pressure_256ths(353485, fine),
+        calibration.humidity_1024ths(19019, fine),
+        calibration.ohms(0, 0, False),
+        calibration.ohms(0, 0, True),
+        [calibration.heater(c, 25) for c in (100, 200, 320, 400)],
+    ]
     low, high, adc_t, adc_p, adc_h = data["compensation"]
     calibration = bme280.Calibration(bytes.fromhex(low), bytes.fromhex(high))
     fine = calibration.t_fine(adc_t)

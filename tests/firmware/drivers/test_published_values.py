@@ -15,6 +15,28 @@ OK, CHECKSUM, NO_ANSWER, OUT_OF_RANGE, NOT_READY = 0, 10, 8, 11, 13
 
 # between the axes, a face's diagonal, a cube's diagonal (54.7 degrees), and a vector without length
 UP = (0, 0, 1000)
+
+
+def bme680_trimming() -> list[bytes]:
+    """Return the trimming memory (0x8A, 0xE1, 0x00) of the chip that pimoroni/bme680-python tests with."""
+
+    def le(value: int) -> bytes:
+        return (value & 0xFFFF).to_bytes(2, "little")
+
+    first = le(26469) + bytes([3, 0]) + le(36673) + le(-10515) + bytes([88, 0]) + le(7310) + le(-129)
+    first += bytes([46, 30, 0, 0]) + le(-3177) + le(-2379) + bytes([30])
+    second = bytes([1029 >> 4, (1029 & 15) << 4 | 676 & 15, 676 >> 4, 0, 45, 20, 120, -100 & 255])
+    second += le(26041) + le(-24754) + bytes([-30 & 255, 18])
+    return [first, second, bytes([48, 0, 1 << 4, 0, 0])]
+
+
+def bme680_heater(target_c: float, ambient_c: float) -> int:
+    """Return res_heat by the data sheet's chapter 3.3.5 in floating point."""
+    var1, var2, var3 = -30 / 16 + 49, -24754 / 32768 * 0.0005 + 0.00235, 18 / 1024
+    var5 = var1 * (1 + var2 * target_c) + var3 * ambient_c
+    return int(3.4 * (var5 * (4 / (4 + 1)) * (1 / (1 + 48 * 0.002)) - 25))
+
+
 ANGLES = [
     (UP, other)
     for other in (UP, (0, 0, -1000), (1000, 0, 0), (0, 7, 7), (0, -1000, 1000), (9, 9, 9), (0, 0, 0))
@@ -79,6 +101,7 @@ def test_published_bytes_give_published_values_on_both_pythons(vectors):
             "bme280": [
                 {"d0": "60", "88": low, "e1": high, "f3": "00", "f7": (b"".join(adc) + b"\x40\x00").hex()}
             ],
+            "bme680": [part.hex() for part in bme680_trimming()],
             "compensation": [low, high, bmp["adc_t"], bmp["adc_p"], 0x4000],
         },
     )
@@ -112,5 +135,13 @@ def test_published_bytes_give_published_values_on_both_pythons(vectors):
     assert (fine, centi) == (bmp["t_fine"], round(bmp["t_c"] * 100))
     assert pa_256 / 256 == pytest.approx(bmp["p_pa"], abs=0.02)
     assert rh_1024 / 1024 == pytest.approx(0x4000 * 362 / 65536, abs=0.01)
+    fine, pa_256, rh_1024, low_ohm, high_ohm, heat = result["bme680"]
+    # A real chip's trimming and what comes of it: tests/test_compensation.py of pimoroni/bme680-python.
+    assert (fine, fine * 5 + 128 >> 8) == (136667, 2669)
+    assert pa_256 / 256 == pytest.approx(98712, abs=5)  # theirs in 32 bits, which costs 4 Pa
+    assert rh_1024 / 1024 == pytest.approx(42.402, abs=0.01)
+    assert (low_ohm, high_ohm) == (12946860, 102400000)
+    # The data sheet's floating-point formula for the heater, with the same trimming
+    assert heat == [pytest.approx(bme680_heater(c, 25), abs=1) for c in (100, 200, 320, 400)]
     assert result["bme280"][0][0] == [T, 2508, OK]
     assert result["bme280"][0][2] == [P, 10065, OK]
