@@ -32,6 +32,7 @@ class GasMeter:
         self._raw = []
         self._seconds = 0
         self._missed = 0
+        self._lost = False
         self._climate_in = 0
         self._blind = True  # no humidity or temperature to compensate with
 
@@ -81,9 +82,12 @@ class GasMeter:
         self._seconds += steps
         if self._state >= FIRST_ERROR:
             self._missed += steps
-            if self._state != NOT_READY:
-                self._chip.start()  # it may have lost its supply
+            self._lost = True
             return
+        if self._lost:  # it may have been without supply: ten seconds of conditioning again
+            self._lost = False
+            self._state = WARMUP
+            self._chip.start()
         if self._state == WARMUP:
             return  # conditioning: no measurement of the NOx pixel yet
         self._missed += steps - 1
