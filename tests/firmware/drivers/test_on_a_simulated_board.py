@@ -177,6 +177,7 @@ def test_a_board_row_makes_each_driver_and_the_simulator_its_model(tmp_path):
         "lis3dh": 0,
         "vl53l1x": 0,
         "sen5x": 1,
+        "bme680": 1,
     }
     rows = [(name, bus, None) for name, bus in (uart | i2c).items()]
     rows += [
@@ -187,8 +188,8 @@ def test_a_board_row_makes_each_driver_and_the_simulator_its_model(tmp_path):
     chips = {name: boards.i2c_chip(name, {}, AIR) for name in (*i2c, "sht4x")}
     board = Board(
         i2c={
-            0: [chip for name, chip in chips.items() if chip is not None and name != "sen5x"],
-            1: [chip for name, chip in chips.items() if chip is not None and name == "sen5x"],
+            0: [chip for name, chip in chips.items() if chip is not None and i2c.get(name) != 1],
+            1: [chip for name, chip in chips.items() if chip is not None and i2c.get(name) == 1],
         },
         uart={bus: boards.UART_CHIPS[name](AIR) for name, bus in uart.items()},
         adc={1: Battery(AIR), 2: SoilMoisture(AIR)},
