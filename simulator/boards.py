@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from simulator import hardware
 from simulator.buses import Board, SpiMount
 from simulator.channel.frame import Channel
 from simulator.chips.a02yyuw import A02YYUW
@@ -33,6 +34,7 @@ from simulator.chips.sps30_uart import SPS30Uart
 from simulator.chips.switch import SupplySwitch
 from simulator.chips.sx1262 import Sx1262
 from simulator.chips.sx1276 import Sx1276
+from simulator.chips.ulp import Ulp
 from simulator.chips.vl53l1x import VL53L1X
 from simulator.hardware import describe
 from simulator.nodeproc import SimulatorError
@@ -95,6 +97,7 @@ def build(
     i2s: dict[int, Microphone] = {}
     one_wire: dict[int, OneWireChip] = {}
     switches: dict[int, SupplySwitch] = {}
+    ulp: Ulp | None = None
     chips: dict[str, object] = {}
     for row in description.get("sensors", []):
         driver, bus, options = row["driver"], row.get("bus", 0), row.get("options", {})
@@ -109,7 +112,10 @@ def build(
             chip = adc[options["pin"]] = Battery(source, tuple(options.get("ratio", (2, 1))))
         elif driver in ("rain_gauge", "passage"):
             chip = RainGauge(source, mm_per_tip) if driver == "rain_gauge" else Detector(source)
-            if options.get("counter") == "pcf8593":
+            if options.get("counter") == "ulp":
+                pad: int = hardware.chips()[options["chip"]]["ulp_pins"][str(options["pin"])]
+                chips["ulp"] = ulp = Ulp(options["chip"], {pad: chip})
+            elif options.get("counter") == "pcf8593":
                 chips["pcf8593"] = counter = PCF8593(chip)
                 i2c.setdefault(bus, []).append(counter)
             else:
@@ -142,6 +148,7 @@ def build(
         i2s=i2s,
         one_wire=one_wire,
         switches=switches,
+        ulp=ulp,
     )
     board.chips.update(chips)
     return board

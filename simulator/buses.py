@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from simulator.chips.base import AdcChip, I2cChip, Microphone, Nak, OneWireChip, PulseChip, SpiChip, UartChip
+from simulator.chips.ulp import Ulp
 
 FAR_US = 1 << 62
 
@@ -84,7 +85,7 @@ class Board:
 
     i2c: {bus: [chip]}; spi: {bus: [SpiMount]}; uart: {bus: chip}; adc: {pin: chip};
     counters: {pin: chip}; i2s: {bus: microphone}; one_wire: {pin: chip}; switches: {pin: chip that
-    the pin drives}.
+    the pin drives}; ulp: the coprocessor, where a pin of its leads to something.
     """
 
     def __init__(
@@ -99,8 +100,11 @@ class Board:
         i2s: Mapping[int, Microphone] | None = None,
         one_wire: Mapping[int, OneWireChip] | None = None,
         switches: Mapping[int, OutputPin] | None = None,
+        ulp: Ulp | None = None,
     ) -> None:
         self.name = name
+        self.ulp = ulp
+        self._mapped: dict[int, int] = {}
         self.chips: dict[str, object] = {}  # models by driver name, for faults and tests
         self._i2c = {(bus, chip.address): chip for bus, chips in (i2c or {}).items() for chip in chips}
         self.spi = {(bus, mount.nss): mount for bus, mounts in (spi or {}).items() for mount in mounts}
@@ -120,6 +124,36 @@ class Board:
             pin: (mount.chip, wire) for mount in self.spi.values() for wire, pin in mount.outputs.items()
         }
         self.driven |= {pin: (chip, "switch") for pin, chip in (switches or {}).items()}
+
+    def power_off(self) -> None:
+        """Forget what the chip itself keeps as long as it has power: RTC memory and registers."""
+        self._mapped.clear()
+        if self.ulp is not None:
+            self.ulp.power_off()
+
+    def peek(self, address: int, t_us: int) -> int:
+        """Return a word of the chip's memory map: RTC memory, or a register as it was written."""
+        return self._mapped.get(address, 0) if self.ulp is None else self.ulp.peek(address, t_us)
+
+    def poke(self, address: int, value: int, t_us: int) -> None:
+        """Write a word of the chip's memory map."""
+        if self.ulp is None:
+            self._mapped[address] = value
+        else:
+            self.ulp.poke(address, value, t_us)
+
+    def coprocessor(self, what: int, payload: bytes, t_us: int) -> BusAnswer:
+        """Set its period (what 0), load a program (1), run it (2); payload: a number, then the binary."""
+        if self.ulp is None:
+            return BusAnswer(errno.ENODEV)
+        number = int.from_bytes(payload[:4], "little")
+        if what == 0:
+            self.ulp.set_period(number)
+        elif what == 1:
+            self.ulp.load(number, payload[4:])
+        else:
+            self.ulp.run(number, t_us)
+        return BusAnswer()
 
     def unplug_i2c(self, bus: int, address: int) -> None:
         """Take a chip off its bus: from now on nobody acknowledges there."""

@@ -169,8 +169,10 @@ def _add_part(node: NodeHardware, key: str, part: dict[str, Any]) -> None:
             _use(node, pin, f"i2s {wire}", "out" if wire in _DRIVEN else "in")
     for option, role in part.get("roles", {}).items():
         options[option] = _role(node, role, key)
-        way = {"adc": "adc", "counter": "counter", "one_wire": "both"}.get(bus, "in")
+        way = {"adc": "adc", "counter": "counter", "one_wire": "both", "ulp": "ulp"}.get(bus, "in")
         _use(node, options[option], role.replace("_", " "), "out" if option in _DRIVEN else way)
+    if options.get("counter") == "ulp":
+        options["chip"] = node.board["chip"]
     if key == "battery":
         power = node.board["power"]
         options["ratio"] = power["battery_ratio"]

@@ -58,6 +58,9 @@ class Op(IntEnum):
     WIFI_AP = 32
     LISTEN = 33
     ACCEPT = 34
+    ULP = 40
+    PEEK = 41
+    POKE = 42
 
 
 CARRY_PAYLOAD = frozenset(
@@ -77,6 +80,8 @@ CARRY_PAYLOAD = frozenset(
         Op.RECVFROM,
         Op.POLL,
         Op.ENDED,
+        Op.ULP,
+        Op.POKE,
     }
 )
 """Operations whose `n` counts payload bytes that follow; elsewhere `n` is a plain number."""

@@ -82,6 +82,7 @@ class SimNode:
         at_us = self.world.loop.now_us() if at_us is None else at_us
         self._rtc_us = EPOCH_2000_US - at_us
         self._rtc_memory = b""
+        self.board.power_off()
         self._boot(at_us, POWER_ON_BOOT_US, PWRON_RESET, 0)
 
     def power_off(self) -> None:
@@ -340,6 +341,13 @@ class _Life:
             self._reply(board.one_wire(addr, unit, n, t), t)
         elif op == Op.I2S_READ:
             self._reply(board.i2s_read(unit, n, t), t)
+        elif op == Op.PEEK:
+            self._reply(BusAnswer(n=board.peek(n, t)), t)
+        elif op == Op.POKE:
+            board.poke(int.from_bytes(payload[:4], "little"), int.from_bytes(payload[4:], "little"), t)
+            self._reply(BusAnswer(), t)
+        elif op == Op.ULP:
+            self._reply(board.coprocessor(unit, payload, t), t)
         elif op == Op.I2S_INIT:
             self._reply(board.i2s_init(unit, addr * 100, n, t), t)
         else:

@@ -10,7 +10,7 @@ SPI = {1: {"sck": 5, "mosi": 27, "miso": 19, "baudrate": 8000000}}
 RADIO = {"chip": "sx127x", "spi": 1, "nss": 18, "reset": 23, "dio0": 26, "dio1": 33}
 ENERGY = {
     "battery_mah": 3400,
-    "sleep_ua": 1113,
+    "sleep_ua": 1128,
     "cpu_ua": 40000,
     "tx_ua": 60000,
     "rx_ua": 12000,
@@ -18,7 +18,7 @@ ENERGY = {
         "sht4x": (320, 1),
         "soil_moisture": (5000, 0),
         "ds18b20": (1000, 1),
-        "rain_gauge": (10, 10),
+        "rain_gauge": (25, 25),
         "battery": (0, 0),
     },
 }
@@ -26,6 +26,6 @@ SENSORS = (
     ("sht4x", 0, None),
     ("soil_moisture", None, {"pin": 36, "power": 12}),
     ("ds18b20", None, {"pin": 4}),
-    ("rain_gauge", 0, {"counter": "pcf8593"}),
+    ("rain_gauge", None, {"counter": "ulp", "pin": 32, "chip": "esp32"}),
     ("battery", None, {"pin": 35, "ratio": (2, 1)}),
 )

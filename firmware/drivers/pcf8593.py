@@ -10,6 +10,8 @@ ADDRESS = const(0x51)
 WRAPS_AT = const(1_000_000)
 _EVENTS = const(0x20)
 _TRIES = const(3)
+_FREE = const(0x0A)  # of the alarm's registers 8 to 15
+_KEPT = const(0xA5)
 
 
 class PCF8593:
@@ -34,6 +36,21 @@ class PCF8593:
                 return value
             before = value
         raise OSError(5)  # EIO
+
+    def keep(self, number):
+        """Keep 16 bits where the alarm would be, which nobody sets; they live as long as the count."""
+        body = number.to_bytes(2, "big")
+        self._bus.writeto(self._address, bytes([_FREE, _KEPT, body[0], body[1], body[0] ^ body[1] ^ _KEPT]))
+
+    def kept(self):
+        """Return them, or None."""
+        try:
+            self._bus.writeto(self._address, bytes([_FREE]))
+            self._bus.readfrom_into(self._address, self._data)
+        except OSError:
+            return None
+        mark, high, low, check = self._data
+        return high << 8 | low if mark == _KEPT and check == high ^ low ^ mark else None
 
     def _read(self):
         data = self._data

@@ -134,23 +134,25 @@ def _counter(bus, options, buses):
         from drivers.pcf8593 import PCF8593
 
         return PCF8593(buses.i2c(bus))
+    if options.get("counter") == "ulp":
+        import esp32
+
+        from .ulp_counter import UlpCounter
+
+        wake = getattr(esp32, "wake_on_ulp", None)
+        return UlpCounter(options["chip"], options["pin"], esp32.ULP(), machine.mem32, wake)
     return machine.Counter(0, _pin(options["pin"], machine.Pin.IN, machine.Pin.PULL_UP))
 
 
-def _rain_gauge(bus, options, buses, last_value):
-    from drivers.rain_gauge import RainGauge
+def _tally(kind, bus, options, buses, total):
+    """Return the driver of counted events, going on where the last record stopped.
 
+    The gateway takes differences, and a power cut is no rain.
+    """
     counter = _counter(bus, options, buses)
     wraps_at = getattr(counter, "wraps_at", None)
-    # Go on where the last record stopped: the gateway takes differences, and a power cut is no rain.
-    total = last_value(RAIN_TIPS)
-    last = 0
-    if wraps_at is not None:  # a counter that ran on while this chip did not
-        try:
-            last = counter.value()
-        except OSError:
-            pass
-    return RainGauge(counter, time, total=total or 0, last=last, wraps_at=wraps_at)
+    # Only a counter that ran on while this chip did not has something to say at the start.
+    return kind(counter, time, total, 0 if wraps_at is None else None, wraps_at)
 
 
 def _adc(options):
@@ -200,13 +202,13 @@ def _bare_driver(name, bus, where, buses, config, last_value):
         return NoiseSensor(bus, buses.i2s_row(bus), slot, config, NvsStore(), time)
     options = _options(where, "pin")
     if name == "rain_gauge":
-        return _rain_gauge(bus, options, buses, last_value)
+        from drivers.rain_gauge import RainGauge
+
+        return _tally(RainGauge, bus, options, buses, last_value(RAIN_TIPS))
     if name == "passage":
         from drivers.passage import PassageCounter
 
-        counter = _counter(bus, options, buses)
-        wraps_at = getattr(counter, "wraps_at", None)
-        return PassageCounter(counter, time, last_value(PASSAGES) or 0, wraps_at)
+        return _tally(PassageCounter, bus, options, buses, last_value(PASSAGES))
     if name == "battery":
         from drivers.battery import Battery
 

@@ -2,7 +2,7 @@
 import ujson
 import uos
 
-from _link import HELLO
+from _link import HELLO, ask_with
 
 _ROOT = HELLO["nvs_root"]
 _NOT_FOUND = (-4354, "ESP_ERR_NVS_NOT_FOUND")
@@ -148,6 +148,32 @@ def wake_on_ext0(pin=None, level=False):
 
 def wake_on_ext1(pins=None, level=False):
     raise NotImplementedError("wake on pins is not simulated yet")
+
+
+def wake_on_ulp(enable):
+    pass
+
+
+class ULP:
+    """The coprocessor; simulator/chips/ulp.py runs its program."""
+
+    RESERVE_MEM = 2040
+
+    def set_wakeup_period(self, period_index, period_us):
+        if period_index:
+            raise NotImplementedError("only period 0 is simulated")
+        self._do(0, period_us, b"")
+
+    def load_binary(self, load_addr, program_binary):
+        self._do(1, load_addr, bytes(program_binary))
+
+    def run(self, entry_point):
+        self._do(2, entry_point, b"")
+
+    def _do(self, what, number, data):
+        status = ask_with(40, what, 0, number.to_bytes(4, "little") + data)
+        if status:
+            raise OSError(status)
 
 
 def gpio_deep_sleep_hold(enable):

@@ -531,6 +531,22 @@ class I2S:
         pass
 
 
+class _Mem32:
+    """machine.mem32: RTC memory of the coprocessor, and registers, which only keep what is written."""
+
+    def __getitem__(self, address):
+        S.now += 2
+        ask(41, 0, 0, address, S.now)
+        return S.n
+
+    def __setitem__(self, address, value):
+        S.now += 2
+        ask_with(42, 0, 0, address.to_bytes(4, "little") + (value & 0xFFFFFFFF).to_bytes(4, "little"))
+
+
+mem32 = _Mem32()
+
+
 class RTC:
     def __init__(self, id=0):
         pass

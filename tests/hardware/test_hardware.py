@@ -73,7 +73,7 @@ def test_two_chips_with_one_address_and_two_on_one_port_are_found() -> None:
     def addresses(_board: dict[str, Any], kit: dict[str, Any]) -> None:
         kit["parts"] = ["rain_gauge", "passage"]
 
-    assert any("0x51" in text for text in checks.faults(node(plant=addresses)))
+    assert any("0x51" in text for text in checks.faults(node("c3", plant=addresses)))
 
     def ports(_board: dict[str, Any], kit: dict[str, Any]) -> None:
         kit["parts"] = ["a02yyuw", "a02yyuw"]
@@ -93,6 +93,20 @@ def test_a_counter_that_stops_asleep_and_one_that_the_chip_lacks_are_found() -> 
         found = node(board)
         found.uses.append(hardware.Use(39 if board == "t3s3" else 19, "rain", "counter"))
         assert any(words in text for text in checks.faults(found))
+
+
+def test_a_coprocessor_that_the_chip_lacks_and_a_pin_that_it_does_not_see_are_found() -> None:
+    def plant(board: dict[str, Any], _kit: dict[str, Any]) -> None:
+        board["roles"]["rain"] = 38
+
+    assert any("pin 38: rain: the coprocessor does not see it" in t for t in checks.faults(node(plant=plant)))
+
+    def without(board: dict[str, Any], _kit: dict[str, Any]) -> None:
+        board["replace"] = {"rain_gauge": "rain_gauge_ulp"}
+        board["roles"]["rain"] = 3
+
+    found = checks.faults(node("c3", plant=without))
+    assert any("no coprocessor in the ESP32-C3: take a counter chip" in text for text in found)
 
 
 def test_a_boost_converter_that_nothing_switches_off_is_found() -> None:

@@ -19,11 +19,13 @@ _SPOKEN = {
     "machine.py": {
         "I2C_WRITE", "I2C_READ", "SPI", "PIN_OUT", "UART_INIT", "UART_WRITE", "UART_READ", "ADC", "COUNT",
         "I2S_INIT", "I2S_READ", "RTC_SET", "RTC_MEMORY", "DEEPSLEEP", "RESET",
+        "PEEK", "POKE",
     },
     "network.py": {"WIFI_CONNECT", "WIFI_STATUS", "WIFI_SCAN", "WIFI_AP"},
     "socket.py": {
         "RESOLVE", "SOCKET", "CONNECT", "SEND", "RECV", "SENDTO", "RECVFROM", "CLOSE", "LISTEN", "ACCEPT",
     },
+    "esp32.py": {"ULP"},
     "onewire.py": {"ONE_WIRE"},
     "select.py": {"POLL"},
 }  # fmt: skip

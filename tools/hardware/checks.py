@@ -91,6 +91,18 @@ def counters(node: NodeHardware) -> Iterator[str]:
             yield f"pin {use.pin}: {use.what}: the chip's counter stops while it sleeps: take an outside one"
 
 
+def coprocessor(node: NodeHardware) -> Iterator[str]:
+    """What the coprocessor counts needs a chip that has one, and a pin that it sees."""
+    for use in node.uses:
+        if use.way != "ulp":
+            continue
+        if not node.chip["ulp"]:
+            yield f"pin {use.pin}: {use.what}: no coprocessor in the {node.chip['name']}: take a counter chip"
+        elif str(use.pin) not in node.chip["ulp_pins"]:
+            known = ", ".join(node.chip["ulp_pins"])
+            yield f"pin {use.pin}: {use.what}: the coprocessor does not see it: take one of {known}"
+
+
 def addresses(node: NodeHardware) -> Iterator[str]:
     """Two chips on one bus with one address."""
     seen: dict[int, str] = {}
@@ -147,6 +159,7 @@ RULES: tuple[Callable[[NodeHardware], Iterator[str]], ...] = (
     input_only,
     adc,
     counters,
+    coprocessor,
     addresses,
     currents,
 )

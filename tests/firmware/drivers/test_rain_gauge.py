@@ -100,3 +100,61 @@ def test_a_counter_without_answer():
     assert driver.fetch() == [(TIPS, 0, NO_ANSWER)]
     with pytest.raises(DriverError, match="counter does not answer"):
         driver.probe()
+
+
+class Keeper(Counter):
+    """A counter that runs on, and keeps a number as long as it does."""
+
+    wraps_at = 65536
+
+    def __init__(self, value=0):
+        super().__init__(value)
+        self.number = None
+
+    def keep(self, number):
+        self.number = number
+
+    def kept(self):
+        return self.number
+
+
+def born(counter, clock, logged):
+    return RainGauge(counter, clock, logged, None, counter.wraps_at)
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.booleans()), max_size=30), st.integers(0, 65535))
+@settings(max_examples=100, deadline=None)
+def test_tips_during_resets_and_deep_sleep_are_not_lost(steps, begin):
+    clock, counter = FakeClock(), Keeper(begin)
+    driver = born(counter, clock, None)
+    first = driver.fetch()[0][1]
+    fell, logged = 0, first
+    for tips, restart in steps:
+        clock.sleep_ms(MINUTE_MS)
+        counter.now = (counter.now + tips) & 0xFFFF
+        fell += tips
+        if restart:  # before anybody looked: the log has the record before
+            driver = born(counter, clock, logged)
+            clock.sleep_ms(1000)
+        logged = driver.fetch()[0][1]
+    assert (logged - first) & 0xFFFF == fell & 0xFFFF
+
+
+def test_a_lost_counter_goes_on_from_the_log_and_a_lost_log_from_the_counter():
+    clock, counter = FakeClock(), Keeper(10)
+    driver = born(counter, clock, 500)
+    assert driver.fetch() == [(TIPS, 500, OK)]
+    counter.now = 17
+    assert born(counter, clock, None).fetch() == [(TIPS, 507, OK)]
+    assert born(Keeper(3), clock, 507).fetch() == [(TIPS, 507, OK)]
+    counter.keep(60_000)  # of another life, behind what was told
+    assert born(counter, clock, 507).fetch() == [(TIPS, 507, OK)]
+
+
+def test_a_counter_that_lost_its_supply_is_no_cloudburst():
+    clock, counter = FakeClock(), Keeper(1000)
+    driver = born(counter, clock, 0)
+    driver.fetch()
+    clock.sleep_ms(MINUTE_MS)
+    counter.now = 2  # began anew: not 64,538 tips
+    assert driver.fetch() == [(TIPS, 2, OK)]
