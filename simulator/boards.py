@@ -89,7 +89,19 @@ def build(
 
     source: the physical quantities around this node, by the names that the models ask for.
     """
-    description = describe(name)
+    return build_described(name, describe(name), source, channel, seed=seed, mm_per_tip=mm_per_tip)
+
+
+def build_described(
+    name: str,
+    description: dict[str, Any],
+    source: Source,
+    channel: Channel | None = None,
+    *,
+    seed: int = 0,
+    mm_per_tip: float = 0.2794,
+) -> Board:
+    """Return the simulated board of a description that no file of hardware/ need have."""
     i2c: dict[int, list[I2cChip]] = {}
     uart: dict[int, UartChip] = {}
     adc: dict[int, AdcChip] = {}

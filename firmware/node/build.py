@@ -238,6 +238,14 @@ def sensors(board, buses, config, health, last_value):
     return built
 
 
+def battery(board):
+    """Return the driver of a board's battery alone, None where it has none."""
+    for name, bus, where in getattr(board, "SENSORS", ()):
+        if name == "battery":
+            return _bare_driver(name, bus, where, None, None, None)
+    return None
+
+
 def lora_link(board, buses, config, store, retained, rtc_ms=None):
     """Return the LoRaWAN link of a board; what passed in deep sleep or a reset counts for its duty cycle."""
     from radio.memory import RETAINED

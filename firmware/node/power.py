@@ -1,7 +1,8 @@
 """The low-voltage guard: no radio on a battery that a transmission would brown out.
 
 The voltage is the one of the record just taken, with sensors running, so under load. Sensing and
-the log go on; the radio comes back once the voltage is well above the limit again, not at its edge.
+the log go on; the radio comes back once the voltage is well above the limit again, not at its edge. Below
+the critical voltage nothing is written to flash either: see also node/brownout.py.
 """
 
 from wire._compat import const
@@ -9,9 +10,15 @@ from wire.measurements import BATTERY
 from wire.record import FIRST_ERROR
 
 _HYSTERESIS_MV = const(100)
+_CRITICAL_BELOW_MV = const(200)
 _EMPTY_MV = const(3300)  # a lithium cell, where battery_low_mv does not say it
 _FULL_MV = const(4200)
 UNKNOWN_LEVEL = const(255)
+
+
+def critical_mv(low_mv):
+    """Return below which voltage nothing is written; 0 for never (mains)."""
+    return max(0, low_mv - _CRITICAL_BELOW_MV)
 
 
 class PowerGuard:
@@ -21,6 +28,7 @@ class PowerGuard:
         self._low_mv = low_mv
         self.battery_mv = None
         self.low = False
+        self.critical = False
 
     def update(self, readings):
         """Learn from a record's readings; a missing voltage changes nothing."""
@@ -29,6 +37,8 @@ class PowerGuard:
                 self.battery_mv = raw
                 limit = self._low_mv + (_HYSTERESIS_MV if self.low else 0)
                 self.low = self._low_mv > 0 and raw < limit
+                limit = critical_mv(self._low_mv)
+                self.critical = limit > 0 and raw < limit + (_HYSTERESIS_MV if self.critical else 0)
 
     def level(self):
         """Return what DevStatusAns calls battery: 1 empty to 254 full, 255 when nobody measures it."""

@@ -15,6 +15,7 @@ from .core import Node
 
 _ALARM_PAUSE_MS = const(15000)
 _KNOWN_MS = const(6 * 3600 * 1000)  # start-up weighs on the average for a while
+_CRITICAL_STRETCH = const(8)  # intervals from look to look while the battery is critical
 _RECORD_ROOM_MS = const(3000)  # no glance so shortly before a record
 
 
@@ -110,6 +111,11 @@ class SensingNode(Node):
         for sensor in self.sensors:
             self.ledger.sensor(sensor.name, sensor.on_ms)
             sensor.on_ms = 0
+        self.power.update(readings)
+        if self.power.critical:  # a write to flash may be the one in which the supply gives way
+            self.outbox.dropped += 1
+            self._schedule.stretch = _CRITICAL_STRETCH
+            return []
         stretch = self.budget.judge()
         if self.kind is not None and readings:
             now_ms = self.time.uptime_ms()
@@ -177,7 +183,7 @@ class SensingNode(Node):
 
     def _record(self, readings, urgent=False):
         """Keep a record outside of the rhythm."""
-        if not readings:
+        if not readings or self.power.critical:
             return
         readings.sort()
         time_s, quality = self.time.now()

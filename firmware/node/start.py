@@ -11,7 +11,7 @@ import time
 
 from wire import codec
 
-from . import build, config, furnish, recovery
+from . import brownout, build, config, furnish, recovery
 from .flash import log_flash
 from .hal import Hal
 from .log import RecordLog
@@ -134,9 +134,22 @@ def _choose_codec(outbox, settings, clock):
         outbox.now_s = lambda: clock.now()[0] if clock.known else None
 
 
+def _wait_for_power(hal):
+    """Wait before a life begins: before counters of lives, log and radio."""
+    try:
+        with open("config.json") as f:
+            settings = config.load(f.read())[0]
+        if settings["battery_low_mv"]:
+            driver = build.battery(build.board_module(settings["board"]))
+            brownout.wait_for_power(driver, settings["battery_low_mv"], hal.sleep, print)
+    except Exception:
+        return  # whatever is broken, make() will say it
+
+
 def run():
     """Run until the power goes. An exception that gets this far is kept, and the chip starts anew."""
     hal = Hal()
+    _wait_for_power(hal)
     store = NvsStore()
     lives = recovery.Lives(store, hal.reset_cause(), _fell_back())
     try:

@@ -195,7 +195,7 @@ print("built", len(build._ON_BUS))
             await world.run_for(10)
             return node.log_tail()
 
-    assert run(main(), start_us=START_US).splitlines() == ["built 15"]
+    assert run(main(), start_us=START_US).splitlines() == ["built 16"]
 
 
 def test_a_node_with_its_radio_lives_in_a_small_heap(tmp_path: Path) -> None:
