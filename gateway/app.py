@@ -17,14 +17,14 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 
 from gateway.backfill import Backfill, GapBook, Heard
 from gateway.claims import ClaimBook
 from gateway.clock import Clock, SystemClock
-from gateway.commissioning import RecentUplinks
+from gateway.commissioning import RecentUplinks, SiteReports
 from gateway.config import Config
 from gateway.control import create_control
 from gateway.counters import Counters
@@ -42,6 +42,9 @@ from gateway.reviewing import Review
 from gateway.store import Changes, DurableLog, SegmentLog, SqlitePublicReader, SqliteStore
 from gateway.store.assessments import Assessments
 from gateway.store.retention import prune
+
+if TYPE_CHECKING:
+    from gateway.web.house import Desk
 
 logger = logging.getLogger("meetnet")
 RETENTION_S = 3600.0
@@ -202,6 +205,7 @@ class Gateway:
             mailer.is_set_up,
             mailer.send,
             lambda: {name: follower.state() for name, follower in self._followers.items()},
+            self._desk(),
         )
         settings = WebSettings(
             title=self.config.text("web.title"),
@@ -366,6 +370,14 @@ class Gateway:
             await asyncio.gather(task, return_exceptions=True)
 
         self._stack.push_async_callback(cancel)
+
+    def _desk(self) -> Desk:
+        from gateway.desk import make_desk
+
+        reports = SiteReports(self.directory.path)
+        self._stack.callback(reports.close)
+        path = self.directory.store
+        return make_desk(self.config, self.registry, self.claims, self.store, self.recent, reports, path)
 
     def _mail_settings(self) -> MailSettings:
         config = self.config

@@ -365,6 +365,18 @@ class Registry:
         with self._lock:
             self._secrets.forget(dev_eui)
 
+    def erase_site(self, site_id: str) -> bool:
+        """Delete a site with place, consents and deployments for good; return False when there is none."""
+        with self._lock:
+            self._db.execute("PRAGMA secure_delete=ON")
+            with atomic(self._db):
+                for table in ("consents", "deployments"):
+                    self._db.execute(f"DELETE FROM {table} WHERE site_id = ?", (site_id,))  # noqa: S608
+                n = self._db.execute("DELETE FROM sites WHERE id = ?", (site_id,)).rowcount
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # or the old pages stay readable
+            self._forget_cache()
+            return n > 0
+
     def consent(self, site_id: str, recipient: str = PUBLIC, from_ms: int = 0) -> bool:
         """Record that a site's data may go to a recipient; return False when it already may."""
         with self._lock:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from gateway.clock import Clock, SystemClock
 from gateway.model import PublicReader
-from gateway.web import account, api, calibration, operator, pages, signing, site_page
+from gateway.web import account, api, calibration, claiming, mine, operator, pages, signing, site_page
 from gateway.web.context import Context, json_error, make_context
 from gateway.web.gate import TOO_OFTEN, RefusedError
 from gateway.web.house import House
@@ -57,6 +57,8 @@ def create_app(
             *signing.routes(context),
             *account.routes(context),
             *operator.routes(context),
+            *claiming.routes(context),
+            *mine.routes(context),
             context.gate.route("/static/{name:path}", context.static.answer, is_same_for_all=True),
             *[
                 context.gate.route(path, _document(*document), is_same_for_all=True)

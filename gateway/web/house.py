@@ -6,11 +6,56 @@ position.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
+from gateway.claims import ClaimBook, Welcome
+from gateway.commissioning import Inspector, SiteReports
+from gateway.model import PublicReader
+from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
+
+
+class Seen(Protocol):
+    """When and how a device was last heard (gateway.store has it)."""
+
+    @property
+    def dev_eui(self) -> str: ...  # noqa: D102
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def uplinks(self) -> int: ...  # noqa: D102
+    @property
+    def missed(self) -> int: ...  # noqa: D102
+    @property
+    def received_at_ms(self) -> int: ...  # noqa: D102
+    @property
+    def rssi_dbm(self) -> float | None: ...  # noqa: D102
+    @property
+    def snr_db(self) -> float | None: ...  # noqa: D102
+    @property
+    def status(self) -> dict[str, int | str] | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Sites and devices with their true places. All calls block: make them beside the loop.
+
+    reader_of_sites: everything of these sites, consent or not, for their own host. seen: every device that
+    was ever heard. recipients: to whom data can go, with the terms of each ("" where the licence says all).
+    erase: deletes a site with all its values for good.
+    """
+
+    registry: Registry
+    claims: ClaimBook
+    welcome: Welcome
+    reader_of_sites: Callable[[Sequence[str]], PublicReader]
+    seen: Callable[[], Sequence[Seen]]
+    recipients: Mapping[str, str]
+    inspector: Inspector
+    reports: SiteReports
+    erase: Callable[[str], int]
 
 
 def _no_mail(to: str, subject: str, text: str) -> bool:
@@ -21,10 +66,12 @@ def _no_mail(to: str, subject: str, text: str) -> bool:
 class House:
     """accounts: who may sign in. send_mail: blocks, returns whether it was taken. can_mail: is it set up.
 
-    publishers: what each outlet is doing, by name; called in the loop's thread.
+    publishers: what each outlet is doing, by name; called in the loop's thread. desk: None in tests that need
+    no registry.
     """
 
     accounts: Accounts
     can_mail: bool = False
     send_mail: Callable[[str, str, str], bool] = _no_mail
     publishers: Callable[[], dict[str, Any]] = field(default=dict[str, Any])
+    desk: Desk | None = None

@@ -110,6 +110,10 @@ class Tongue:
         """Write a day, for example "23 nov. 2026"."""
         return self._format(ms, "d MMM y")
 
+    def month(self, ms: int) -> str:
+        """Write a month, for example "november 2026"."""
+        return self._format(ms, "MMMM y")
+
     def weekday(self, ms: int) -> str:
         """Write a day with its name, for example "ma 23 nov."."""
         return self._format(ms, "EEE d MMM")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.registry.people import OPERATOR
+from gateway.registry.people import HOST, OPERATOR
 from gateway.web.gate import ANYBODY, Visitor
 from gateway.web.languages import N_
 
@@ -20,6 +20,7 @@ class Item:
 
 MENU = (
     Item("", N_("Map")),
+    Item("mine", N_("My sensor"), (HOST,)),
     Item("operator", N_("Operator"), (OPERATOR,)),
 )
 

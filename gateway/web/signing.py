@@ -83,7 +83,7 @@ class Signing:
         def work() -> None:
             person = accounts.find(email)
             if person is not None:
-                self._mail(person, accounts.make_link(person.id, now_ms))
+                self.mail(person, accounts.make_link(person.id, now_ms))
 
         values = {"onwards": onwards, "sent": True, "can_mail": self._can_mail()}
         answer = self._context.html(request, "sign_in.html", values)
@@ -150,7 +150,8 @@ class Signing:
         house = self._context.house
         return house is not None and house.can_mail
 
-    def _mail(self, person: Person, secret: str) -> None:
+    def mail(self, person: Person, secret: str) -> None:
+        """Mail a link. Blocks."""
         context = self._context
         assert context.house is not None
         gettext = context.tongues[person.language].gettext

@@ -154,10 +154,10 @@ def _values(
         "flags": _flags(rows, tongue),
         "corrections": _corrections(rows, tongue),
         "noise": _noise(reader, view, end_ms, tongue) if "laeq" in view.quantities else None,
-        "heat": _heat(reader, view, end_ms, tongue)
+        "heat": heat_of(reader, view, end_ms, tongue)
         if view.kind in ("garden", "air") and "temperature" in view.quantities
         else None,
-        "rain": _rain(reader, view, end_ms, tongue) if "precipitation" in view.quantities else None,
+        "rain": rain_of(reader, view, end_ms, tongue) if "precipitation" in view.quantities else None,
     }
 
 
@@ -254,7 +254,7 @@ def _noise_day(day: CalendarDay, tongue: Tongue) -> dict[str, str]:
     }
 
 
-def _heat(reader: PublicReader, view: SiteView, end_ms: int, tongue: Tongue) -> dict[str, Any]:
+def heat_of(reader: PublicReader, view: SiteView, end_ms: int, tongue: Tongue) -> dict[str, Any]:
     """Return the heat days of the running year."""
     start_ms = midnight_ms(end_ms, tongue.zone)
     start_ms = midnight_ms(start_ms, tongue.zone, 1 - tongue.day_of_year(start_ms))
@@ -264,7 +264,7 @@ def _heat(reader: PublicReader, view: SiteView, end_ms: int, tongue: Tongue) -> 
     return {"found": found, "highest": tongue.number(found.highest.high, 1) if found.highest else ""}
 
 
-def _rain(reader: PublicReader, view: SiteView, end_ms: int, tongue: Tongue) -> dict[str, Any]:
+def rain_of(reader: PublicReader, view: SiteView, end_ms: int, tongue: Tongue) -> dict[str, Any]:
     """Return the showers of the last 31 days, newest first."""
     rows = reader.series(view.site_id, "precipitation", end_ms - 31 * DAY, end_ms, 50_000)
     found = showers((r.observed_at_ms, r.value) for r in rows if r.value is not None and not is_doubtful(r))

@@ -18,6 +18,7 @@ from tests.gateway.web.people import EMAILS, Town
 ALL = ("public", "host", "technician", "staff", "operator")
 SIGNED_IN = ALL[1:]
 OPERATOR = ("operator",)
+HOST = ("host", "operator")
 
 # Who may use what. A route that stands not here fails the test: say here who may, in the same change.
 TABLE: dict[tuple[str, str], tuple[str, ...]] = {
@@ -47,6 +48,20 @@ TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "/{lang}/me/tokens"): SIGNED_IN,
     ("POST", "/{lang}/me/revoke"): SIGNED_IN,
     ("POST", "/{lang}/me/sign-out-everywhere"): SIGNED_IN,
+    ("GET", "/c/{code}"): ALL,
+    ("GET", "/t/{tag}"): ALL,
+    ("GET", "/{lang}/claim"): ALL,
+    ("POST", "/{lang}/claim"): ALL,
+    ("GET", "/{lang}/part/claim"): ALL,
+    ("GET", "/{lang}/mine"): HOST,
+    ("GET", "/{lang}/mine/{site_id}"): HOST,
+    ("GET", "/{lang}/mine/{site_id}/postcard.svg"): HOST,
+    ("GET", "/api/mine/{site_id}/observations.csv"): HOST,
+    ("POST", "/{lang}/mine/{site_id}/consent"): HOST,
+    ("POST", "/{lang}/mine/{site_id}/place"): HOST,
+    ("POST", "/{lang}/mine/{site_id}/pause"): HOST,
+    ("POST", "/{lang}/mine/{site_id}/hand-over"): HOST,
+    ("POST", "/{lang}/mine/{site_id}/delete"): HOST,
     ("GET", "/{lang}/operator"): OPERATOR,
     ("POST", "/{lang}/operator/add"): OPERATOR,
     ("POST", "/{lang}/operator/roles"): OPERATOR,
@@ -95,6 +110,8 @@ async def test_every_address_as_every_role(town: Town, role: str) -> None:
                 path.replace("{lang}", "nl")
                 .replace("{secret}", "x")
                 .replace("{site_id}", "tuin-1")
+                .replace("{code}", "x")
+                .replace("{tag}", "x")
                 .replace("{name:path}", "meetnet.css")
             )
             address = address.replace("series.json", "series.json?site=lucht-1&quantity=pm2_5")

@@ -1,0 +1,59 @@
+"""Registry, claims, store and outlets as the pages for hosts and technicians reach them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.claims import ClaimBook, Welcome
+from gateway.commissioning import Inspector, RecentUplinks, SiteReports
+from gateway.config import Config
+from gateway.model import PublicReader
+from gateway.outlets import outlets
+from gateway.registry import Registry
+from gateway.store import SqlitePublicReader, SqliteStore
+from gateway.store.erase import erase_site
+from gateway.web.house import Desk
+
+# Terms that go beyond the licence of a site, as hosts must know them before they agree.
+TERMS = {
+    "sensor.community": "DbCL 1.0",
+    "openSenseMap": "PDDL 1.0",
+}
+
+
+def make_desk(
+    config: Config,
+    registry: Registry,
+    claims: ClaimBook,
+    store: SqliteStore,
+    recent: RecentUplinks,
+    reports: SiteReports,
+    store_path: Path,
+) -> Desk:
+    """Return the desk."""
+
+    def reader_of_sites(site_ids: Sequence[str]) -> PublicReader:
+        wanted = set(site_ids)
+        return SqlitePublicReader(store, lambda: [site for site in registry.sites() if site.id in wanted])
+
+    def heard_ms(dev_eui: str) -> int | None:
+        return next((s.received_at_ms for s in store.devices_seen() if s.dev_eui == dev_eui), None)
+
+    def erase(site_id: str) -> int:
+        n = erase_site(store_path, site_id)
+        registry.erase_site(site_id)
+        return n
+
+    names = ["public", *(outlet.recipient for outlet in outlets(config) if outlet.recipient != "public")]
+    return Desk(
+        registry=registry,
+        claims=claims,
+        welcome=Welcome(claims, registry, store.latest, heard_ms),
+        reader_of_sites=reader_of_sites,
+        seen=store.devices_seen,
+        recipients={name: TERMS.get(name, "") for name in names},
+        inspector=Inspector(registry, store.latest, recent),
+        reports=reports,
+        erase=erase,
+    )
