@@ -42,6 +42,8 @@ from gateway.reviewing import Review
 from gateway.store import Changes, DurableLog, SegmentLog, SqlitePublicReader, SqliteStore
 from gateway.store.assessments import Assessments
 from gateway.store.retention import prune
+from gateway.update import UpdateBook, UpdateService, bundles_app
+from gateway.update.events import something_on
 
 if TYPE_CHECKING:
     from gateway.web.house import Desk
@@ -133,6 +135,16 @@ class Gateway:
             self.counters,
         )
         self._stack.push_async_callback(self.backfill.close)
+        self.updates = UpdateService(
+            UpdateBook(self.directory.path),
+            self.downlinks,
+            self._transport_of,
+            partial(something_on, self.store, self.registry, self.clock.now_ms),
+            self.counters,
+            self.clock.now_ms,
+            lambda: self.ports.get("web", 0),
+        )
+        self._stack.push_async_callback(self.updates.close)
         self.pipeline = Pipeline(
             self.log, self.store, self.registry, self.counters, self._stored, self._heard
         )
@@ -216,7 +228,8 @@ class Gateway:
             tiles_attribution=self.config.text("web.tiles_attribution"),
             outlines=self.config.path("web.outlines"),
             documents=public_documents(self.config),
-            applications=served(self.config, self.reader_of, self._surroundings),
+            applications=served(self.config, self.reader_of, self._surroundings)
+            | {"/update": bundles_app(self.updates.offered)},
         )
         app = create_app(self.reader, self.public_status, self.clock, settings, house=house)
         server = HttpServer(app, self.config.text("web.host"), self.config.whole("web.port"), "web.port")
@@ -277,6 +290,7 @@ class Gateway:
 
     def _heard(self, heard: Sequence[Heard]) -> None:
         self.backfill.heard(heard)
+        self.updates.heard([one.uplink for one in heard if one.uplink is not None])
         for one in heard:
             if one.uplink is not None:
                 self.recent.heard(one.uplink)

@@ -11,6 +11,7 @@ meetnet-data/
   lns.db         sessions and counters of the network server, mode 0600
   gaps.db        which records of which device did not arrive
   commands.json  what waits for nodes on Wi-Fi
+  updates.db, updates/   roll-outs, and the bundles that they are of
   side/          what a platform refused for good, a file each
   control.json   port and token of the running gateway, mode 0600 (`meetnet status` reads it)
   lock           held while a gateway runs

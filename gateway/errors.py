@@ -9,6 +9,7 @@ GatewayError
   +- QualityError       data or a method that cannot be judged by: `field`, and what to do
   +- DownlinkError      a payload for a device that cannot be handed to its network
   +- PublishError       a platform refuses for good (retryable faults are not errors but waits)
+  +- UpdateError        a key, bundle or roll-out that cannot be
 """
 
 from __future__ import annotations
@@ -60,3 +61,7 @@ class DownlinkError(GatewayError):
 
 class PublishError(GatewayError):
     """A platform refuses for good."""
+
+
+class UpdateError(GatewayError):
+    """A key, a bundle or a roll-out that cannot be; the message ends with the remedy."""

@@ -94,7 +94,7 @@ class Street:
     async def __aenter__(self) -> Street:
         await self.world.__aenter__()
         if self.config.mqtt is not None:
-            self.wifi.hosts["gateway"] = self.config.mqtt
+            self.wifi.hosts["gateway"] = (self.config.mqtt[0], None)  # the port is in config.json
         if self.config.semtech_udp is not None:
             self.forwarder = Forwarder(self.channel, self.config.semtech_udp, self.world.loop.now_us)
             await self.forwarder.start()

@@ -326,6 +326,7 @@ def wifi_link(config):
 
     from radio import mqtt
 
+    from .fetch import Fetch
     from .wifi import Wifi
     from .wifi_link import WifiLink
 
@@ -346,7 +347,7 @@ def wifi_link(config):
         config["mqtt.user"],
         config["mqtt.password"],
     )
-    return WifiLink(
+    link = WifiLink(
         Wifi(network, time),
         socket,
         time,
@@ -356,6 +357,42 @@ def wifi_link(config):
         config["wifi.password"],
         config["ntp"],
     )
+    link.fetch = Fetch(mqtt.tcp(socket, wrap), time, config["mqtt.host"])
+    return link
+
+
+def architecture():
+    """Return the architecture of native code in .mpy files, as wire.update.ARCHITECTURES has it."""
+    native = getattr(sys.implementation, "_mpy", 0) >> 10 & 15  # docs: MicroPython .mpy files
+    return {10: 1, 11: 2, 2: 3}.get(native, 0)
+
+
+def mpy_version():
+    """Return the version of .mpy files that this MicroPython runs, 0 where it runs none."""
+    return getattr(sys.implementation, "_mpy", 0) & 255
+
+
+def free_bytes():
+    """Return what the flash file system has left."""
+    import os
+
+    try:
+        found = os.statvfs("/" if os.getcwd() == "/" else ".")
+    except OSError:
+        return 0
+    return found[0] * found[3]
+
+
+def base_image():
+    """Return the BaseImage of a chip that has a second partition for one, or None."""
+    try:
+        import esp32
+
+        from .base_image import BaseImage
+
+        return BaseImage(esp32.Partition)
+    except (ImportError, OSError, AttributeError):
+        return None
 
 
 def print_error(error):

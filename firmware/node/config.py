@@ -42,6 +42,8 @@ KEYS = (
     ("bin_depth_mm", "int", 0, 0, 10000, "empty distance minus full distance; 0: not known"),
     ("bin_table", "text", "", 0, 200, "pairs mm:litres, as 1350:0,800:60,250:120"),
     ("noise_s", "int", 10, 1, 3600, "how long a noise node listens for a record"),
+    ("update_key", "hex", "", 128, None, "copy the line that `meetnet update keygen` printed"),
+    ("updates", "choice", True, (True, False), None, "false and nobody changes this node from afar"),
     ("certification", "choice", False, (False, True), None, "true in a LoRaWAN test house only"),
     ("noise_offset_centidb", "int", 0, -2000, 2000, "microphone calibration, hundredths of a decibel"),
     ("noise_sensitivity_centidb", "int", -2600, -6000, 0, "of the microphone at 94 dB, re full scale"),
@@ -126,6 +128,11 @@ def fault(key, value):
         if name == key:
             return _fault(kind, value, low, high)
     return "is no key"
+
+
+def is_secret(key):
+    """Tell whether a key's value is shown nowhere."""
+    return any(row[0] == key and row[1].startswith("secret") for row in KEYS)
 
 
 def is_object(text):

@@ -60,6 +60,8 @@ class Node:
         self.records = 0
         self.remote = remote
         self.desk = None  # node.desk.Desk, where somebody may come to set the node up
+        self.updates = None  # node.updates.Updates, where there is a key to judge them by
+        self._update_at_ms = 0
         self._say = say or (lambda text: None)
         self._told = ""
         self._lead_ms = lead_ms(sensors)
@@ -105,6 +107,8 @@ class Node:
                 self.hal.reset()
         if self.desk is not None and self.desk.reset_due:
             self.hal.reset()
+        if self._updated(now_ms):
+            return
         begin_ms = self._schedule.start_ms(self._lead_ms)
         link_ms = self._link_ms(now_ms)
         if now_ms >= begin_ms:
@@ -115,6 +119,28 @@ class Node:
             if link_ms - now_ms > _LISTEN_MS:
                 self.link.rest()
             self._sleep_until(min(begin_ms, link_ms) if link_ms > now_ms else begin_ms)
+
+    def _updated(self, now_ms):
+        """Do what an update wants while nothing else is due; tell whether that took the step."""
+        updates = self.updates
+        if updates is None:
+            return False
+        updates.check(now_ms)
+        if updates.reset_due:
+            self.hal.reset()
+        left_ms = self._schedule.start_ms(self._lead_ms) - now_ms
+        if left_ms < _LISTEN_MS and self.config["interval_s"] * 1000 > self._lead_ms + 2 * _LISTEN_MS:
+            return False
+        if updates.works:
+            updates.work()
+            return True
+        if updates.ready and not self.power.low and self.quiet():
+            updates.go()
+        return False
+
+    def quiet(self):
+        """Tell whether a pause for an update would miss nothing: a kind of node may know better."""
+        return not self._holding() or not self.outbox.unsent
 
     def _room(self, left_ms):
         """Tell whether a frame may start now; with an interval too short for that it always may."""
@@ -175,6 +201,11 @@ class Node:
         wanted_ms = min(self._status_due_ms, self._time_due_ms, now_ms + self.link.calls_in_ms())
         if self._again_waits():
             wanted_ms = min(wanted_ms, self._again_at_ms)
+        if self.updates is not None:
+            if self.updates.answers:
+                wanted_ms = now_ms
+            elif self.updates.polls or self.updates.fetches:
+                wanted_ms = min(wanted_ms, self._update_at_ms)
         if self.link.called or self._answers() or (self.outbox.unsent and not self._holding()):
             wanted_ms = now_ms
         return max(wanted_ms, self._link_at_ms)
@@ -230,11 +261,39 @@ class Node:
             if good:
                 self.remote.answers.pop(0)
             return good
+        if self.updates is not None and self.updates.answers:
+            port, payload = self.updates.answers[0]
+            good = self._deliver(port, payload)
+            if good:
+                self.updates.answers.pop(0)
+                self.updates.told(payload)
+            return good
         frame = self.outbox.frame(self.link.limit(), self._holding())
         if frame is not None:
             self._live_air_ms = self.link.air_ms(len(frame[0]))
             return self._deliver(ports.RECORDS, frame[0], frame[1])
-        return self._send_again() if self._again_waits() and now_ms >= self._again_at_ms else False
+        if self._again_waits() and now_ms >= self._again_at_ms:
+            return self._send_again()
+        return self._load_update(now_ms)
+
+    def _load_update(self, now_ms):
+        """Ask for the next fragment, or fetch a few pieces; then leave the air to live frames."""
+        updates = self.updates
+        if updates is None or now_ms < self._update_at_ms:
+            return False
+        if updates.polls:
+            good = self.link.answer()
+            self._obey()
+            self._update_at_ms = self.time.uptime_ms() + self.link.air_ms(0) * 10000 // self._spare()
+            return good
+        wanted = updates.fetches
+        fetch = getattr(self.link, "fetch", None)
+        if wanted is None or fetch is None:
+            return False
+        good = fetch.some(wanted, updates.fetched)
+        if not good:
+            self._update_at_ms = self.time.uptime_ms() + _RETRY_MAX_MS // 10
+        return good
 
     def _send_again(self):
         """Send a frame of what was asked for, or what is gone of it; then leave the air to live frames."""
@@ -268,6 +327,8 @@ class Node:
             self.outbox.confirm(token)
             if self.remote is not None:
                 self.remote.heard()
+            if self.updates is not None:
+                self.updates.heard()
         elif confirmed is False:
             self.outbox.go_back()
         self._obey()
@@ -281,6 +342,8 @@ class Node:
                 self._wanted(payload)
             elif port == ports.COMMANDS and self.remote is not None:
                 self.remote.command(payload)
+            elif port == ports.FRAGMENTS and self.updates is not None:
+                self.updates.fragment(payload)
 
     def _wanted(self, payload):
         try:

@@ -16,9 +16,11 @@ from wire._compat import const
 from wire.errors import WireError
 
 from . import config as configuration
+from . import config_file
 
 _RECORD = "trial"
 _NONE = b"\x00"
+_AT_THE_NODE = ("dev_eui", "join_eui", "update_key", "updates")
 _MAX_BOOTS = const(6)
 _NEW, _NOW, _PREVIOUS = "config.new", "config.json", "config.prev"
 
@@ -32,6 +34,7 @@ class Remote:
         self.answers = []
         self.others = {}  # first byte -> what takes such a payload and returns the answer or None
         self.reset_due = False
+        self.last_outcome = None  # of a trial that ended in this life
         self._trial = None
         self._boot()
 
@@ -100,12 +103,30 @@ class Remote:
         except (OSError, ValueError):
             self._say(token, commands.STORAGE)
 
+    def try_values(self, pairs, minutes):
+        """Try values of a signed update: [(key, value)]; tell whether they can be tried, all of them.
+
+        Secrets, identity and the key that updates are judged by are set at the node only.
+        """
+        if self._trial is not None or self.reset_due:
+            return False
+        for name, value in pairs:
+            if name in _AT_THE_NODE or configuration.is_secret(name) or configuration.fault(name, value):
+                return False
+        if all(self._config[name] == value for name, value in pairs):
+            return True
+        try:
+            self._begin(0, min(max(minutes, 1), 255), pairs)
+        except (OSError, ValueError):
+            return False
+        return True
+
     def _begin(self, token, minutes, wanted):
         with open(_NOW) as f:
             text = f.read()
         data = json.loads(text)
         for name, value in wanted:
-            data[name] = value
+            config_file.put(data, name, value)
         new = json.dumps(data)
         with open(_NEW, "w") as f:
             f.write(new)
@@ -145,6 +166,7 @@ class Remote:
             self._end(token, commands.STORAGE)
 
     def _end(self, token, outcome):
+        self.last_outcome = outcome
         self._say(token, outcome)
         self._store.save(_RECORD, _NONE)
         try:

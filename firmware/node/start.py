@@ -114,6 +114,7 @@ def make(hal, store, lives, cause):
     remote = Remote(settings, store)
     parts = (hal, settings, sensors, link, log, outbox, clock, health, lives, print, remote)
     node = furnish.make(board, outbox.last_value, *parts)
+    node.updates = _updates(settings, store, remote)
     if settings["radio"] != "lorawan" and not lives.safe_mode:
         from . import reception
 
@@ -144,6 +145,34 @@ def _wait_for_power(hal):
             brownout.wait_for_power(driver, settings["battery_low_mv"], hal.sleep, print)
     except Exception:
         return  # whatever is broken, make() will say it
+
+
+def _updates(settings, store, remote):
+    """Return the Updates of this node, None where no key was given to judge them by."""
+    from wire import update
+
+    if not settings["update_key"]:
+        remote.others[update.OFFER] = _no_key
+        return None
+    from .inbox import Inbox
+    from .slots import Slots
+    from .updates import Updates
+
+    target = (build.architecture(), build.mpy_version(), settings["board"])
+    key = bytes.fromhex(settings["update_key"])
+    base = build.base_image()
+    made = Updates(
+        store, Slots(store), Inbox(), target, key, settings["updates"], remote, build.free_bytes, base
+    )
+    remote.others[update.OFFER] = made.offer
+    remote.others[update.CANCEL] = made.cancel
+    return made
+
+
+def _no_key(payload):
+    from wire import update
+
+    return update.pack_state(update.unpack_offer(payload).id, update.REFUSED, update.NO_KEY)
 
 
 def run():

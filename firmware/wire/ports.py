@@ -5,6 +5,7 @@ from ._compat import const
 RECORDS = const(1)  # node -> gateway: records in a codec frame
 STATUS = const(2)  # node -> gateway: versions, reset cause, battery, configuration hash
 COMMANDS = const(3)  # both ways: get and set
+FRAGMENTS = const(201)  # both ways: LoRaWAN fragmentation, TS004
 
 
 def mqtt_topic(dev_eui, f_port):

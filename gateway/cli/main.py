@@ -19,6 +19,7 @@ from gateway.cli.publish import publish
 from gateway.cli.quality import quality
 from gateway.cli.run import gateway
 from gateway.cli.status import status
+from gateway.cli.update import update
 from gateway.cli.user import user
 from gateway.errors import GatewayError
 
@@ -88,6 +89,7 @@ for _command in (
     publish,
     quality,
     status,
+    update,
     user,
 ):
     main.add_command(_command)

@@ -14,7 +14,7 @@ from gateway.decode.status import decode_status
 from gateway.errors import IngestError
 from gateway.model import Decoded, Uplink
 from gateway.registry.model import Calibration, NodeAnswer
-from wire import backfill, ports, sound
+from wire import backfill, ports, sound, update
 from wire.errors import WireError
 
 
@@ -66,6 +66,10 @@ def decode(uplink: Uplink) -> Contents:
         return Contents(calibration=decode_calibrated(uplink))
     if uplink.f_port == ports.COMMANDS and uplink.payload[:1] == bytes((sound.SECONDS,)):
         check_seconds(uplink)
+        return Contents()
+    if uplink.f_port == ports.COMMANDS and uplink.payload[:1] == bytes((update.STATE,)):
+        return Contents()  # gateway.update reads it
+    if uplink.f_port == ports.FRAGMENTS:
         return Contents()
     raise IngestError(
         "decode.port_unknown",

@@ -382,7 +382,8 @@ class UART:
         pass
 
     def _fetch(self, n, until):
-        # The world looks for n bytes until then; the clock comes back at the last byte or the end of the wait.
+        # The world looks for n bytes until then; the clock comes back at the last byte or the end of the
+        # wait.
         S.now += 5
         _check(ask(9, self._id, n, max(0, until - S.now), S.now))
         if S.n:
