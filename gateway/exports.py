@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TextIO
 
 from gateway.model import PublicObservation, PublicReader, PublicSite
@@ -27,8 +29,13 @@ PAGE_ROWS = 20_000
 
 def iso_utc(ms: int) -> str:
     """Return RFC 3339 in UTC with Z; three fractional digits only where there are milliseconds."""
-    moment = datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    moment = _second(ms // 1000)
     return f"{moment}.{ms % 1000:03d}Z" if ms % 1000 else f"{moment}Z"
+
+
+@lru_cache(4096)  # the values of a record share their moment
+def _second(time_s: int) -> str:
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def pages(
@@ -122,6 +129,40 @@ def observation_json(row: PublicObservation) -> dict[str, Any]:
         "method": row.method,
         "method_version": row.method_version,
     }
+
+
+class JsonWriter:
+    """Writes observations with their place as JSON text: observation_json and more, several times as fast.
+
+    more: the fields of a site to add. What rows of a series share is written once and kept.
+    """
+
+    def __init__(self, more: Callable[[PublicSite], dict[str, Any]]) -> None:
+        self._more = more
+        self._kept: dict[tuple[Any, ...], tuple[str, str]] = {}
+
+    def text(self, row: PublicObservation, site: PublicSite) -> str:
+        """Return one observation; its numbers are finite or None."""
+        key = (row.quantity, row.unit, row.state, row.flags, row.method, row.method_version, site)
+        found = self._kept.get(key)
+        if found is None:
+            if len(self._kept) >= 20_000:
+                self._kept.clear()
+            fields = observation_json(row)
+            head = {name: fields[name] for name in ("site_id", "quantity", "unit", "unit_ucum")}
+            tail = {name: fields[name] for name in ("state", "flags", "method", "method_version")}
+            tail |= self._more(site)
+            found = self._kept[key] = _compact(head)[:-1], _compact(tail)[1:]
+        value = "null" if row.value is None else repr(row.value)
+        raw_value = "null" if row.raw_value is None else repr(row.raw_value)
+        return (
+            f'{found[0]},"observed_at":"{iso_utc(row.observed_at_ms)}",'
+            f'"received_at":"{iso_utc(row.received_at_ms)}","value":{value},"raw_value":{raw_value},{found[1]}'
+        )
+
+
+def _compact(content: Any) -> str:
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _csv_row(row: PublicObservation, site: PublicSite) -> tuple[object, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,8 +74,7 @@ class MqttLink:
             async with asyncio.timeout(self._settings.timeout_s):
                 if self._client is None:
                     await self._open()
-                for at in range(0, len(messages), IN_FLIGHT):
-                    await self._send(messages[at : at + IN_FLIGHT])
+                await self._send(messages)
         except TimeoutError:
             self._drop()
             return f"no answer within {self._settings.timeout_s:g} s"
@@ -102,7 +102,7 @@ class MqttLink:
             protocol=paho.MQTTv311,
             clean_session=True,
         )
-        client.max_inflight_messages_set(IN_FLIGHT)
+        client.max_inflight_messages_set(IN_FLIGHT)  # the rest waits in its queue, and goes as room is made
         if settings.username:
             client.username_pw_set(settings.username, settings.password)
         if settings.tls:
@@ -118,7 +118,7 @@ class MqttLink:
         client.on_socket_register_write = lambda _c, _d, sock: loop.add_writer(sock, client.loop_write)
         client.on_socket_unregister_write = self._on_unregister_write
         self._client, self._sock = client, client.socket()
-        loop.add_reader(self._sock, client.loop_read)
+        loop.add_reader(self._sock, self._read)
         if client.want_write():
             loop.add_writer(self._sock, client.loop_write)
         self._ticker = asyncio.create_task(self._tick(client), name="meetnet-publish-mqtt")
@@ -144,6 +144,14 @@ class MqttLink:
             await wait
         if self._lost:
             raise ValueError(self._lost)
+
+    def _read(self) -> None:
+        if self._client is None or self._sock is None:
+            return
+        with contextlib.suppress(OSError, AttributeError):
+            # Brokers write acknowledgements one by one; an ACK that waits for more holds the next one up.
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        self._client.loop_read()
 
     async def _tick(self, client: paho.Client) -> None:
         while not self._lost:

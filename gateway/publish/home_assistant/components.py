@@ -60,11 +60,9 @@ COMPONENTS: dict[str, Component] = {
 TOTALS = frozenset(name for name, one in COMPONENTS.items() if one.state_class == "total_increasing")
 
 
-def component(quantity: str, unique_id: str) -> dict[str, Any] | None:
-    """Return a component of a device document, None for what is no use at home."""
-    found = COMPONENTS.get(quantity)
-    if found is None:
-        return None
+def component(quantity: str, unique_id: str) -> dict[str, Any]:
+    """Return a component of a device document, for a quantity in COMPONENTS."""
+    found = COMPONENTS[quantity]
     content: dict[str, Any] = {
         "p": "sensor",
         "name": found.name,

@@ -21,7 +21,7 @@ from gateway.errors import ConfigError
 from gateway.exports import iso_utc
 from gateway.model import PublicObservation, PublicReader, PublicSite
 from gateway.publish.base import Outcome, Packed, Parcel
-from gateway.publish.home_assistant.components import TOTALS, component
+from gateway.publish.home_assistant.components import COMPONENTS, TOTALS, component
 from gateway.publish.mqtt_link import BrokerSettings, Message, MqttLink, check_broker
 from gateway.publish.posting import check_between
 from gateway.publish.sitebook import News
@@ -81,6 +81,8 @@ class HomeAssistantPublisher:
                 timeout_s=s.timeout_s,
             )
         )
+        self._configs: dict[str, tuple[tuple[Any, ...], Message]] = {}
+        self.chunk_rows = 2000
         self._told: dict[str, bytes] = {}  # device documents that this connection's broker has
 
     @property
@@ -94,12 +96,16 @@ class HomeAssistantPublisher:
         latest: dict[str, dict[str, PublicObservation]] = {}
         for row in reader.latest():
             latest.setdefault(row.site_id, {})[row.quantity] = row
-        parcels: list[Parcel] = []
-        for site_id in dict.fromkeys(row.site_id for row in rows):
-            if site_id in sites:
-                news = tuple(row for row in rows if row.site_id == site_id)
-                parcels.append(Parcel(news, self._messages(sites[site_id], latest.get(site_id, {}), reader)))
-        return Packed(parcels)
+        news: dict[str, list[PublicObservation]] = {}
+        for row in rows:
+            news.setdefault(row.site_id, []).append(row)
+        return Packed(
+            [
+                Parcel(tuple(mine), self._messages(sites[site_id], latest.get(site_id, {}), reader))
+                for site_id, mine in news.items()
+                if site_id in sites
+            ]
+        )
 
     def announce(self, news: News, reader: PublicReader) -> Sequence[Parcel]:
         """Tell changed sites anew; take devices of sites that are gone out of Home Assistant."""
@@ -140,21 +146,30 @@ class HomeAssistantPublisher:
     def _messages(
         self, site: PublicSite, latest: dict[str, PublicObservation], reader: PublicReader
     ) -> tuple[Message, Message]:
-        device = device_id(site.site_id)
-        topic = f"{self._settings.prefix}/{site.site_id}/state"
-        components: dict[str, Any] = {}
         state: dict[str, Any] = {}
         for quantity, row in sorted(latest.items()):
-            found = component(quantity, f"{device}_{quantity}")
-            if found is None:
+            if quantity not in COMPONENTS:
                 continue
-            if self._settings.expire_after_s:
-                found["expire_after"] = self._settings.expire_after_s
-            components[quantity] = found
             state[quantity] = row.value if row.value is not None and math.isfinite(row.value) else None
             if quantity in TOTALS:
                 state[quantity] = self._total(row, reader)
+        config = self._config(site, tuple(state))
         state["observed_at"] = iso_utc(max((row.observed_at_ms for row in latest.values()), default=0))
+        return config, self._state_of(site.site_id, _json(state))
+
+    def _config(self, site: PublicSite, quantities: tuple[str, ...]) -> Message:
+        """Return a site's device document: written once, as long as it stays the same."""
+        key = (site.site_id, site.name, site.kind, quantities)
+        known = self._configs.get(site.site_id)
+        if known is not None and known[0] == key:
+            return known[1]
+        device = device_id(site.site_id)
+        components: dict[str, Any] = {}
+        for quantity in quantities:
+            found = component(quantity, f"{device}_{quantity}")
+            if self._settings.expire_after_s:
+                found["expire_after"] = self._settings.expire_after_s
+            components[quantity] = found
         document: dict[str, Any] = {
             "dev": {
                 "identifiers": [device],
@@ -164,13 +179,13 @@ class HomeAssistantPublisher:
             },
             "o": {"name": "Meetnet", "sw": "0.1.0"},
             "cmps": components,
-            "state_topic": topic,
+            "state_topic": f"{self._settings.prefix}/{site.site_id}/state",
             "availability_topic": self._available,
             "qos": 1,
         }
-        return Message(self._where(site.site_id), _json(document), True), self._state_of(
-            site.site_id, _json(state)
-        )
+        config = Message(self._where(site.site_id), _json(document), True)
+        self._configs[site.site_id] = (key, config)
+        return config
 
     def _total(self, row: PublicObservation, reader: PublicReader) -> float:
         """Return the sum of the day of the newest observation: total_increasing starts again at midnight."""

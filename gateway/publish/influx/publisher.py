@@ -11,6 +11,7 @@ import math
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from urllib.parse import urlencode
 
 import httpx
@@ -82,6 +83,8 @@ class InfluxPublisher:
                 pair = f"{settings.username}:{settings.password}".encode()
                 headers["authorization"] = f"Basic {b64encode(pair).decode()}"
         self._client = HttpClient(settings.url, headers, settings.timeout_s, transport)
+        self._lines = Lines()
+        self.chunk_rows = max(500, settings.max_rows)
 
     @property
     def name(self) -> str:
@@ -93,12 +96,12 @@ class InfluxPublisher:
         sites = {site.site_id: site for site in reader.sites()}
         found: list[tuple[PublicObservation, str]] = []
         rejections: list[Rejection] = []
-        for row in sorted(rows, key=lambda row: (row.observed_at_ms, row.position)):
-            if row.site_id not in sites or row.value is None:
+        isfinite, line = math.isfinite, self._lines.line
+        for row in sorted(rows, key=_order):
+            value, raw_value = row.value, row.raw_value
+            if value is None or row.site_id not in sites:
                 continue
-            if not math.isfinite(row.value) or (
-                row.raw_value is not None and not math.isfinite(row.raw_value)
-            ):
+            if not isfinite(value) or (raw_value is not None and not isfinite(raw_value)):
                 rejections.append(Rejection(row, "is not a finite number"))
             else:
                 found.append((row, line(row, sites[row.site_id])))
@@ -136,18 +139,43 @@ class InfluxPublisher:
         await self._client.close()
 
 
+_order = attrgetter("observed_at_ms", "position")
+
+
+class Lines:
+    """Writes lines. What rows of a series share is written once and kept."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, ...], tuple[str, str]] = {}
+
+    def line(self, row: PublicObservation, site: PublicSite) -> str:
+        """Return an observation with a value as one line."""
+        key = (row.site_id, site.kind, row.quantity, row.unit, row.state, row.method, str(row.method_version),
+               *row.flags)  # fmt: skip
+        found = self._kept.get(key)
+        if found is None:
+            if len(self._kept) >= 20_000:
+                self._kept.clear()
+            found = self._kept[key] = _frame(row, site)
+        head, tail = found
+        raw = "" if row.raw_value is None else f",raw={float(row.raw_value)!r}"
+        return f"{head}{float(row.value or 0.0)!r}{raw}{tail}{row.observed_at_ms}"
+
+
 def line(row: PublicObservation, site: PublicSite) -> str:
     """Return an observation with a value as one line."""
+    return Lines().line(row, site)
+
+
+def _frame(row: PublicObservation, site: PublicSite) -> tuple[str, str]:
+    """Return what stands before the value and after the raw one."""
     tags = {"kind": site.kind, "site": row.site_id, "unit": row.unit}
     named = "".join(f",{name}={_tag(value)}" for name, value in tags.items() if value)
-    fields = [f"value={float(row.value or 0.0)!r}"]
-    if row.raw_value is not None:
-        fields.append(f"raw={float(row.raw_value)!r}")
     quality = "doubtful" if row.flags or row.state != "ok" else "good"
     texts = {"quality": quality, "state": row.state, "flags": " ".join(row.flags), "method": row.method}
-    fields += [f'{name}="{_text(value)}"' for name, value in texts.items()]
+    fields = [f'{name}="{_text(value)}"' for name, value in texts.items()]
     fields.append(f"method_version={float(row.method_version)!r}")
-    return f"{_tag(row.quantity)}{named} {','.join(fields)} {row.observed_at_ms}"
+    return f"{_tag(row.quantity)}{named} value=", f",{','.join(fields)} "
 
 
 def _parcel(found: Sequence[tuple[PublicObservation, str]]) -> Parcel:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.counters import Counters
-from gateway.exports import observation_json
+from gateway.exports import JsonWriter
 from gateway.model import PublicObservation, PublicReader, PublicSite
 from gateway.publish.base import Outcome, Packed, Parcel, Rejection
 from gateway.publish.mqtt_link import BrokerSettings, Message, MqttLink, check_broker
 from gateway.publish.posting import check_between
 from gateway.publish.sitebook import News
 
-PARCEL_ROWS = 200
+PARCEL_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,8 @@ class MqttPublisher:
         self._link = MqttLink(
             BrokerSettings(s.host, s.port, s.username, s.password, s.tls, timeout_s=s.timeout_s)
         )
+        self._writer = JsonWriter(_place)
+        self.chunk_rows = PARCEL_ROWS
 
     @property
     def name(self) -> str:
@@ -103,15 +104,17 @@ class MqttPublisher:
         self, row: PublicObservation, sites: dict[str, PublicSite], newest: dict[tuple[str, str], int]
     ) -> Message:
         site = sites[row.site_id]
-        content: dict[str, Any] = {
-            **observation_json(row),
-            "site_name": site.name,
-            "kind": site.kind,
-            "longitude": site.longitude,
-            "latitude": site.latitude,
-            "precision_m": site.precision_m,
-            "licence": site.licence,
-        }
         topic = f"{self._settings.prefix}/{row.site_id}/{row.quantity}"
         retain = newest.get((row.site_id, row.quantity)) == row.position
-        return Message(topic, json.dumps(content, ensure_ascii=False, allow_nan=False).encode(), retain)
+        return Message(topic, self._writer.text(row, site).encode(), retain)
+
+
+def _place(site: PublicSite) -> dict[str, Any]:
+    return {
+        "site_name": site.name,
+        "kind": site.kind,
+        "longitude": site.longitude,
+        "latitude": site.latitude,
+        "precision_m": site.precision_m,
+        "licence": site.licence,
+    }

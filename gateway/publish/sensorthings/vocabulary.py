@@ -6,8 +6,7 @@ under `urn:x-meetnet:def:`. A corrected series and its raw twin are two Datastre
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.model import PublicObservation
 from gateway.units import unit
@@ -63,8 +62,7 @@ _PROPERTIES: dict[str, tuple[str, str, str]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(NamedTuple):
     """A series as a Datastream: of a site, a quantity, and either what is shown or what was measured."""
 
     site_id: str

@@ -19,7 +19,7 @@ import httpx
 from gateway.clock import Clock
 from gateway.counters import Counters
 from gateway.errors import ConfigError
-from gateway.exports import observation_json
+from gateway.exports import JsonWriter
 from gateway.model import PublicObservation, PublicReader
 from gateway.publish.base import Outcome, Packed, Parcel, Rejection
 from gateway.publish.posting import (
@@ -76,6 +76,10 @@ class WebhookPublisher:
         self._clock = clock
         headers = {"content-type": "application/json"}
         self._client = HttpClient(settings.url, headers, settings.timeout_s, transport)
+        self._writer = JsonWriter(
+            lambda site: {"longitude": site.longitude, "latitude": site.latitude, "licence": site.licence}
+        )
+        self.chunk_rows = max(500, settings.max_rows * 10)
 
     @property
     def name(self) -> str:
@@ -91,17 +95,8 @@ class WebhookPublisher:
         parcels: list[Parcel] = []
         for at in range(0, len(good), most):
             part = good[at : at + most]
-            content = [
-                {
-                    **observation_json(row),
-                    "longitude": sites[row.site_id].longitude,
-                    "latitude": sites[row.site_id].latitude,
-                    "licence": sites[row.site_id].licence,
-                }
-                for row in part
-            ]
-            body = json.dumps({"type": "observations", "data": content}, ensure_ascii=False, allow_nan=False)
-            parcels.append(Parcel(tuple(part), body.encode()))
+            data = ",".join([self._writer.text(row, sites[row.site_id]) for row in part])
+            parcels.append(Parcel(tuple(part), f'{{"type":"observations","data":[{data}]}}'.encode()))
         return Packed(parcels, bad)
 
     def announce(self, news: News, reader: PublicReader) -> Sequence[Parcel]:
@@ -140,4 +135,5 @@ class WebhookPublisher:
 
 
 def _is_finite(row: PublicObservation) -> bool:
-    return all(value is None or math.isfinite(value) for value in (row.value, row.raw_value))
+    value, raw_value = row.value, row.raw_value
+    return (value is None or math.isfinite(value)) and (raw_value is None or math.isfinite(raw_value))
