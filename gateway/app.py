@@ -174,7 +174,9 @@ class Gateway:
 
         folder = self.directory.path / "publish"
         folder.mkdir(exist_ok=True, mode=0o700)
-        self._surroundings = Surroundings(self.counters, folder, self.clock, self.public_status)
+        self._surroundings = Surroundings(
+            self.counters, folder, self.clock, self.public_status, self.reader_of
+        )
         found: list[tuple[Publisher, str]] = [(one, "public") for one in self._publishers or ()]
         if self._publishers is None:
             made = [
@@ -183,6 +185,10 @@ class Gateway:
             found = [(publisher, recipient) for publisher, recipient in made if publisher is not None]
         side = FileSideList(self.directory.side)
         for publisher, recipient in found:
+            opened: Any = publisher
+            if hasattr(opened, "open"):  # it listens, too
+                await opened.open()
+                self.ports[publisher.name] = opened.port
             follower = Follower(
                 publisher,
                 self.reader_of(recipient),

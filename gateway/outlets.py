@@ -34,7 +34,13 @@ from gateway.publish.opensensemap import OpenSenseMapPublisher, OpenSenseMapSett
 from gateway.publish.prometheus import MetricsServer, PrometheusSettings
 from gateway.publish.sensor_community import SensorCommunityPublisher, SensorCommunitySettings
 from gateway.publish.sensorthings import SensorThingsPublisher, SensorThingsSettings
-from gateway.publish.sensorthings_server import PATH, SensorThingsServer, SensorThingsServerSettings
+from gateway.publish.sensorthings_server import (
+    PATH,
+    Core,
+    SensorThingsMqtt,
+    SensorThingsServer,
+    SensorThingsServerSettings,
+)
 from gateway.publish.ts013 import codec_documents
 from gateway.publish.webhook import WebhookPublisher, WebhookSettings
 
@@ -47,12 +53,15 @@ class Surroundings:
     """What an outlet gets of the house beside its settings.
 
     folder: for what it must remember (ids at a platform); exists. status: the public numbers of the gateway.
+    reader_of: what a recipient may read. shared: what parts of one outlet have in common, by its name.
     """
 
     counters: Counters
     folder: Path
     clock: Clock = field(default_factory=SystemClock)
     status: Callable[[], dict[str, Any]] = dict
+    reader_of: Callable[[str], Any] | None = None
+    shared: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 def _nothing(settings: Any) -> dict[str, tuple[str, bytes]]:
@@ -61,7 +70,8 @@ def _nothing(settings: Any) -> dict[str, tuple[str, bytes]]:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """make: a publisher that a follower feeds. serve: an ASGI application by path, over a reader.
+    """make, make_in, make_over: a publisher that a follower feeds (the latter holds its recipient's reader).
+    serve: an ASGI application by path, over a reader.
 
     documents: fixed public documents by path. recipient: default; with is_fixed the only one, because the
     platform's terms go beyond what "public" means.
@@ -71,6 +81,7 @@ class _Kind:
     make: Callable[[Any, Counters], Publisher] | None = None
     documents: Callable[[Any], dict[str, tuple[str, bytes]]] = _nothing
     make_in: Callable[[Any, Surroundings], Publisher] | None = None
+    make_over: Callable[[Any, Any, Surroundings], Publisher | None] | None = None
     serve: Callable[[Any, Any, Surroundings], dict[str, Any]] | None = None
     recipient: str = PUBLIC
     is_fixed: bool = False
@@ -88,6 +99,9 @@ class Outlet:
 
     def publisher(self, surroundings: Surroundings) -> Publisher | None:
         """Return its publisher, None when it only answers requests."""
+        if self.kind.make_over is not None:
+            reader = surroundings.reader_of(self.recipient) if surroundings.reader_of else None
+            return self.kind.make_over(self.settings, reader, surroundings)
         if self.kind.make_in is not None:
             return self.kind.make_in(self.settings, surroundings)
         return self.kind.make(self.settings, surroundings.counters) if self.kind.make else None
@@ -108,7 +122,22 @@ def _catalog(settings: CatalogSettings, reader: Any, around: Surroundings) -> di
 def _sensorthings(settings: SensorThingsServerSettings, reader: Any, around: Surroundings) -> dict[str, Any]:
     if not settings.enabled:
         return {}
-    return {PATH: SensorThingsServer(reader, around.clock, settings, around.folder)}
+    core = _core(settings, reader, around)
+    return {PATH: SensorThingsServer(reader, around.clock, settings, around.folder, core=core)}
+
+
+def _sensorthings_mqtt(
+    settings: SensorThingsServerSettings, reader: Any, around: Surroundings
+) -> Publisher | None:
+    if not settings.enabled or not settings.has_mqtt or reader is None:
+        return None
+    return SensorThingsMqtt(_core(settings, reader, around), around.counters)
+
+
+def _core(settings: SensorThingsServerSettings, reader: Any, around: Surroundings) -> Core:
+    if settings.name not in around.shared:
+        around.shared[settings.name] = Core(reader, around.clock, settings, around.folder)
+    return around.shared[settings.name]
 
 
 KINDS: dict[str, _Kind] = {
@@ -143,7 +172,9 @@ KINDS: dict[str, _Kind] = {
             "/metrics": MetricsServer(reader, house.clock, settings, house.status)
         },
     ),
-    "sensorthings_server": _Kind(SensorThingsServerSettings, serve=_sensorthings),
+    "sensorthings_server": _Kind(
+        SensorThingsServerSettings, serve=_sensorthings, make_over=_sensorthings_mqtt
+    ),
     "ngsi_v2": _Kind(NgsiV2Settings, NgsiV2Publisher),
     "ldes": _Kind(LdesSettings, serve=_ldes),
     "catalog": _Kind(CatalogSettings, serve=_catalog),

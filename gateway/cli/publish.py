@@ -49,7 +49,7 @@ class _Desk:
     def publisher(self, outlet: Outlet) -> Publisher:
         folder = self.directory.path / "publish"
         folder.mkdir(exist_ok=True, mode=0o700)
-        publisher = outlet.publisher(Surroundings(Counters(), folder))
+        publisher = outlet.publisher(Surroundings(Counters(), folder, reader_of=self.reader))
         if publisher is None:
             raise Failure(f"{outlet.name} only answers requests: nothing is sent")
         return publisher
@@ -79,7 +79,7 @@ def list_outlets(config_file: Path | None, data: Path | None, as_json: bool) -> 
         positions, newest = desk.store.publisher_positions(), desk.store.newest_position()
         rows: list[dict[str, Any]] = []
         for outlet in outlets(desk.config):
-            is_served = outlet.kind.serve is not None
+            is_served = outlet.kind.serve is not None and outlet.name not in positions
             position = positions.get(outlet.name, 0)
             rows.append(
                 {

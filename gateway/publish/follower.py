@@ -127,6 +127,8 @@ class Follower:
         """Carry one chunk to its end, however long that takes; return its number of rows."""
         if self._position < 0:
             self._position = await self._beside(lambda: self._positions.load(self._publisher.name))
+            if not self._position and self._newest and getattr(self._publisher, "from_now", False):
+                await self._save(await self._beside(self._newest))  # a feed of what is new has no past
         await self._announce()
         position = self._position
         seen = await self._beside(self._newest) if self._newest else position

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +35,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
-    """Where a broker is. will_topic: gets `online` while we are connected and `offline` when not; "" none."""
+    """Where a broker is.
+
+    will_topic: gets `online` while we are connected and `offline` when not; "" none. subscribe: filters of
+    messages to us, in a session that the broker keeps (client_id is needed then).
+    """
 
     host: str = "127.0.0.1"
     port: int = 1883
@@ -44,6 +48,7 @@ class BrokerSettings:
     tls: bool = False
     client_id: str = ""
     will_topic: str = ""
+    subscribe: tuple[str, ...] = ()
     timeout_s: float = 20.0
 
 
@@ -57,10 +62,18 @@ def check_broker(key: str, host: str, port: int, prefix: str) -> None:
 
 
 class MqttLink:
-    """Create, `publish` as often as needed, `close`."""
+    """Create, `publish` as often as needed, `close`.
 
-    def __init__(self, settings: BrokerSettings) -> None:
+    heard: takes (topic, payload) of what was subscribed to, and returns when that is kept.
+    """
+
+    def __init__(
+        self, settings: BrokerSettings, heard: Callable[[str, bytes], Awaitable[None]] | None = None
+    ) -> None:
         self._settings = settings
+        self._heard = heard
+        self._taking: set[asyncio.Task[None]] = set()
+        self._opening = asyncio.Lock()
         self._client: paho.Client | None = None
         self._sock: Any = None
         self._lost = ""
@@ -72,8 +85,9 @@ class MqttLink:
         """Return "" when the broker acknowledged all messages, else why not."""
         try:
             async with asyncio.timeout(self._settings.timeout_s):
-                if self._client is None:
-                    await self._open()
+                async with self._opening:
+                    if self._client is None:
+                        await self._open()
                 await self._send(messages)
         except TimeoutError:
             self._drop()
@@ -100,8 +114,11 @@ class MqttLink:
             CallbackAPIVersion.VERSION2,
             client_id=settings.client_id,
             protocol=paho.MQTTv311,
-            clean_session=True,
+            clean_session=not settings.subscribe,
+            manual_ack=bool(settings.subscribe),
         )
+        if settings.subscribe:
+            client.on_message = self._on_message
         client.max_inflight_messages_set(IN_FLIGHT)  # the rest waits in its queue, and goes as room is made
         if settings.username:
             client.username_pw_set(settings.username, settings.password)
@@ -125,8 +142,17 @@ class MqttLink:
         await self._connected.wait()
         if self._lost:
             raise ValueError(self._lost)
+        if settings.subscribe:
+            client.subscribe([(one, 1) for one in settings.subscribe])
         if settings.will_topic:
             await self._send([Message(settings.will_topic, b"online", True)])
+
+    async def listen(self) -> None:
+        """Connect now rather than with the first message, and again after a fault, to hear what comes."""
+        while True:
+            if self._client is None or self._lost:
+                await self.publish([])
+            await asyncio.sleep(TICK_S)
 
     async def _send(self, messages: Sequence[Message]) -> None:
         assert self._client is not None
@@ -164,6 +190,17 @@ class MqttLink:
             self._end(f"the broker refuses: {answer}")
         if self._connected is not None:
             self._connected.set()
+
+    def _on_message(self, client: Any, _data: Any, message: Any) -> None:
+        task = asyncio.get_running_loop().create_task(self._take(client, message))
+        self._taking.add(task)
+        task.add_done_callback(self._taking.discard)
+
+    async def _take(self, client: Any, message: Any) -> None:
+        """Acknowledge a message once it was taken; without that the broker brings it again."""
+        if self._heard is not None:
+            await self._heard(message.topic, bytes(message.payload))
+        client.ack(message.mid, message.qos)
 
     def _on_publish(self, _client: Any, _data: Any, mid: int, _reason: Any, _properties: Any) -> None:
         wait = self._waiting.pop(mid, None)

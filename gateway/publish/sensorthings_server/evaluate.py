@@ -24,6 +24,7 @@ from gateway.publish.sensorthings_server.values import (
     time_of,
 )
 
+MOST_BEHIND_PATHS = 200_000  # observations that one request may look at through `Observations/result`
 Related = Callable[[Entity, str], Iterable[Entity]]
 
 
@@ -33,6 +34,7 @@ class Evaluator:
     def __init__(self, related: Related, now_ms: int) -> None:
         self._related = related
         self._now_ms = now_ms
+        self._left = MOST_BEHIND_PATHS
 
     def holds(self, node: Node, entity: Entity) -> bool:
         """Say whether a filter holds."""
@@ -69,7 +71,13 @@ class Evaluator:
         """Yield the values at a path."""
         step, rest = path.steps[0], path.steps[1:]
         if step in entity.type.relations:
+            is_many = entity.type.relations[step].type == "Observations"
             for other in self._related(entity, step):
+                self._left -= is_many
+                if self._left < 0:
+                    raise Refused(
+                        400, f"more than {MOST_BEHIND_PATHS} observations behind {step}: ask /Observations"
+                    )
                 if rest:
                     yield from self.values(Path(rest), other)
                 else:

@@ -1,7 +1,8 @@
 """Expressions of `$filter` and `$orderby`: text to a tree (OData 4 as SensorThings takes it, clause 9.3.3.5).
 
     expression = or; or = and {"or" and}; and = not {"and" not}; not = "not" not | comparison
-    comparison = sum [("eq"|"ne"|"gt"|"ge"|"lt"|"le") sum]; sum = term {("add"|"sub") term}
+    comparison = sum [("eq"|"ne"|"gt"|"ge"|"lt"|"le") sum | "in" "(" sum {"," sum} ")"]
+    sum = term {("add"|"sub") term}
     term = unary {("mul"|"div"|"mod") unary}
     unary = "-" number | literal | function | path | "(" expression ")"
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import time
 from typing import Any
 
 from gateway.publish.sensorthings_server.model import Refused
@@ -50,6 +52,7 @@ _TOKEN = re.compile(
     (?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+\- ]\d\d:?\d\d)?
        (?:/\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+\- ]\d\d:?\d\d)?)?)
   | (?P<date>\d{4}-\d\d-\d\d(?![\dT]))
+  | (?P<clock>\d\d:\d\d:\d\d(?:\.\d+)?)
   | (?P<number>(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?)
   | (?P<special>(?:geography|geometry|duration|date|datetime|datetimeoffset|time)'(?:[^']|'')*')
   | (?P<string>'(?:[^']|'')*')
@@ -59,7 +62,7 @@ _TOKEN = re.compile(
     re.X,
 )
 _COMPARE = ("eq", "ne", "gt", "ge", "lt", "le")
-_WORDS = {"and", "or", "not", "add", "sub", "mul", "div", "mod", *_COMPARE}
+_WORDS = {"in", "and", "or", "not", "add", "sub", "mul", "div", "mod", *_COMPARE}
 _CONSTANTS: dict[str, Any] = {"true": True, "false": False, "null": None}
 
 # function: numbers of arguments that it takes
@@ -135,7 +138,18 @@ class _Parser:
         if word in _COMPARE:
             self._take()
             return Call(word, (left, self._sum()))
-        return left
+        return self._among(left) if word == "in" else left
+
+    def _among(self, left: Node) -> Node:
+        """Read `in (1, 2)` as what it means: `eq 1 or eq 2`."""
+        self._take()
+        self._expect("(")
+        found: Node = Call("eq", (left, self._sum()))
+        while self._peek().kind == "sign" and self._peek().text == ",":
+            self._take()
+            found = Call("or", (found, Call("eq", (left, self._sum()))))
+        self._expect(")")
+        return found
 
     def _sum(self) -> Node:
         return self._chain(("add", "sub"), lambda: self._chain(("mul", "div", "mod"), self._unary))
@@ -159,7 +173,7 @@ class _Parser:
             return found
         if token.kind == "name" and token.text not in _WORDS:
             return self._named(token)
-        if token.kind in ("number", "string", "time", "date", "special"):
+        if token.kind in ("number", "string", "time", "date", "clock", "special"):
             return Literal(self._value(token))
         self._next -= 1
         raise self._wrong("a property, value or function is expected")
@@ -191,6 +205,8 @@ class _Parser:
                 return float(token.text)
             if token.kind == "string":
                 return token.text[1:-1].replace("''", "'")
+            if token.kind == "clock":
+                return time.fromisoformat(token.text).isoformat()
             if token.kind == "date":
                 return Time(instant(token.text), instant(token.text))
             if token.kind == "time":

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from gateway.publish.sensorthings_server.catalogue import Catalogue
 from gateway.publish.sensorthings_server.model import TYPES, Entity, EntityType, Refused
@@ -15,13 +15,19 @@ from gateway.publish.sensorthings_server.options import Options, read_options
 from gateway.publish.sensorthings_server.service import Page, Service, Source, source_of
 
 DEFAULT_TOP = 100
-CONFORMANCE = (
-    "http://www.opengis.net/spec/iot_sensing/1.1/req/datamodel",
-    "http://www.opengis.net/spec/iot_sensing/1.1/req/resource-path/resource-path-to-entities",
-    "http://www.opengis.net/spec/iot_sensing/1.1/req/request-data",
-    "http://www.opengis.net/spec/iot_sensing/1.1/req/data-array/data-array",
+_REQUIREMENTS = "http://www.opengis.net/spec/iot_sensing/1.1/req"
+CONFORMANCE = tuple(
+    f"{_REQUIREMENTS}/{name}"
+    for name in (
+        "datamodel",
+        "resource-path/resource-path-to-entities",
+        "request-data",
+        "data-array/data-array",
+    )
 )
-WRITING = ("http://www.opengis.net/spec/iot_sensing/1.1/req/create-update-delete",)
+WRITING = (f"{_REQUIREMENTS}/create-update-delete",)
+MQTT_UPDATES = f"{_REQUIREMENTS}/receive-updates-via-mqtt/receive-updates"
+MQTT_CREATION = f"{_REQUIREMENTS}/create-observations-via-mqtt/observations-creation"
 _SEGMENT = re.compile(r"(\$?[A-Za-z]\w*)(?:\((-?\d{1,19})\))?")
 
 
@@ -77,10 +83,13 @@ def read(service: Service, catalogue: Catalogue, path: str, query: str, base: st
     if target.entity is not None:
         return _one(writer, target, options)
     top = min(service.settings.max_top, DEFAULT_TOP if options.top is None else options.top)
-    page = writer.page(target.kind, target.members, target.source, options, top)
     if target.is_count:
         options.count = True
-        return str(writer.page(target.kind, target.members, target.source, options, 0).count or 0).encode()
+        count = writer.page(target.kind, target.members, target.source, options, 0).count
+        if count is None:
+            raise Refused(503, "$count: too many to be counted now; narrow phenomenonTime or ask later")
+        return str(count).encode()
+    page = writer.page(target.kind, target.members, target.source, options, top)
     found: dict[str, Any] = {}
     if page.count is not None:
         found["@iot.count"] = page.count
@@ -189,10 +198,18 @@ _ARRAY = ("phenomenonTime", "result", "resultTime", "resultQuality", "parameters
 
 def root(service: Service, base: str) -> dict[str, Any]:
     """Return the root document: collections, and what is conformed to."""
-    is_open = service.settings.writable
+    settings = service.settings
+    found: dict[str, Any] = {"conformance": [*CONFORMANCE, *(WRITING if settings.writable else ())]}
+    if settings.has_mqtt:
+        where = settings.mqtt_endpoint or f"mqtt://{settings.mqtt_host}:{settings.mqtt_port}"
+        if not settings.mqtt_host and not settings.mqtt_endpoint:
+            where = f"mqtt://{urlsplit(settings.public_url).hostname}:{settings.mqtt_listen}"
+        for name in (MQTT_UPDATES, *((MQTT_CREATION,) if settings.writable else ())):
+            found["conformance"].append(name)
+            found[name] = {"endpoints": [where]}
     return {
         "value": [{"name": name, "url": f"{base}/{name}"} for name in TYPES],
-        "serverSettings": {"conformance": [*CONFORMANCE, *(WRITING if is_open else ())]},
+        "serverSettings": found,
     }
 
 

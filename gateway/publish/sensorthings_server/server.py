@@ -20,12 +20,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.clock import Clock
+from gateway.publish.sensorthings_server.core import Core
 from gateway.publish.sensorthings_server.model import Entity, Refused
 from gateway.publish.sensorthings_server.reading import read, root
-from gateway.publish.sensorthings_server.service import Service
 from gateway.publish.sensorthings_server.settings import SensorThingsServerSettings
-from gateway.publish.sensorthings_server.writing import Editor
-from gateway.publish.sensorthings_server.written import Written
 
 logger = logging.getLogger("meetnet.sensorthings")
 PATH = "/sta/v1.1"
@@ -44,18 +42,21 @@ class SensorThingsServer:
         settings: SensorThingsServerSettings,
         folder: Path,
         executor: Executor | None = None,
+        core: Core | None = None,
     ) -> None:
-        """reader: SqlitePublicReader, for the recipient on whose behalf everybody reads."""
+        """reader: SqlitePublicReader, for the recipient on whose behalf everybody reads.
+
+        core: what it shares with MQTT; None makes one of reader, clock, settings and folder.
+        """
         self._settings = settings
         self._executor = executor
-        self._written = Written(folder / f"{settings.name}.db") if settings.writable else None
-        self._service = Service(reader, clock, settings, self._written)
-        self._editor = Editor(self._service, self._written, clock) if self._written else None
+        self._core = core or Core(reader, clock, settings, folder)
+        self._service = self._core.service
+        self._editor = self._core.editor
 
     def close(self) -> None:
         """Close the file of written entities."""
-        if self._written is not None:
-            self._written.close()
+        self._core.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

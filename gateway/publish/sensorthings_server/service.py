@@ -29,6 +29,8 @@ from gateway.publish.sensorthings_server.written import FIRST_OBSERVATION, Writt
 
 BUDGET = 200_000
 SORTED_MOST = 100_000
+AT_ONCE = 64 * 200_000  # positions (64 a record) that are counted while somebody waits
+PATIENCE_S = 3.0
 CATALOGUE_MS = 1000  # a withdrawn consent is away this soon
 EARLIEST, LATEST = -(1 << 52), 1 << 52
 
@@ -102,7 +104,7 @@ class Service:
         if entity_id >= FIRST_OBSERVATION:
             return self.written.observation(entity_id) if self.written else None
         row: PublicObservation | None = self._reader.at(entity_id // 2)
-        found = [] if row is None else _observations(row, catalogue)
+        found = [] if row is None else observations_of(row, catalogue)
         return next((one for one in found if one.id == entity_id), None)
 
     # -- collections
@@ -120,7 +122,7 @@ class Service:
 
     def observation_page(self, catalogue: Catalogue, source: Source, options: Options, top: int) -> Page:
         """Return a page of observations."""
-        descending = _by_time(options)
+        descending = _by_time(options, self.written is None)
         count = self._count(catalogue, source, options) if options.count else None
         if descending is None:
             return self._sorted_page(catalogue, source, options, top, count)
@@ -174,14 +176,17 @@ class Service:
 
     def _count(self, catalogue: Catalogue, source: Source, options: Options) -> int | None:
         start_ms, end_ms = time_bounds(options.filter)
-        if options.filter is None and self.written is None:
-            return self._counts.of(catalogue, source)
+        if options.filter is None:
+            ours = self._counts.of(catalogue, source)
+            if self.written is None or ours is None:
+                return ours
+            return ours + self.written.count(source.datastreams, source.feature)
         evaluator = self.evaluator(catalogue)
         count = 0
         for examined, one in enumerate(self.observations(catalogue, source, start_ms, end_ms, False)):
             if examined >= BUDGET:
                 return None  # too many to be counted now: no number is better than a wrong one
-            count += options.filter is None or evaluator.holds(options.filter, one)
+            count += evaluator.holds(options.filter, one)
         return count
 
     def observations(
@@ -213,7 +218,7 @@ class Service:
             if site_id is None:
                 return
         for row in self._reader.scan(start_ms, end_ms, site_id, descending=descending):
-            found = _observations(row, catalogue)
+            found = observations_of(row, catalogue)
             for one in reversed(found) if descending else found:
                 if wanted is None or one.links["Datastream"][0] in wanted:
                     yield one
@@ -236,19 +241,24 @@ class _Counts:
     def __init__(self, reader: Any) -> None:
         self._reader = reader
         self._lock = threading.Lock()
+        self._starting = threading.Lock()
+        self._worker: threading.Thread | None = None
         self._position = 0
         self._sites: frozenset[str] = frozenset()
         self._numbers: Counter[Stream] = Counter()
 
-    def of(self, catalogue: Catalogue, source: Source) -> int:
+    def of(self, catalogue: Catalogue, source: Source) -> int | None:
+        """Return a number; None while a large store is read for the first time, which goes on meanwhile."""
+        if self._reader.newest_position() - self._position > AT_ONCE:
+            with self._starting:
+                if self._worker is None or not self._worker.is_alive():
+                    self._worker = threading.Thread(target=self._catch_up, args=(catalogue,), daemon=True)
+                    self._worker.start()
+            self._worker.join(PATIENCE_S)
+            if self._worker.is_alive():
+                return None
         with self._lock:
-            sites = frozenset(catalogue.features)
-            if sites != self._sites:
-                self._position, self._sites = 0, sites
-                self._numbers.clear()
-            while rows := self._reader.after(self._position, 20_000):
-                self._numbers.update(stream for row in rows for stream, _ in results(row))
-                self._position = rows[-1].position
+            self._catch_up_locked(catalogue)
             if source.datastreams is not None:
                 streams = [catalogue.streams[one] for one in source.datastreams if one in catalogue.streams]
                 return sum(self._numbers[stream] for stream in streams)
@@ -256,6 +266,19 @@ class _Counts:
                 at = {site for site, feature in catalogue.features.items() if feature == source.feature}
                 return sum(number for stream, number in self._numbers.items() if stream.site_id in at)
             return self._numbers.total()
+
+    def _catch_up(self, catalogue: Catalogue) -> None:
+        with self._lock:
+            self._catch_up_locked(catalogue)
+
+    def _catch_up_locked(self, catalogue: Catalogue) -> None:
+        sites = frozenset(catalogue.features)
+        if sites != self._sites:
+            self._position, self._sites = 0, sites
+            self._numbers.clear()
+        while rows := self._reader.after(self._position, 20_000):
+            self._numbers.update(stream for row in rows for stream, _ in results(row))
+            self._position = rows[-1].position
 
 
 def source_of(entity: Entity) -> Source:
@@ -303,7 +326,8 @@ def _time(value: Any) -> Time | None:
         return None
 
 
-def _observations(row: PublicObservation, catalogue: Catalogue) -> list[Entity]:
+def observations_of(row: PublicObservation, catalogue: Catalogue) -> list[Entity]:
+    """Return a row of the store as observations: what is shown, and what was measured where that differs."""
     found: list[Entity] = []
     feature = catalogue.features.get(row.site_id)
     for stream, result in results(row):
@@ -327,15 +351,19 @@ def _key(entity: Entity) -> tuple[int, int]:
     return time_of(entity.fields["phenomenonTime"]).start, entity.id
 
 
-def _by_time(options: Options) -> bool | None:
-    """Return whether the order is time backwards; None when it is another order."""
+def _by_time(options: Options, is_ours: bool) -> bool | None:
+    """Return whether the order is time backwards; None when it is another order.
+
+    is_ours: all observations are of this network, of which resultTime is phenomenonTime.
+    """
     if not options.order:
         return False
     node, descending = options.order[0]
     others = all(
         one in (Path(("id",)), Path(("@iot.id",))) and way == descending for one, way in options.order[1:]
     )
-    return descending if node == Path(("phenomenonTime",)) and others else None
+    times = ("phenomenonTime", "resultTime") if is_ours else ("phenomenonTime",)
+    return descending if others and any(node == Path((name,)) for name in times) else None
 
 
 def _edge(token: str) -> tuple[int, int] | None:

@@ -28,7 +28,15 @@ _TEXTS = ("name", "description", "definition", "encodingType", "observationType"
 class Editor:
     """Changes what others wrote. All methods block."""
 
-    def __init__(self, service: Service, written: Written, clock: Clock) -> None:
+    def __init__(
+        self,
+        service: Service,
+        written: Written,
+        clock: Clock,
+        tell: Callable[[Entity], None] = lambda _entity: None,
+    ) -> None:
+        """tell: called with each entity that was added or changed, after it was kept."""
+        self._tell = tell
         self._service = service
         self._written = written
         self._clock = clock
@@ -47,7 +55,9 @@ class Editor:
                 found[name] = _with(found.get(name), target.parent.id, target.kind.relations[name].is_many)
             return self._create(catalogue, target.kind, found, 0)
 
-        return self._atomic(work)
+        entity = self._atomic(work)
+        self._tell(entity)
+        return entity
 
     def create_observations(self, body: Any) -> list[int | str]:
         """Add data arrays; return an id for each row that is in, else `error: ...`."""
@@ -94,6 +104,7 @@ class Editor:
             self._written.save(entity)
 
         self._atomic(work)
+        self._tell(entity)
 
     def delete(self, path: str) -> None:
         """Remove an entity and what cannot be without it; raise Refused."""
@@ -129,7 +140,9 @@ class Editor:
             return self._create(catalogue, TYPES["Observations"], found, 0)
 
         try:
-            return self._atomic(work).id
+            entity = self._atomic(work)
+            self._tell(entity)
+            return entity.id
         except Refused as error:
             return f"error: {error}"
 
@@ -161,7 +174,21 @@ class Editor:
             self._create(catalogue, TYPES[kind.relations[name].type], content, depth + 1)
         if kind.name == "Things" and entity.links.get("Locations"):
             self._remember_place(entity)
+        if kind.name == "Locations":
+            self._moved_here(entity)
         return entity
+
+    def _moved_here(self, place: Entity) -> None:
+        """Have the Things that were named with a new Location be there, and nowhere else any more."""
+        for thing_id in list(place.links.get("Things", ())):
+            thing = self._written.entities["Things"].get(thing_id)
+            if thing is None:
+                continue
+            for old in list(thing.links.get("Locations", ())):
+                if old != place.id:
+                    self._part(thing, "Locations", old)
+            self._written.save(thing)
+            self._remember_place(thing)
 
     def _create_observation(self, catalogue: Catalogue, fields: Fields, body: Fields, depth: int) -> Entity:
         fields.setdefault("phenomenonTime", iso_utc(self._clock.now_ms()))

@@ -152,6 +152,16 @@ class Written:
                 return
             edge = (rows[-1][3], rows[-1][0])
 
+    def count(self, streams: Sequence[int] | None, feature: int | None) -> int:
+        """Return how many observations there are, of Datastreams or of a FeatureOfInterest."""
+        where, keys = "1", list[int]()
+        if streams is not None:
+            where, keys = f"datastream IN ({','.join('?' * len(streams))})", list(streams)
+        elif feature is not None:
+            where, keys = "feature = ?", [feature]
+        with self._lock:
+            return self._db.execute(f"SELECT COUNT(*) FROM observations WHERE {where}", keys).fetchone()[0]  # noqa: S608
+
     def span(self, datastream: int) -> tuple[int, int] | None:
         """Return the first and last start of a Datastream's observations."""
         with self._lock:

@@ -143,6 +143,11 @@ FILTERS = {
     "result add 1 eq 11": 1,
     "result sub 1 eq 10 or result mul 2 eq 20 or result div 2 eq 6 or result mod 20 eq 3": 4,
     "result eq -1": 0,
+    "result in (10, 11, 99)": 2,
+    "not (result in (10))": 29,
+    "Datastream/Thing/name in ('Plein-1', 'x')": 30,
+    "time(phenomenonTime) eq 11:06:40": 1,
+    "time(phenomenonTime) lt 11:07:00 and date(phenomenonTime) eq 2026-11-18": 1,
     "phenomenonTime ge 2026-11-18T11:06:40.000Z": 30,
     f"phenomenonTime lt {'2026-11-18T11:08:40Z'}": 2,
     "phenomenonTime gt 2026-11-18T12:35:40+01:00": 0,
@@ -343,6 +348,43 @@ async def test_writing_as_the_conformance_suite_does(open_sta: Client) -> None:
     await sta.get(series["@iot.selfLink"], 404)
     await sta.get(f"/Observations({first['@iot.id']})", 404)
     assert len((await sta.get("/Sensors?$filter=name eq 'S'"))["value"]) == 1
+
+
+async def test_a_new_location_of_a_thing_takes_the_place_of_the_old_one(open_sta: Client) -> None:
+    sta = open_sta
+    thing = (await sta.send("POST", "/Things", THING, 201)).headers["location"]
+    place = {**THING["Locations"][0], "name": "There"}  # type: ignore[index]
+    await sta.send("POST", f"{thing}/Locations", place, 201)
+    assert [one["name"] for one in (await sta.get(f"{thing}/Locations"))["value"]] == ["There"]
+    history = (await sta.get(f"{thing}/HistoricalLocations?$expand=Locations&$orderby=time,id"))["value"]
+    assert [[place["name"] for place in one["Locations"]] for one in history] == [["Here"], ["There"]]
+    assert len((await sta.get("/Locations?$filter=name eq 'Here'"))["value"]) == 1  # it exists, empty
+
+
+async def test_counts_hold_ours_and_those_of_others(open_sta: Client) -> None:
+    sta = open_sta
+    await sta.send("POST", "/Things", THING, 201)
+    assert (await sta.get("/Observations?$count=true&$top=0"))["@iot.count"] == 3 * RECORDS + 1
+    (series,) = (await sta.get("/Datastreams?$filter=name eq 'Temperature'"))["value"]
+    answer = await sta.http.get(f"{ROOT}/Datastreams({series['@iot.id']})/Observations/$count")
+    assert answer.text == "1"
+
+
+async def test_paths_through_observations_are_bounded(sta: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = (await sta.get("/Things?$filter=Datastreams/Observations/result gt 50"))["value"]
+    assert [one["properties"]["site"] for one in found] == ["plein-1"]
+    monkeypatch.setattr("gateway.publish.sensorthings_server.evaluate.MOST_BEHIND_PATHS", 50)
+    said = await sta.get("/Things?$filter=Datastreams/Observations/result gt 50", 400)
+    assert "/Observations" in said["message"]
+
+
+async def test_result_time_orders_as_quickly_as_phenomenon_time(
+    sta: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.publish.sensorthings_server.service.SORTED_MOST", 10)
+    one = await stream(sta)
+    path = f"/Datastreams({one['@iot.id']})/Observations?$orderby=resultTime desc&$top=9"
+    assert [row["result"] for row in await sta.all(path)] == [39.0 - n for n in range(RECORDS)]
 
 
 async def test_ours_cannot_be_written(open_sta: Client) -> None:
