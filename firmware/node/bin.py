@@ -38,6 +38,7 @@ _FIRE_CENTI = const(7000)
 _RISE_CENTI = const(800)  # 8 degrees ...
 _RISE_MS = const(120000)  # ... within two minutes: faster than any sun
 _COOLED_MS = const(1800000)
+_BURNS_MS = const(7200000)  # waste that goes within two hours of a fire was not collected
 _FIXED_SOUND_MM_S = const(343200)  # what a sensor without a thermometer takes for the speed of sound
 
 
@@ -107,6 +108,8 @@ class BinKind:
         self.openings = openings
         self._believed_mm = None
         self._candidate_mm = None
+        self._nearer_mm = None
+        self._burnt_ms = None
         self._still = 0
         self._open = False
         self._feels = False
@@ -160,6 +163,7 @@ class BinKind:
         again = read_again()
         if again is None or again[2] != OK or abs(again[1] - temperature[1]) > _RISE_CENTI:
             return
+        self._burnt_ms = now_ms
         if self._fire.new_alarm(now_ms):
             self._events |= EVENT_FIRE
             self.urgent = True
@@ -246,7 +250,9 @@ class BinKind:
             return
         if mm - before >= self._depth_mm * _EMPTIED_PCT // 100:
             if self._candidate_mm is not None and _alike(mm, self._candidate_mm):
-                self._events |= EVENT_EMPTIED
+                burnt = self._burnt_ms is not None and now_ms - self._burnt_ms < _BURNS_MS
+                if not burnt:
+                    self._events |= EVENT_EMPTIED
                 self._candidate_mm = None
                 self._believed_mm = mm
             else:  # one reading is no emptying: look once more in a minute
@@ -256,6 +262,11 @@ class BinKind:
             self._stretch = 1
             return
         self._candidate_mm = None
+        # An echo while there are drops on the window: one doubtful reading does not fill the bin, two do.
+        nearer, self._nearer_mm = self._nearer_mm, None
+        if not sure and before - mm > _AGREE_MM and (nearer is None or not _alike(mm, nearer)):
+            self._nearer_mm = mm
+            return
         if abs(mm - before) <= _STILL_MM:
             self._still += 1
             if self._still >= _STILL_RECORDS and self._stretch < _MOST_STRETCH:

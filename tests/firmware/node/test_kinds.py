@@ -197,6 +197,45 @@ def test_one_odd_reading_is_no_emptying() -> None:
     assert not any(value(kept, m.EVENTS) for kept, _, _ in told)
 
 
+def test_an_echo_while_there_are_drops_on_the_window_does_not_fill_the_bin() -> None:
+    told = story(
+        [
+            [0, bin_readings(1250, 1250)],
+            [15 * MINUTE, bin_readings(600, 300)],  # an echo of the wall, and a drop
+            [30 * MINUTE, bin_readings(1250, 1240)],
+            [31 * MINUTE, bin_readings(1250, 1240)],
+        ]
+    )
+    assert not any(value(kept, m.EVENTS) for kept, _, _ in told)
+    told = story(
+        [
+            [0, bin_readings(1250, 1250)],
+            [15 * MINUTE, bin_readings(600, 300)],
+            [30 * MINUTE, bin_readings(610, 300)],  # twice alike: it was filled, the window is wet
+            [45 * MINUTE, bin_readings(1250, 1240)],
+            [46 * MINUTE, bin_readings(1250, 1240)],
+        ]
+    )
+    assert value(told[-1][0], m.EVENTS) == [m.EVENTS, m.EVENT_EMPTIED, OK]
+
+
+def test_what_burnt_was_not_emptied() -> None:
+    def after(minutes: int) -> list[int] | None:
+        kind = BinKind()
+        hot = (m.TEMPERATURE, 7500, OK)
+        kind.refine([tuple(r) for r in bin_readings(400, 400)], 0)
+        kept = kind.refine(
+            [tuple(r) for r in bin_readings(400, 400, temperature=7500)], 5 * MINUTE, lambda: hot
+        )
+        assert value(kept, m.EVENTS) == [m.EVENTS, m.EVENT_FIRE, OK]
+        for i in range(2):
+            kept = kind.refine([tuple(r) for r in bin_readings(1200, 1200)], (minutes + i) * MINUTE)
+        return value(kept, m.EVENTS)
+
+    assert after(60) is None
+    assert after(300) == [m.EVENTS, m.EVENT_EMPTIED, OK]
+
+
 def test_sampling_slows_while_nothing_changes_and_is_back_at_once() -> None:
     rows = [[i * 15 * MINUTE, bin_readings()] for i in range(12)]
     paces = [pace for _, pace, _ in story([*rows, [13 * 15 * MINUTE, bin_readings(700, 700)]])]
