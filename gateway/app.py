@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 
+from gateway.alerting import Alerting, AlertSettings
 from gateway.backfill import Backfill, GapBook, Heard
 from gateway.claims import ClaimBook
 from gateway.clock import Clock, SystemClock
@@ -31,6 +32,8 @@ from gateway.counters import Counters
 from gateway.datadir import DataDirectory
 from gateway.downlinks import Downlinks
 from gateway.errors import ConfigError, StoreError
+from gateway.health import IncidentBook
+from gateway.healthfacts import Collector
 from gateway.http import HttpServer
 from gateway.mail import Mailer, MailSettings
 from gateway.networks import Networks
@@ -99,6 +102,8 @@ class Gateway:
         self._stack.callback(self.store.close)
         self.assessments = Assessments(self.directory.review)
         self._stack.callback(self.assessments.close)
+        self.incidents = IncidentBook(self.directory.health)
+        self._stack.callback(self.incidents.close)
         self.downlinks = Downlinks(self._transport_of, self._last_source)
         await self._start_pipeline()
         self.networks = Networks(
@@ -115,6 +120,7 @@ class Gateway:
         await self._start_web()
         await self._start_lorawan()
         await self._start_mqtt()
+        self._start_health()
         logger.info("running: %s", ", ".join(f"{name} {port}" for name, port in self.ports.items()))
 
     async def _start_pipeline(self) -> None:
@@ -243,6 +249,38 @@ class Gateway:
         self._stack.push_async_callback(server.close)
         self.ports["web"] = server.port
 
+    def _start_health(self) -> None:
+        if not self.config.flag("alerts.enabled"):
+            return
+        collector = Collector(
+            self.registry,
+            self.store,
+            self.recent,
+            self.networks.status,
+            lambda: {name: follower.state() for name, follower in self._followers.items()},
+            lambda: self.counters.seen("store.log_write_failed"),
+            self.clock.now_ms(),
+        )
+        settings = AlertSettings(
+            mail_to=self.config.texts("alerts.mail_to"),
+            webhook_url=self.config.text("alerts.webhook_url"),
+            language=self.config.text("alerts.language"),
+            time_zone=self.config.text("web.time_zone"),
+            quiet_from_h=self.config.whole("alerts.quiet_from_h"),
+            quiet_to_h=self.config.whole("alerts.quiet_to_h"),
+            remind_h=self.config.whole("alerts.remind_h"),
+        )
+        alerting = Alerting(
+            lambda: collector.facts(self.clock.now_ms()),
+            self.incidents,
+            Mailer(self._mail_settings()),
+            self.clock,
+            self.counters,
+            settings,
+            collector.site_names,
+        )
+        self._keep_task(alerting.run(), "meetnet-health")
+
     async def _start_lorawan(self) -> None:
         await self.networks.start(self._stack)
         self.ports |= self.networks.ports
@@ -366,6 +404,10 @@ class Gateway:
             "mqtt_connected": self._mqtt.connected if self._mqtt else None,
             "publishers": {name: follower.state() for name, follower in self._followers.items()},
             "missing_records": self.backfill.state(),
+            "incidents": [
+                {**asdict(entry.incident), "id": entry.id, "opened_ms": entry.opened_ms}
+                for entry in self.incidents.open()
+            ],
             "dead_letters": self.store.dead_letters(20),
         }
 

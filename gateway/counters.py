@@ -31,6 +31,10 @@ class Counters:
         """Return one counter, 0 if it never counted."""
         return self._counts[name]
 
+    def seen(self, name: str) -> tuple[int, str]:
+        """Return one counter and its last detail."""
+        return self._counts[name], self._details.get(name, "")
+
     def snapshot(self) -> dict[str, dict[str, int | str]]:
         """Return {name: {count, last}} for the status page and `meetnet status`."""
         return {

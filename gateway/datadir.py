@@ -8,6 +8,7 @@ meetnet-data/
   segments/      the raw log: the point of acknowledgement
   store.db       observations and everything else that follows from the log
   review.db      what second looks found, computed again when it is lost
+  health.db      incidents: what was silent, why, and who was told
   lns.db         sessions and counters of the network server, mode 0600
   gaps.db        which records of which device did not arrive
   commands.json  what waits for nodes on Wi-Fi
@@ -44,6 +45,7 @@ class DataDirectory:
         self.store = path / "store.db"
         self.lns = path / "lns.db"
         self.review = path / "review.db"
+        self.health = path / "health.db"
         self.gaps = path / "gaps.db"
         self.commands = path / "commands.json"
         self.side = path / "side"

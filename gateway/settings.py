@@ -155,6 +155,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("mail.username", TEXT, "", "User at that server; empty: none.", 0),
     Setting("mail.password_file", PATH, "", "File that holds the password, mode 0600.", 0, 4096),
     Setting("mail.sender", TEXT, "", "Address that mails come from.", 0),
+    Setting("alerts.enabled", FLAG, True, "Find out why something is silent, and tell it."),
+    Setting("alerts.mail_to", LIST, (), "Who is told of incidents by mail; empty: nobody.", 0, 20),
+    Setting(
+        "alerts.webhook_url", TEXT, "", "Address that is told of incidents as JSON; empty: none.", 0, 500
+    ),
+    Setting("alerts.language", TEXT, "nl", "Language of what is told.", choices=("nl", "fr", "en")),
+    Setting("alerts.quiet_from_h", WHOLE, 22, "From this hour on only what is urgent is told.", 0, 23),
+    Setting("alerts.quiet_to_h", WHOLE, 7, "Until this hour; the same as quiet_from_h: never quiet.", 0, 23),
+    Setting("alerts.remind_h", WHOLE, 24, "What goes on is told again; 0: never.", 0, 720, unit="h"),
 )
 BY_KEY: dict[str, Setting] = {setting.key: setting for setting in SETTINGS}
 

@@ -6,6 +6,7 @@ from importlib import import_module
 
 import click
 
+from gateway.cli.alerts import alerts
 from gateway.cli.codec import codec
 from gateway.cli.config import config
 from gateway.cli.consent import consent
@@ -76,6 +77,7 @@ def main() -> None:
 
 
 for _command in (
+    alerts,
     codec,
     config,
     consent,

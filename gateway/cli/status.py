@@ -49,6 +49,8 @@ def status(config_file: Path | None, data: Path | None, as_json: bool) -> None:
         [_device(device) for device in found["devices"]],
         ("DEVEUI", "SITE", "HEARD", "UPLINKS", "MISSED", "RSSI"),
     )
+    for incident in found["incidents"]:
+        click.echo(f"INCIDENT: {incident['key']}, {len(incident['devices'])} devices: see meetnet alerts")
     for section, head in (("gateways", "GATEWAY"), ("dead_letters", "DEAD LETTER")):
         for entry in found[section]:
             click.echo(f"{head}: " + ", ".join(f"{name} {value}" for name, value in entry.items() if value))

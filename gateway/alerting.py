@@ -1,0 +1,140 @@
+"""Looks once a minute whether everything is heard that should be, and tells people once for each cause.
+
+Facts come from registry, store, networks and followers; causes from gateway.health; what was told to whom is
+on record, so that neither a restart nor forty silent devices make forty mails. At night only what is urgent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from gateway.clock import Clock
+from gateway.counters import Counters
+from gateway.errors import StoreError
+from gateway.health import Entry, Facts, IncidentBook, Rules, incidents
+from gateway.health.words import message
+
+logger = logging.getLogger("meetnet.health")
+LOOK_S = 60.0
+KEPT_MS = 400 * 86_400_000
+WEBHOOK_TIMEOUT_S = 10.0
+
+
+class Posting(Protocol):
+    """A way to people (gateway.mail.Mailer is one)."""
+
+    def send(self, to: str, subject: str, text: str) -> bool:
+        """Return whether it was taken."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """quiet hours are of the time zone; from == to: none. remind_h: 0 = never again."""
+
+    mail_to: tuple[str, ...] = ()
+    webhook_url: str = ""
+    language: str = "nl"
+    time_zone: str = "Europe/Brussels"
+    quiet_from_h: int = 22
+    quiet_to_h: int = 7
+    remind_h: int = 24
+    rules: Rules = field(default_factory=Rules)
+
+
+class Alerting:
+    """Belongs to one loop; what blocks runs in a thread of its own."""
+
+    def __init__(
+        self,
+        facts: Callable[[], Facts],
+        book: IncidentBook,
+        mailer: Posting,
+        clock: Clock,
+        counters: Counters,
+        settings: AlertSettings,
+        names: Callable[[Sequence[str]], Sequence[str]],
+    ) -> None:
+        """names: the names of the sites at which devices are."""
+        self._facts = facts
+        self._book = book
+        self._mailer = mailer
+        self._clock = clock
+        self._counters = counters
+        self._settings = settings
+        self._names = names
+        self._zone = ZoneInfo(settings.time_zone)
+
+    async def run(self) -> None:
+        """Look each minute, until cancelled."""
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="meetnet-health") as executor:
+            while True:
+                await asyncio.sleep(LOOK_S)
+                try:
+                    await loop.run_in_executor(executor, lambda: self.look(self._facts()))
+                except StoreError as error:
+                    self._counters.count("health.failed", str(error))
+                except Exception as error:  # whatever it is, the next look is in a minute
+                    logger.exception("health")
+                    self._counters.count("health.failed", repr(error))
+
+    def look(self, facts: Facts) -> None:
+        """Conclude, keep, and tell."""
+        self._book.update(facts.now_ms, incidents(facts, self._settings.rules))
+        remind_ms = self._settings.remind_h * 3_600_000 or 2**62
+        for entry in self._book.to_tell(facts.now_ms, remind_ms):
+            over = entry.closed_ms is not None
+            if self.is_quiet(facts.now_ms) and not (entry.incident.urgent and not over):
+                continue
+            if self._tell(entry, over):
+                self._book.told(entry, facts.now_ms)
+                self._counters.count("health.told", entry.incident.key)
+        self._book.forget_before(facts.now_ms - KEPT_MS)
+
+    def is_quiet(self, now_ms: int) -> bool:
+        """Tell whether it is night where the people are."""
+        start, end = self._settings.quiet_from_h, self._settings.quiet_to_h
+        hour = datetime.fromtimestamp(now_ms / 1000, self._zone).hour
+        return start <= hour < end if start <= end else hour >= start or hour < end
+
+    def _tell(self, entry: Entry, over: bool) -> bool:
+        """Send by every way; return whether all took it (or there is none: then the page tells)."""
+        names = self._names(entry.incident.devices)
+        again = entry.told_ms is not None
+        subject, text = message(entry.incident, names, self._settings.language, again=again, over=over)
+        taken = True
+        for to in self._settings.mail_to:
+            taken = self._mailer.send(to, f"Meetnet: {subject}", text) and taken
+        if self._settings.webhook_url:
+            taken = self._post(entry, names, subject, text) and taken
+        if not taken:
+            self._counters.count("health.not_told", entry.incident.key)
+        return taken
+
+    def _post(self, entry: Entry, names: Sequence[str], subject: str, text: str) -> bool:
+        body: dict[str, Any] = {
+            "id": entry.id,
+            "cause": entry.incident.cause,
+            "subject": entry.incident.subject,
+            "sites": list(names),
+            "since_ms": entry.incident.since_ms,
+            "closed_ms": entry.closed_ms,
+            "title": subject,
+            "text": text,
+        }
+        try:
+            answer = httpx.post(self._settings.webhook_url, json=body, timeout=WEBHOOK_TIMEOUT_S)
+        except httpx.HTTPError as error:
+            logger.warning("alert webhook: %s", type(error).__name__)
+            return False
+        return answer.is_success

@@ -1,0 +1,151 @@
+"""Incidents on record: when each began, was told, and ended. So a restart tells nothing twice."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import StoreError
+from gateway.health.causes import Incident
+
+_TABLES = """CREATE TABLE IF NOT EXISTS incidents(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, cause TEXT NOT NULL, subject TEXT NOT NULL,
+    devices TEXT NOT NULL, figures TEXT NOT NULL, since_ms INTEGER NOT NULL, opened_ms INTEGER NOT NULL,
+    closed_ms INTEGER, told_ms INTEGER, told_end INTEGER NOT NULL DEFAULT 0);
+CREATE UNIQUE INDEX IF NOT EXISTS incidents_open ON incidents(key) WHERE closed_ms IS NULL;"""
+_SELECT = (
+    "SELECT id, key, cause, subject, since_ms, devices, figures, opened_ms, closed_ms, told_ms, told_end "
+    "FROM incidents "
+)
+# An incident ends when it was not seen for this long: a device at the edge of its patience is one incident.
+CALM_MS = 10 * 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An incident as it is on record. told_ms: when people were last told; closed_ms: None = it goes on."""
+
+    id: int
+    incident: Incident
+    opened_ms: int
+    closed_ms: int | None
+    told_ms: int | None
+    told_end: bool
+
+
+class IncidentBook:
+    """The file of one data directory. Safe to call from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create; raise StoreError."""
+        self._lock = threading.Lock()
+        self._seen: dict[str, int] = {}
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA busy_timeout=5000")
+            self._db.executescript(_TABLES)
+            path.chmod(0o600)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"{path.name} in {path.parent}: {error}; check owner, mode and free space. "
+                "If the file is damaged, move it away: only the history of incidents is lost"
+            ) from error
+
+    def update(self, now_ms: int, found: Iterable[Incident]) -> None:
+        """Open what is new, refresh what goes on, end what was not seen for CALM_MS. Raise StoreError."""
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    present = {one.key: one for one in found}
+                    for one in present.values():
+                        self._put(now_ms, one)
+                        self._seen[one.key] = now_ms
+                    open_keys = self._db.execute(
+                        "SELECT key FROM incidents WHERE closed_ms IS NULL"
+                    ).fetchall()
+                    for (key,) in open_keys:
+                        seen_ms = self._seen.setdefault(
+                            key, now_ms
+                        )  # after a restart: give it its time again
+                        if now_ms - seen_ms >= CALM_MS:
+                            self._db.execute(
+                                "UPDATE incidents SET closed_ms = ? WHERE key = ? AND closed_ms IS NULL",
+                                (now_ms, key),
+                            )
+                            del self._seen[key]
+                    self._db.execute("COMMIT")
+                except BaseException:
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as error:
+                raise StoreError(f"health.db: {error}") from error
+
+    def _put(self, now_ms: int, one: Incident) -> None:
+        told = json.dumps(list(one.devices)), json.dumps(dict(one.figures or {}))
+        cursor = self._db.execute(
+            "UPDATE incidents SET devices = ?, figures = ? WHERE key = ? AND closed_ms IS NULL",
+            (*told, one.key),
+        )
+        if cursor.rowcount == 0:
+            self._db.execute(
+                "INSERT INTO incidents(key, cause, subject, devices, figures, since_ms, opened_ms) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (one.key, one.cause, one.subject, *told, one.since_ms, now_ms),
+            )
+
+    def open(self) -> list[Entry]:
+        """Return the incidents that go on, oldest first."""
+        return self._read("WHERE closed_ms IS NULL ORDER BY since_ms, id")
+
+    def recent(self, most: int = 100) -> list[Entry]:
+        """Return the newest incidents, also those that ended, newest first."""
+        return self._read(f"ORDER BY id DESC LIMIT {int(most)}")
+
+    def to_tell(self, now_ms: int, remind_ms: int) -> list[Entry]:
+        """Return what is to be told: what is new, what goes on for long, and ends of what was told."""
+        return self._read(
+            "WHERE (closed_ms IS NULL AND (told_ms IS NULL OR told_ms <= ?)) "
+            "OR (closed_ms IS NOT NULL AND told_ms IS NOT NULL AND NOT told_end) ORDER BY since_ms, id",
+            (now_ms - remind_ms,),
+        )
+
+    def told(self, entry: Entry, now_ms: int) -> None:
+        """Keep that people were told."""
+        with self._lock:
+            self._db.execute(
+                "UPDATE incidents SET told_ms = ?, told_end = ? WHERE id = ?",
+                (now_ms, entry.closed_ms is not None, entry.id),
+            )
+
+    def forget_before(self, at_ms: int) -> None:
+        """Drop incidents that ended before a time."""
+        with self._lock:
+            self._db.execute("DELETE FROM incidents WHERE closed_ms < ?", (at_ms,))
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def _read(self, where: str, values: tuple[int, ...] = ()) -> list[Entry]:
+        with self._lock:
+            rows = self._db.execute(
+                _SELECT + where,
+                values,
+            ).fetchall()
+        return [_entry(row) for row in rows]
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    number, key, cause, subject, since_ms, devices, figures, opened_ms, closed_ms, told_ms, told_end = row
+    names, told = tuple(json.loads(devices)), json.loads(figures) or None
+    incident = Incident(key, cause, subject, since_ms, names, told)
+    return Entry(number, incident, opened_ms, closed_ms, told_ms, bool(told_end))

@@ -1,0 +1,165 @@
+"""What is on record of incidents, and who is told what when."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.alerting import Alerting, AlertSettings
+from gateway.counters import Counters
+from gateway.errors import StoreError
+from gateway.health import Facts, Incident, IncidentBook
+from gateway.health.book import CALM_MS
+from gateway.health.causes import CAUSES
+from gateway.health.words import LANGUAGES, SENTENCES, message, told
+
+from ..house import SetClock
+from .test_causes import HOUR_MS, MINUTE_MS, device
+
+NOON = int(datetime(2026, 11, 30, 11, 0, tzinfo=UTC).timestamp() * 1000)  # 12 h in Brussels
+SILENT = Incident("silent:1", "silent", "Plein 1", NOON - HOUR_MS, ("0" * 16,))
+AWAY = Incident("gateway:a", "gateway", "a", NOON - HOUR_MS, tuple(f"{n:016x}" for n in range(40)))
+FIGURES = {
+    "reason": "No space left", "behind": 7, "rows": 3, "battery_mv": 2510, "days": 9, "margin_db": 1.5,
+    "missed_percent": 40, "quantities": "pm2_5",
+}  # fmt: skip
+
+
+class Post:
+    """A mail server that notes what it takes, or refuses."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, str]] = []
+        self.refuses = False
+
+    def send(self, to: str, subject: str, text: str) -> bool:
+        if not self.refuses:
+            self.taken.append((subject, text))
+        return not self.refuses
+
+
+def an_alerting(path: Path, post: Post, **changes: object) -> tuple[Alerting, IncidentBook]:
+    book = IncidentBook(path / "health.db")
+    settings = AlertSettings(mail_to=("wacht@stad.example",), **changes)  # type: ignore[arg-type]
+    unused = lambda: Facts(0, 0)  # noqa: E731
+    return Alerting(unused, book, post, SetClock(), Counters(), settings, lambda euis: list(euis)), book
+
+
+def seen(now_ms: int, heard_ago_ms: int) -> Facts:
+    ours = device(1, way="lorawan")
+    return Facts(
+        now_ms, now_ms - 100 * HOUR_MS,
+        (ours.__class__(**{**{f: getattr(ours, f) for f in ours.__slots__}, "since_ms": 0,
+                           "heard_ms": now_ms - heard_ago_ms}),),
+    )  # fmt: skip
+
+
+def test_each_cause_is_told_once_and_its_end_once(tmp_path: Path) -> None:
+    post = Post()
+    alerting, book = an_alerting(tmp_path, post)
+    for minute in range(30):
+        alerting.look(seen(NOON + minute * MINUTE_MS, HOUR_MS + minute * MINUTE_MS))
+    assert [subject for subject, _ in post.taken] == ["Meetnet: Plein 1 is stil, zonder dat we weten waarom."]
+    assert "Kijk ter plaatse" in post.taken[0][1]
+    for minute in range(30, 60):
+        alerting.look(seen(NOON + minute * MINUTE_MS, MINUTE_MS))
+    assert [subject for subject, _ in post.taken][1:] == [
+        "Meetnet: Voorbij: Plein 1 is stil, zonder dat we weten waarom."
+    ]
+    book.close()
+
+
+def test_what_flickers_is_one_incident(tmp_path: Path) -> None:
+    post = Post()
+    alerting, book = an_alerting(tmp_path, post)
+    for minute in range(60):
+        quiet_ms = HOUR_MS if minute % 6 < 3 else MINUTE_MS
+        alerting.look(seen(NOON + minute * MINUTE_MS, quiet_ms))
+    assert len(post.taken) == 1
+    assert len(book.recent()) == 1
+    book.close()
+
+
+def test_at_night_only_what_is_urgent_and_the_rest_in_the_morning(tmp_path: Path) -> None:
+    post = Post()
+    alerting, book = an_alerting(tmp_path, post)
+    night = NOON + 12 * HOUR_MS
+    alerting.look(seen(night, HOUR_MS))
+    assert post.taken == []
+    book.update(night + MINUTE_MS, [AWAY])
+    alerting.look(Facts(night + MINUTE_MS, 0))
+    assert [subject.split(":")[1] for subject, _ in post.taken] == [" Radiogateway a is weg"]
+    alerting.look(seen(night + 8 * HOUR_MS, 9 * HOUR_MS))
+    assert any("Plein 1 is stil" in subject for subject, _ in post.taken)
+    book.close()
+
+
+def test_a_day_later_it_is_said_again(tmp_path: Path) -> None:
+    post = Post()
+    alerting, book = an_alerting(tmp_path, post)
+    for hour in range(49):
+        alerting.look(seen(NOON + hour * HOUR_MS, (hour + 1) * HOUR_MS))
+    assert [subject.startswith("Meetnet: Nog steeds") for subject, _ in post.taken] == [False, True, True]
+    book.close()
+
+
+def test_what_could_not_be_told_is_tried_again_also_after_a_restart(tmp_path: Path) -> None:
+    post = Post()
+    post.refuses = True
+    alerting, book = an_alerting(tmp_path, post)
+    alerting.look(seen(NOON, HOUR_MS))
+    book.close()
+    post.refuses = False
+    alerting, book = an_alerting(tmp_path, post)
+    alerting.look(seen(NOON + MINUTE_MS, HOUR_MS))
+    alerting.look(seen(NOON + 2 * MINUTE_MS, HOUR_MS))
+    assert len(post.taken) == 1
+    assert len(book.open()) == 1
+    book.close()
+
+
+def test_a_restart_ends_nothing_at_once(tmp_path: Path) -> None:
+    book = IncidentBook(tmp_path / "health.db")
+    book.update(NOON, [SILENT])
+    book.close()
+    book = IncidentBook(tmp_path / "health.db")
+    book.update(NOON + MINUTE_MS, [])
+    assert len(book.open()) == 1
+    book.update(NOON + MINUTE_MS + CALM_MS, [])
+    assert book.open() == []
+    assert book.recent()[0].closed_ms == NOON + MINUTE_MS + CALM_MS
+    book.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("cause", CAUSES)
+def test_every_cause_has_its_sentence_and_step_in_every_language(cause: str, language: str) -> None:
+    what, step = told(Incident("k", cause, "Plein 1", 0, ("e",), FIGURES), language)
+    assert len(what) > 10
+    assert len(step) > 10
+    assert not re.search(r"[{}]", what + step)
+
+
+def test_sentences_of_all_languages_have_the_same_places() -> None:
+    for cause, by_language in SENTENCES.items():
+        assert set(by_language) == set(LANGUAGES), cause
+        places = [[set(re.findall(r"{(\w+)}", text)) for text in pair] for pair in by_language.values()]
+        assert all(one == places[0] for one in places), cause
+
+
+def test_a_wide_cause_names_its_sites_and_not_all_of_four_hundred() -> None:
+    _, text = message(AWAY, [f"Plein {n}" for n in range(40)], "nl")
+    assert "Plein 0, Plein 1" in text
+    assert "en nog 28" in text
+    assert "Plein 12," not in text
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "health.db").write_bytes(
+        b"not a database, though long enough to look like a page of one" * 20
+    )
+    with pytest.raises(StoreError, match=r"health.db .* only the history of incidents is lost"):
+        IncidentBook(tmp_path / "health.db")

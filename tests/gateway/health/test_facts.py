@@ -1,0 +1,97 @@
+"""From a running gateway to an incident on record: nobody speaks, a radio gateway goes, a network is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gateway import alerting
+from gateway.app import Gateway
+from gateway.cli.main import main
+from gateway.commissioning import RecentUplinks
+from gateway.healthfacts import Collector
+from gateway.model import Reception, Uplink
+from gateway.registry import Registry
+from gateway.store import SqliteStore
+from tests.system.house import config
+
+from ..house import AIR, SetClock, a_record, an_uplink, fill_registry
+
+HOUR_MS = 3_600_000
+
+
+async def test_a_gateway_finds_out_by_itself_and_says_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerting, "LOOK_S", 0.02)
+    registry = Registry(tmp_path / "gateway")
+    fill_registry(registry)
+    registry.close()
+    clock = SetClock()
+    running = Gateway(config(tmp_path), clock)
+    await running.start()
+    try:
+        await running.log.accept(an_uplink(a_record(1, temperature=20.0)))
+        await running.drained()
+        clock.ms += HOUR_MS // 4
+        await asyncio.sleep(0.2)
+        assert running.incidents.open() == []
+        clock.ms += 4 * HOUR_MS
+        for _ in range(600):
+            if len(running.incidents.open()) == 3:
+                break
+            await asyncio.sleep(0.05)
+        found = {entry.incident.cause: entry.incident for entry in running.incidents.open()}
+        assert set(found) == {"silent", "never_heard"}
+        assert found["silent"].subject == "Plein-1"
+        assert len(running.status()["incidents"]) == 3
+        words = ["alerts", "--data", str(tmp_path / "gateway")]
+        told = await asyncio.to_thread(lambda: CliRunner().invoke(main, [*words, "--language", "en"]))
+        assert "Plein-1 is silent, and we do not know why." in told.output
+        as_json = await asyncio.to_thread(lambda: CliRunner().invoke(main, [*words, "--json"]))
+        assert {row["cause"] for row in json.loads(as_json.output)} == {"silent", "never_heard"}
+    finally:
+        await running.stop()
+
+
+def test_facts_are_those_of_receptions_and_counters(tmp_path: Path) -> None:
+    registry, store, recent = Registry(tmp_path), SqliteStore(tmp_path / "store.db"), RecentUplinks()
+    fill_registry(registry)
+    now_ms = SetClock().now_ms()
+    for number, f_cnt in enumerate((10, 11, 13, 14, 17)):  # 5 of 8 arrived
+        heard = (Reception("gw-b", snr_db=-11.0, data_rate="SF9BW125"), Reception("gw-a", snr_db=-14.0))
+        at_ms = now_ms - (5 - number) * 300_000
+        recent.heard(Uplink("lorawan", AIR, 1, b"", at_ms, f_cnt, heard))
+    networks = {
+        "gateways": [{"gateway_id": "gw-a", "last_push_ms": now_ms - 9, "last_pull_ms": now_ms - 5},
+                     {"gateway_id": "gw-b", "last_message_ms": None}],
+        "networks": {"ttn": {"connected": False}},
+    }  # fmt: skip
+    publishers = {"ngsi_ld": {"failures_in_a_row": 6, "trouble": "503", "rejected": 0, "position": 0}}
+    full = [(0, "")]
+    collector = Collector(
+        registry, store, recent, lambda: networks, lambda: publishers, lambda: full[-1], now_ms - HOUR_MS
+    )
+    first = collector.facts(now_ms)
+    (air,) = [one for one in first.devices if one.dev_eui == AIR]
+    assert air.heard_by == {"gw-a", "gw-b"}
+    assert air.margin_db == pytest.approx(1.5)  # SF9 needs -12.5 dB
+    assert air.missed == pytest.approx(3 / 8)
+    assert air.interval_ms == 300_000
+    assert [(one.gateway_id, one.alive_ms) for one in first.gateways] == [
+        ("gw-a", now_ms - 5),
+        ("gw-b", None),
+    ]
+    assert (first.networks[0].connected, first.networks[0].since_ms) == (False, now_ms)
+    assert collector.facts(now_ms + 60_000).networks[0].since_ms == now_ms
+    assert first.disk == ""
+    full.append((4, "No space left on device"))
+    assert collector.facts(now_ms).disk == "No space left on device"
+    assert collector.facts(now_ms).disk == ""  # nothing failed since
+    assert collector.site_names([AIR, AIR, "f" * 16]) == ["Plein-1"]
+    store.close()
+    registry.close()
