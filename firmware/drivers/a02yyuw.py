@@ -1,6 +1,7 @@
 """DYP A02YYUW waterproof ultrasonic distance sensor on a 9600 baud UART: FF H L SUM, in mm.
 
-The sensor sends every 100 ms, or averaged every 100 to 300 ms while its RX wire is high or open.
+Frame and sum: the maker's manual, "UART output", whose example is FF 07 A1 A7 for 1953 mm. The sensor sends
+every 100 ms, or averaged every 100 to 300 ms while its RX wire is high or open.
 """
 
 from .ranging import BurstRanger

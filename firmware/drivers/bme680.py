@@ -1,8 +1,9 @@
 """Bosch BME680 and BME688: temperature, humidity, pressure and the raw resistance of a heated gas sensor.
 
 Resistance only: the index of the maker is a closed library. A resistance is of this one chip; it falls when
-there is more to oxidise, and also when it gets humid. Formulas are those of the data sheet (BST-BME680-DS001,
-chapter 3.3 and 3.4), turned into integers of any size by us. There is no checksum: what counts is read twice.
+there is more to oxidise, and also when it gets humid. Formulas are those of the data sheet (BST-BME680-DS001)
+and of the maker's public driver (BME68x_SensorAPI), turned into integers of any size by us. There is no
+checksum: what counts is read twice.
 """
 
 from wire._compat import const
@@ -26,14 +27,14 @@ _CTRL_MEAS = const(0x74)
 _FORCED_X1 = b"\x25"  # temperature x1, pressure x1, forced mode
 _HEATER_C = const(320)
 _HEAT_MS = const(150)
-_WAIT_150 = b"\x65"  # 37 times 4 ms (5.3.3.3)
+_WAIT_150 = b"\x65"  # 37 times 4 ms (gas_wait_x: six bits, times 1, 4, 16 or 64)
 _MEASURE_MS = const(165)  # 3 x 1.963 + 9 x 0.477 + 1 ms, and heating
 _PATIENCE_MS = const(60)
 _BURN_IN = const(5)  # heated measurements after power-up whose resistance still drifts: WARMUP
 _SKIPPED_20 = const(0x80000)
 _SKIPPED_16 = const(0x8000)
 
-# Corrections of the BME680's ranges in thousandths (table 16): of its first and second constant
+# Corrections of the BME680's ranges in thousandths, of its first and second constant (lookup table)
 _K1 = (0, 0, 0, 0, 0, -10, 0, -8, 0, 0, -2, -5, 0, -10, 0, 0)
 _K2 = (0, 0, 0, 0, 1, 7, 0, -8, -1, 0, 0, 0, 0, 0, 0, 0)
 
@@ -111,7 +112,7 @@ class Calibration:
 
     def heater(self, target_c, ambient_c):
         """Return the byte for a heater temperature."""
-        # var1 to var5 of the data sheet (3.3.5), times 62500
+        # var1 to var5 of the data sheet's heater formula, times 62500
         a = (self.g1 + 784) * ((self.g2 + 154010) * target_c + 65536000) * 1000 >> 24
         a += self.g3 * ambient_c * 62500 >> 10
         a = a * 4 // (4 + self.heat_range) * 500 // (500 + self.heat_value)
@@ -202,7 +203,7 @@ class BME680:
         return self._gas()
 
     def _gas(self):
-        """Return the reading of the gas sensor: 5.3.5.8, gas_valid_r and heat_stab_r."""
+        """Return the reading of the gas sensor: gas_valid_r and heat_stab_r."""
         high, low = self._data[15:17] if self._high else self._data[13:15]
         if not low & 0x20:
             return (GAS_RESISTANCE, 0, NOT_READY)

@@ -1,6 +1,7 @@
 """NXP PCF8593 clock chip as an event counter on I2C: it counts pulses while the node sleeps.
 
-Event-counter mode: bits 5 and 4 of the control register are 10; pulses go to OSCI, OSCO stays open. The
+Headings of its data sheet: "Event counter mode", "Alarm function registers" (free as memory while no alarm is
+set). Event-counter mode: bits 5 and 4 of the control register are 10; pulses go to OSCI, OSCO stays open. The
 counter is six decimal digits in registers 1 to 3 (BCD, least significant first) and wraps at a million.
 """
 

@@ -2,6 +2,7 @@
 
 The first value after a start is WARMUP. The chip's own calibration takes the lowest value of a week
 for 400 ppm: right outdoors and in rooms that are aired, wrong where people never leave.
+Commands and conversions are those of the SCD4x data sheet, "I2C commands" and "Signal conversion".
 """
 
 from wire._compat import const

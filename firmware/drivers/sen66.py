@@ -1,4 +1,7 @@
-"""Sensirion SEN66: as the SEN55, with CO2, at another address and with other bits in its status."""
+"""Sensirion SEN66: as the SEN55, with CO2, at another address and with other bits in its status.
+
+Commands and the status register: SEN6x data sheet, "I2C commands" and "Device status".
+"""
 
 from wire._compat import const
 from wire.measurements import CO2

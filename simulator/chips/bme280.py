@@ -63,7 +63,8 @@ def search(value_of: Callable[[float], float], wanted: float, top: int) -> int:
 class BME280(RegisterChip):
     """Quantities: temperature_c, relative_humidity_pct, pressure_hpa. chip_id 0x58 makes it a BMP280.
 
-    Faults: nak, brown_out, bad_crc, slow (converts ten times longer), stuck, condensation (100 %).
+    Faults: nak, brown_out, bad_crc, slow (converts ten times longer), stuck, condensation (100 %),
+    drift (1.5 hPa too high).
     """
 
     def __init__(self, source: Source | None = None, address: int = 0x76, chip_id: int = 0x60) -> None:
@@ -125,6 +126,7 @@ class BME280(RegisterChip):
     def _convert(self, at_us: int) -> None:
         temperature = self.source("temperature_c", at_us)
         pressure = 100.0 * quantity(self.source, "pressure_hpa", at_us, 1013.2)
+        pressure += 150.0 if "drift" in self.faults else 0.0
         humidity = quantity(self.source, "relative_humidity_pct", at_us, 50.0)
         if "condensation" in self.faults:
             humidity = 100.0

@@ -114,7 +114,7 @@ class BME680(RegisterChip):
         self._pending = False
 
     def write(self, data: bytes, now_us: int) -> None:
-        """Take a write: pairs of register and value, as 6.2 of the data sheet has it; no counting up."""
+        """Take a write: pairs of register and value, as its I2C interface has it; no counting up."""
         self._powered()
         super().write(data[:2], now_us)
         for i in range(2, len(data) - 1, 2):

@@ -14,7 +14,8 @@ class PMS5003(Talker):
     """Quantities: pm1_ug_m3, pm2_5_ug_m3, pm10_ug_m3 (as the CF=1 columns show them; whole ug/m3).
 
     The atmospheric columns fall behind above 30 ug/m3. After waking the values rise for 30 s.
-    Faults: nak, brown_out, bad_crc, slow, stuck, noise, old_laser (all zero), worn_fan (30 % low).
+    Faults: nak, brown_out, bad_crc, slow, stuck, noise, old_laser (all zero), worn_fan (30 % low), drift
+    (reads double, as a dirty chamber does).
     error_code: what the frame says of itself.
     """
 
@@ -86,6 +87,8 @@ class PMS5003(Talker):
         gain = min(1.0, (at_us - self._woke_us) / _SETTLE_US)
         if "worn_fan" in self.faults:
             gain *= 0.7
+        if "drift" in self.faults:
+            gain *= 2.0
         if "old_laser" in self.faults:
             gain = 0.0
         cf1 = [gain * value for value in (pm1, pm2_5, pm10)]

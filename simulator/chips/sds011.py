@@ -13,7 +13,8 @@ _SETTLE_US = 30 * _SECOND_US
 class SDS011(Talker):
     """Quantities: pm2_5_ug_m3, pm10_ug_m3 (0.1 ug/m3). After waking the values rise for 30 s.
 
-    Faults: nak, brown_out, bad_crc, slow, stuck, noise, old_laser (all zero).
+    Faults: nak, brown_out, bad_crc, slow, stuck, noise, old_laser (all zero), drift (reads
+    double, as a dirty chamber does).
     """
 
     def __init__(self, source: Source | None = None, device: bytes = b"\x58\xd9") -> None:
@@ -82,6 +83,7 @@ class SDS011(Talker):
             pm2_5 = self.source("pm2_5_ug_m3", at_us)
             pm10 = quantity(self.source, "pm10_ug_m3", at_us, 1.3 * pm2_5)
             gain = 0.0 if "old_laser" in self.faults else min(1.0, (at_us - self._woke_us) / _SETTLE_US)
+            gain *= 2.0 if "drift" in self.faults else 1.0
             body = b"".join(min(9999, round(10 * gain * v)).to_bytes(2, "little") for v in (pm2_5, pm10))
             body += self.device
             total = sum(body) + ("bad_crc" in self.faults)

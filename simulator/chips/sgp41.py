@@ -11,7 +11,8 @@ _DAMAGE_US = 10_500_000
 class SGP41(CommandChip):
     """Quantities: sraw_voc, sraw_nox (ticks). `conditioned_us`: the longest conditioning so far.
 
-    Faults: nak, brown_out, bad_crc, slow, stuck (the same ticks), gas_fail (self-test fails, ticks are 0).
+    Faults: nak, brown_out, bad_crc, slow, stuck (the same ticks), gas_fail (self-test fails, ticks are 0),
+    drift (500 ticks up, as a pixel that ages does).
     `damaged` tells that it was conditioned for more than 10 s, which ruins the NOx pixel.
     """
 
@@ -69,10 +70,11 @@ class SGP41(CommandChip):
         if code in (0x2612, 0x2619):
             if "gas_fail" in self.faults:
                 return [0, 0]
+            aged = 500 if "drift" in self.faults else 0
             if "stuck" not in self.faults:
                 self._ticks = [
-                    round(quantity(self.source, "sraw_voc", now_us, 30_000.0)),
-                    round(quantity(self.source, "sraw_nox", now_us, 15_000.0)),
+                    round(quantity(self.source, "sraw_voc", now_us, 30_000.0)) + aged,
+                    round(quantity(self.source, "sraw_nox", now_us, 15_000.0)) + aged,
                 ]
             return self._ticks[:1] if code == 0x2612 else list(self._ticks)
         raise Nak("no data")

@@ -15,7 +15,8 @@ class SHT4x:
     """Quantities: temperature_c, relative_humidity_pct.
 
     Faults: nak (disconnected), brown_out (unpowered, forgets), bad_crc, slow (ten times the time),
-    stuck (repeats its last words), condensation (humidity at the end of its scale).
+    stuck (repeats its last words), condensation (humidity at the end of its scale), drift (after years in
+    dirty air: 8 % too humid, half a degree too warm).
     """
 
     def __init__(self, source: Source | None = None, address: int = 0x44, serial: int = 0x0F2A_6C11) -> None:
@@ -64,9 +65,11 @@ class SHT4x:
 
     def _convert(self, at_us: int) -> list[int]:
         if "stuck" not in self.faults:
-            humidity = 130.0 if "condensation" in self.faults else self.source("relative_humidity_pct", at_us)
+            drifted = "drift" in self.faults
+            humidity = self.source("relative_humidity_pct", at_us) + 8.0 * drifted
+            humidity = 130.0 if "condensation" in self.faults else humidity
             self._words = [
-                _word((self.source("temperature_c", at_us) + 45.0) / 175.0),
+                _word((self.source("temperature_c", at_us) + 0.5 * drifted + 45.0) / 175.0),
                 _word((humidity + 6.0) / 125.0),
             ]
         return self._words

@@ -1,4 +1,4 @@
-"""Sizes, heap and battery life of every node: `python -m tests.bench.nodes [--heap] [--json]`.
+"""Sizes, heap and battery life of every node: `python -m tests.bench.nodes [--heap] [--json] [--board t3s3]`.
 
 .mpy: all firmware for the chip, compiled by mpy-cross. With --heap (takes some minutes), in the unix port,
 whose pointers are twice as wide and where the bytecode is loaded instead of frozen: what is allocated after
@@ -78,10 +78,12 @@ def _lives(name: str, heap_kb: int) -> bool:
             return False
 
 
-def rows(heap: bool) -> list[dict[str, object]]:
-    """Return a row for each node."""
+def rows(heap: bool, board: str = "") -> list[dict[str, object]]:
+    """Return a row for each node, or for those of one board."""
     found: list[dict[str, object]] = []
     for name, node in hardware.nodes().items():
+        if board and not name.startswith(board + "_"):
+            continue
         interval = node.kit["interval_s"]
         told = {sf: energy.predict(node, interval, sf) for sf in (7, 9, 12)}
         row: dict[str, object] = {
@@ -105,7 +107,8 @@ def main(arguments: list[str]) -> int:
     """Print the tables."""
     heap = "--heap" in arguments
     mpy = {architecture: sizes(architecture) for architecture in sorted(set(ARCHITECTURES.values()))}
-    nodes = rows(heap)
+    board = arguments[arguments.index("--board") + 1] if "--board" in arguments else ""
+    nodes = rows(heap, board)
     if "--json" in arguments:
         print(json.dumps({"mpy_bytes": mpy, "nodes": nodes}, indent=1))
         return 0

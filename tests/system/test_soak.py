@@ -8,6 +8,7 @@ those of hardware/ and, for each further part of hardware/parts.toml, a board wi
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,10 +73,10 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "pms5003": ("nak", "brown_out", "bad_crc", "slow", "stuck", "noise", "old_laser", "drift"),
     "sds011": ("nak", "brown_out", "bad_crc", "slow", "stuck", "noise", "old_laser", "drift"),
     "sht4x": (*BUS, "condensation", "drift"),
-    "bme280": (*BUS, "condensation"),
+    "bme280": (*BUS, "condensation", "drift"),
     "bme680": (*BUS, "condensation", "gas_fail", "drift"),
     "scd4x": (*BUS, "no_co2", "drift"),
-    "sgp41": (*BUS, "gas_fail"),
+    "sgp41": (*BUS, "gas_fail", "drift"),
     "a02yyuw": ("nak", "bad_crc", "stuck", "brown_out", "noise", "ghost_echo", "blocked_cone"),
     "mb7389": ("nak", "bad_crc", "stuck", "brown_out", "noise", "ghost_echo", "blocked_cone"),
     "vl53l1x": ("nak", "slow", "stuck", "brown_out", "condensation", "ghost_echo"),
@@ -86,6 +87,14 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "rain_gauge": ("nak", "stuck", "blocked_cone", "bounce"),
     "ina219": BUS[:4],
     "i2s_mic": ("no_power", "line_high", "floating", "wrong_slot", "stuck_bit", "hum", "repeat", "wind"),
+}
+# Models that take faults from another module's class.
+ENGINES = {
+    name: "".join(
+        (hardware.ROOT.parent / "simulator" / "chips" / f"{part}.py").read_text()
+        for part in ("sps30", "sensirion", "registers", "sen5x")
+    )
+    for name in ("sps30", "sps30_uart", "sen5x", "sen66", "scd4x", "sgp41", "pcf8593", "vl53l1x", "lis3dh")
 }
 # What of a node's record comes from one sensor alone, so that its faults show there.
 SENSORS: dict[str, dict[str, tuple[int, ...]]] = {
@@ -136,6 +145,14 @@ def test_every_part_with_a_driver_is_lived_through() -> None:
     assert known - used - set(ALONE) == {"inmp441"}
 
 
+@pytest.mark.parametrize("driver", sorted(FAULTS))
+def test_every_fault_is_one_that_the_model_says_it_has(driver: str) -> None:
+    module = __import__(f"simulator.chips.{driver}", None, None, ("x",))
+    text = Path(module.__file__ or "").read_text() + (ENGINES.get(driver) or "")
+    for fault in FAULTS[driver]:
+        assert re.search(rf"\b{fault}\b", text), fault
+
+
 @dataclass
 class Subject:
     """A node to live: its board, its firmware's path, and what each sensor's faults must show in."""
@@ -151,7 +168,7 @@ def subject(folder: Path, name: str, channel: IdealChannel | None = None) -> Sub
     if not name.startswith("alone_"):
         kind = hardware.nodes()[name].kit["kind"]
         board = boards.build(name, _around(name), channel)
-        return Subject(name, kind, board, (FIRMWARE,), SENSORS[name])
+        return Subject(name, kind, board, (FIRMWARE,), SENSORS.get(name, {}))
     key = name.removeprefix("alone_")
     part = hardware.parts()[key]
     kind = "bin" if key == "mb7389" else "air"

@@ -31,7 +31,7 @@ def bme680_trimming() -> list[bytes]:
 
 
 def bme680_heater(target_c: float, ambient_c: float) -> int:
-    """Return res_heat by the data sheet's chapter 3.3.5 in floating point."""
+    """Return res_heat by the data sheet's formula in floating point."""
     var1, var2, var3 = -30 / 16 + 49, -24754 / 32768 * 0.0005 + 0.00235, 18 / 1024
     var5 = var1 * (1 + var2 * target_c) + var3 * ambient_c
     return int(3.4 * (var5 * (4 / (4 + 1)) * (1 / (1 + 48 * 0.002)) - 25))

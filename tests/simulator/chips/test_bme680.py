@@ -101,7 +101,7 @@ def test_what_is_not_asked_for_is_skipped() -> None:
 
 def test_writes_are_pairs_and_a_reset_forgets() -> None:
     model = BME680()
-    model.write(b"\x5a\x70\x64\x65", 0)  # data sheet 6.2.1: register and value, again and again
+    model.write(b"\x5a\x70\x64\x65", 0)  # register and value, again and again
     assert read(model, 0x5A, 1, 0) == b"\x70"
     assert read(model, 0x64, 1, 0) == b"\x65"
     model.write(b"\xe0\xb6", 0)
