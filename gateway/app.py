@@ -45,6 +45,7 @@ from gateway.reviewing import Review
 from gateway.store import Changes, DurableLog, SegmentLog, SqlitePublicReader, SqliteStore
 from gateway.store.assessments import Assessments
 from gateway.store.retention import prune
+from gateway.tls import tls_files
 from gateway.update import UpdateBook, UpdateService, bundles_app
 from gateway.update.events import something_on
 
@@ -231,9 +232,11 @@ class Gateway:
             lambda: {name: follower.state() for name, follower in self._followers.items()},
             self._desk(),
         )
+        tls = tls_files(self.config, "web")
+        scheme = "https" if tls else "http"
         settings = WebSettings(
             title=self.config.text("web.title"),
-            url=self.config.text("web.url") or f"http://localhost:{self.config.whole('web.port')}",
+            url=self.config.text("web.url") or f"{scheme}://localhost:{self.config.whole('web.port')}",
             time_zone=self.config.text("web.time_zone"),
             refresh_s=self.config.whole("web.refresh_s"),
             tiles_url=self.config.text("web.tiles_url"),
@@ -244,7 +247,7 @@ class Gateway:
             | {"/update": bundles_app(self.updates.offered)},
         )
         app = create_app(self.reader, self.public_status, self.clock, settings, house=house)
-        server = HttpServer(app, self.config.text("web.host"), self.config.whole("web.port"), "web.port")
+        server = HttpServer(app, self.config.text("web.host"), self.config.whole("web.port"), "web.port", tls)
         await server.start()
         self._stack.push_async_callback(server.close)
         self.ports["web"] = server.port
@@ -299,7 +302,8 @@ class Gateway:
                 self.config.whole("broker.max_connections"),
             )
             self.downlinks.ways["broker"] = broker
-            await broker.start(self.config.text("broker.host"), self.config.whole("broker.port"))
+            host, port = self.config.text("broker.host"), self.config.whole("broker.port")
+            await broker.start(host, port, tls_files(self.config, "broker"))
             self._stack.push_async_callback(broker.close)
             self.ports["broker"] = broker.port
         if self.config.flag("mqtt.enabled"):

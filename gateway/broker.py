@@ -27,6 +27,7 @@ from gateway.errors import ConfigError, IngestError, StoreError
 from gateway.ingest.mqtt.topics import uplink_of
 from gateway.ingest.mqtt.waiting import WaitingCommands
 from gateway.model import UplinkSink
+from gateway.tls import TlsFiles
 from wire import ports
 
 RETRY_S = 1.0
@@ -66,12 +67,14 @@ class EmbeddedBroker:
         self._logins = asyncio.Semaphore(MAX_LOGINS_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen; ConfigError when the port cannot be had."""
+    async def start(self, host: str, port: int, tls: TlsFiles | None = None) -> None:
+        """Listen; ConfigError when the port cannot be had. tls: speak MQTT over TLS, and nothing else."""
         logging.getLogger("amqtt").setLevel(logging.CRITICAL)  # what matters is counted by us
         logging.getLogger("transitions").setLevel(logging.ERROR)
         bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        listener = {"type": "tcp", "bind": bind, "max_connections": self._max_connections}
+        listener: dict[str, Any] = {"type": "tcp", "bind": bind, "max_connections": self._max_connections}
+        if tls is not None:
+            listener |= {"ssl": True, "certfile": str(tls.certificate), "keyfile": str(tls.key)}
         self._broker = BoundedBroker(
             {"listeners": {"default": listener}, "plugins": {f"{__name__}.DeviceGate": {"broker": self}}},
             lambda detail: self._counters.count("broker.connection_broke", detail),

@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from gateway.errors import ConfigError
+from gateway.tls import TlsFiles
 
 GRACE_S = 3
 
@@ -18,8 +19,8 @@ GRACE_S = 3
 class HttpServer:
     """An ASGI application on a port. Create, `await start()`, `await close()`."""
 
-    def __init__(self, app: Any, host: str, port: int, key: str) -> None:
-        """`key` is the setting to name when the port cannot be had."""
+    def __init__(self, app: Any, host: str, port: int, key: str, tls: TlsFiles | None = None) -> None:
+        """`key` is the setting to name when the port cannot be had. tls: speak HTTPS, and nothing else."""
         self._host, self._port, self._key = host, port, key
         self._server = _Server(
             uvicorn.Config(
@@ -31,6 +32,8 @@ class HttpServer:
                 date_header=False,
                 server_header=False,
                 timeout_graceful_shutdown=GRACE_S,
+                ssl_certfile=tls.certificate if tls else None,
+                ssl_keyfile=tls.key if tls else None,
             )
         )
         self._task: asyncio.Task[None] | None = None

@@ -19,6 +19,7 @@ from gateway.cli.noise import noise
 from gateway.cli.publish import publish
 from gateway.cli.quality import quality
 from gateway.cli.run import gateway
+from gateway.cli.secrets import secrets
 from gateway.cli.status import status
 from gateway.cli.update import update
 from gateway.cli.user import user
@@ -90,6 +91,7 @@ for _command in (
     noise,
     publish,
     quality,
+    secrets,
     status,
     update,
     user,

@@ -218,7 +218,7 @@ class NetworkServer:
             await self._store.commit(
                 store.save_device(dev_eui, state),
                 *map(store.delete_session, never_used),
-                store.insert_session(session),
+                store.insert_session(session, self._store.vault),
             )
         except StoreError:
             self._remove(session)

@@ -2,7 +2,8 @@
 
 Every counter and nonce is committed before the frame that uses it leaves, so a kill at any instant
 repeats none. Commits run in an executor; all that wait while one is under way share the next.
-The file holds session keys in clear and is readable by its owner only.
+The file is readable by its owner only; session keys in it are sealed where there is a key for that
+(gateway.vault).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 from gateway.errors import StoreError, StoreVersionError
 from gateway.model import Reception, Uplink
+from gateway.vault import Vault, leave_no_trace, open_vault
 
 from .session import JoinState, QueuedDownlink, Session
 
@@ -94,7 +96,7 @@ def save_device(dev_eui: str, state: JoinState) -> Statement:
     )
 
 
-def insert_session(session: Session) -> Statement:
+def insert_session(session: Session, vault: Vault) -> Statement:
     """Save a session that was just made."""
     return (
         "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -102,8 +104,8 @@ def insert_session(session: Session) -> Statement:
             session.dev_eui,
             session.join_nonce,
             session.dev_addr,
-            session.nwk_s_key,
-            session.app_s_key,
+            vault.seal(session.nwk_s_key, _place("nwk_s_key", session.dev_eui)),
+            vault.seal(session.app_s_key, _place("app_s_key", session.dev_eui)),
             session.rx_delay_s,
             session.rx1_dr_offset,
             session.rx2_dr,
@@ -115,6 +117,10 @@ def insert_session(session: Session) -> Statement:
             session.rx_asked,
         ),
     )
+
+
+def _place(name: str, dev_eui: str) -> str:
+    return f"{name} {dev_eui}"
 
 
 def update_session(session: Session, fcnt_up: int, fcnt_down: int, tx_power: int) -> Statement:
@@ -211,6 +217,7 @@ class SessionStore:
 
     def __init__(self, path: Path | str) -> None:
         self._path = str(path)
+        self.vault = open_vault(Path(path).parent)
         self._waiting: list[tuple[Sequence[Statement], asyncio.Future[None]]] = []
         self._lazy: list[Statement] = []
         self._lazy_timer: asyncio.TimerHandle | None = None
@@ -259,7 +266,7 @@ class SessionStore:
             },
             sessions=[
                 Session(
-                    *row[:9],
+                    *self._opened(row[:9]),
                     active=bool(row[9]),
                     fcnt_up=row[10],
                     fcnt_down=row[11],
@@ -277,6 +284,43 @@ class SessionStore:
             ],
             last_downlink_id=last_id,
         )
+
+    def seal_all(self, vault: Vault) -> int:
+        """Keep every session key as a vault keeps it from now on; return how many sessions changed.
+
+        Nobody else may have the file open. Raise StoreError: then nothing is changed.
+        """
+        run = self._connection.execute
+        changed = 0
+        run("BEGIN IMMEDIATE")
+        try:
+            rows = run("SELECT dev_eui, join_nonce, nwk_s_key, app_s_key FROM session").fetchall()
+            for dev_eui, join_nonce, *keys in rows:
+                if all(vault.is_current(kept) for kept in keys):
+                    continue
+                places = [_place("nwk_s_key", dev_eui), _place("app_s_key", dev_eui)]
+                sealed = [
+                    vault.seal(vault.unseal(kept, place), place)
+                    for kept, place in zip(keys, places, strict=True)
+                ]
+                run(
+                    "UPDATE session SET nwk_s_key = ?, app_s_key = ? WHERE dev_eui = ? AND join_nonce = ?",
+                    (*sealed, dev_eui, join_nonce),
+                )
+                changed += 1
+            run("COMMIT")
+        except BaseException:
+            run("ROLLBACK")
+            raise
+        leave_no_trace(self._connection)
+        self.vault = vault
+        return changed
+
+    def _opened(self, row: tuple[Any, ...]) -> list[Any]:
+        found = list(row)
+        found[3] = self.vault.unseal(row[3], _place("nwk_s_key", row[0]))
+        found[4] = self.vault.unseal(row[4], _place("app_s_key", row[0]))
+        return found
 
     def load_airtime(self, after_ms: int) -> list[tuple[str, int, int, int]]:
         """Return the gateways' transmissions that end after a time, oldest first."""

@@ -29,6 +29,7 @@ from gateway.registry.model import (
     Site,
 )
 from gateway.registry.secrets import Secrets, matches
+from gateway.vault import Vault
 
 SCHEMA_VERSION = 1
 _TABLES = """
@@ -418,6 +419,11 @@ class Registry:
         """Keep what a node answered to a configuration command; handed over twice, it is kept once."""
         with self._lock, atomic(self._db):
             answers.put(self._db, found)
+
+    def seal_secrets(self, vault: Vault) -> int:
+        """Keep every application key as a vault keeps it; return how many changed. Raise StoreError."""
+        with self._lock:
+            return self._secrets.seal_all(vault)
 
     def withdraw(self, site_id: str, recipient: str, at_ms: int) -> bool:
         """Record that consent ends; return False when there was none."""

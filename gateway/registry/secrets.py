@@ -1,6 +1,7 @@
 """Keys and passwords of devices, in a file of their own with mode 0600: never logged, exported or printed.
 
-LoRaWAN application keys must be readable to answer a join. MQTT passwords are kept as scrypt hashes.
+LoRaWAN application keys must be readable to answer a join: sealed where the operator gives a key for that
+(gateway.vault). MQTT passwords are kept as scrypt hashes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from gateway.errors import StoreError
 from gateway.registry.atomic import atomic
+from gateway.vault import Vault, leave_no_trace, open_vault
 
 _SCRYPT_N = 1 << 12  # 4 MiB, about 10 ms: provisioned passwords are random, not chosen by people
 _TABLES = """
@@ -28,6 +30,7 @@ class Secrets:
 
     def __init__(self, path: Path) -> None:
         """Open or create; the file is 0600 before anything is written to it."""
+        self._vault = open_vault(path.parent)
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             path.chmod(0o600)
@@ -40,12 +43,27 @@ class Secrets:
 
     def put_app_key(self, dev_eui: str, app_key: bytes) -> None:
         """Keep the application key of a LoRaWAN device."""
-        self._db.execute("INSERT OR REPLACE INTO app_keys VALUES (?, ?)", (dev_eui, app_key))
+        kept = self._vault.seal(app_key, _place(dev_eui))
+        self._db.execute("INSERT OR REPLACE INTO app_keys VALUES (?, ?)", (dev_eui, kept))
 
     def app_key(self, dev_eui: str) -> bytes | None:
         """Return an application key, or None."""
         row = self._db.execute("SELECT app_key FROM app_keys WHERE dev_eui = ?", (dev_eui,)).fetchone()
-        return None if row is None else row[0]
+        return None if row is None else self._vault.unseal(row[0], _place(dev_eui))
+
+    def seal_all(self, vault: Vault) -> int:
+        """Keep every key as a vault keeps it from now on; return how many changed. Raise StoreError."""
+        rows = self._db.execute("SELECT dev_eui, app_key FROM app_keys").fetchall()
+        changed = [
+            (vault.seal(vault.unseal(kept, _place(dev_eui)), _place(dev_eui)), dev_eui)
+            for dev_eui, kept in rows
+            if not vault.is_current(kept)
+        ]
+        with self.atomic():
+            self._db.executemany("UPDATE app_keys SET app_key = ? WHERE dev_eui = ?", changed)
+        leave_no_trace(self._db)
+        self._vault = vault
+        return len(changed)
 
     def put_password(self, dev_eui: str, password: str) -> None:
         """Keep the hash of an MQTT password."""
@@ -71,6 +89,10 @@ class Secrets:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def _place(dev_eui: str) -> str:
+    return f"app_key {dev_eui}"
 
 
 def matches(password: str, known: tuple[bytes, bytes]) -> bool:

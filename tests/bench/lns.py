@@ -25,6 +25,7 @@ from gateway.lns import LnsSettings, NetworkServer, SessionStore
 from gateway.lns.session import JoinState, Session
 from gateway.lns.store import insert_session, save_device
 from gateway.model import DeviceKeys, LoraDownlink, Uplink
+from gateway.vault import Vault
 from wire.lorawan import frames
 
 GATEWAY = "aa555a0000000101"
@@ -103,7 +104,7 @@ async def _run(folder: Path, devices: int, rounds: int) -> dict[str, object]:
     store = SessionStore(folder / "lns.sqlite")
     made = [_session(number) for number in range(1, devices + 1)]
     await store.commit(
-        *(s for m in made for s in (save_device(m.dev_eui, JoinState(1, 1)), insert_session(m)))
+        *(s for m in made for s in (save_device(m.dev_eui, JoinState(1, 1)), insert_session(m, Vault())))
     )
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     sink, air, counters = _Sink(), _Air(), Counters()
