@@ -25,6 +25,8 @@ HANDSHAKE, NO_SECURITY = 15, 210  # wifi_err_reason_t: what a wrong password and
 FOREVER_MS = 0xFFFFFFFF
 NTP_ADDRESS = "10.77.0.123"
 _NTP_PORT = 123
+_DNS_PORT = 53
+_LOGIN = "10.77.0.80"  # of the login page that catches everything
 _NTP_TO_1970_S = 2_208_988_800  # RFC 5905, figure 4
 _DEFAULT_CONNECT_S = 18.0  # lwIP gives up after six SYNs; about this long
 
@@ -177,9 +179,11 @@ class NodeNetwork:
 
     # -- sockets ---------------------------------------------------------------------------------
     async def _resolve(self, host: str, answer: Answer) -> None:
-        await asyncio.sleep(self._wifi.latency_us / 1e6)
-        if not self._online():
+        await asyncio.sleep(self._wifi.latency_us / 1e6 if self._wifi.dns else 5.0)
+        if not self._online() or (not self._wifi.dns and not _is_address(host)):
             answer(errno.ENOENT)
+        elif self._wifi.captive is not None and not _is_address(host):
+            answer(0, _LOGIN.encode())
         elif host in ("ntp", NTP_ADDRESS):
             answer(0, NTP_ADDRESS.encode())
         elif host in self._wifi.hosts:
@@ -194,6 +198,8 @@ class NodeNetwork:
 
     def _real_address(self, text: str) -> tuple[str, int]:
         host, _, port = text.rpartition(":")
+        if self._wifi.captive is not None:
+            return self._wifi.captive
         real = self._wifi.hosts.get(host)
         if real is not None:
             return real[0], real[1] or int(port)
@@ -309,9 +315,16 @@ class NodeNetwork:
                 self._loop.remove_reader(sock.real.fileno())
 
     async def _sendto(self, sock: _Socket, data: bytes, to: str) -> None:
-        if int(to.rpartition(":")[2]) != _NTP_PORT:
-            raise OSError(errno.ENETUNREACH, "only SNTP is simulated over UDP")
         arrival_us = self._loop.now_us() + self._wifi.latency_us
+        if int(to.rpartition(":")[2]) == _DNS_PORT:
+            if self._wifi.dns:
+                found = dns_answer(data, self._wifi)
+                sock.datagrams.append((arrival_us + self._wifi.latency_us, found))
+            return
+        if int(to.rpartition(":")[2]) != _NTP_PORT:
+            raise OSError(errno.ENETUNREACH, "only SNTP and DNS are simulated over UDP")
+        if self._wifi.captive is not None:
+            return
         sock.datagrams.append((arrival_us + self._wifi.latency_us, ntp_answer(data, arrival_us)))
 
     async def _next_datagram(self, sock: _Socket) -> bytes:
@@ -321,6 +334,23 @@ class NodeNetwork:
         await asyncio.sleep(max(0, at_us - self._loop.now_us()) / 1e6)
         sock.datagrams.pop(0)
         return data
+
+
+def _is_address(host: str) -> bool:
+    return all(part.isdigit() for part in host.split("."))
+
+
+def dns_answer(query: bytes, wifi: Wifi) -> bytes:
+    """Return a name server's answer (RFC 1035, 4.1) to a question for one address."""
+    labels: list[str] = []
+    at = 12
+    while at < len(query) and query[at]:
+        labels.append(query[at + 1 : at + 1 + query[at]].decode(errors="replace"))
+        at += 1 + query[at]
+    known = wifi.captive is not None or ".".join(labels) in wifi.hosts
+    head = query[:2] + (b"\x81\x80" if known else b"\x81\x83") + b"\0\1" + (b"\0\1" if known else b"\0\0")
+    record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + ipaddress.IPv4Address(_LOGIN).packed if known else b""
+    return head + bytes(4) + query[12 : at + 5] + record
 
 
 def ntp_answer(query: bytes, now_us: int) -> bytes:

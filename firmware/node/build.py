@@ -318,6 +318,32 @@ class _Ecb:
         self.encrypt = cipher.encrypt
 
 
+def _tls(authority):
+    """Return wrap(sock, host) that takes only a server whose certificate this authority has signed.
+
+    authority: the certificate in DER, as base64. MicroPython offers no pre-shared keys, so it is
+    certificates.
+    """
+    import binascii
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_mode = ssl.CERT_REQUIRED  # MicroPython's default is to trust everybody
+    context.load_verify_locations(cadata=binascii.a2b_base64(authority))
+
+    def wrap(sock, host):
+        return context.wrap_socket(sock, server_hostname=host)
+
+    return wrap
+
+
+def _set_rtc(utc_ms):
+    """Put the chip's clock right where it is far off: mbedTLS compares it with the dates of certificates."""
+    if abs(time.time() - utc_ms // 1000) > 3600:
+        year, month, day, hour, minute, second, weekday = time.gmtime(utc_ms // 1000)[:7]
+        machine.RTC().datetime((year, month, day, weekday, hour, minute, second, 0))
+
+
 def wifi_link(config):
     """Return the Wi-Fi link."""
     import socket
@@ -330,14 +356,7 @@ def wifi_link(config):
     from .wifi import Wifi
     from .wifi_link import WifiLink
 
-    wrap = None
-    if config["mqtt.tls"]:
-        import ssl
-
-        def wrap(sock, host):
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            return context.wrap_socket(sock, server_hostname=host)
-
+    wrap = _tls(config["mqtt.ca"]) if config["mqtt.tls"] else None
     client = mqtt.Client(
         mqtt.tcp(socket, wrap),
         time,
@@ -357,6 +376,9 @@ def wifi_link(config):
         config["wifi.password"],
         config["ntp"],
     )
+    link.gateway(config["mqtt.host"])
+    if config["mqtt.tls"]:
+        link.set_rtc = _set_rtc
     link.fetch = Fetch(mqtt.tcp(socket, wrap), time, config["mqtt.host"])
     return link
 
@@ -393,6 +415,19 @@ def base_image():
         return BaseImage(esp32.Partition)
     except (ImportError, OSError, AttributeError):
         return None
+
+
+def local_link(config):
+    """Return the link of a node that has Wi-Fi and no gateway."""
+    import socket
+
+    import network
+
+    from .local_link import LocalLink
+    from .wifi import Wifi
+
+    wifi = Wifi(network, time)
+    return LocalLink(wifi, socket, time, config["wifi.ssid"], config["wifi.password"], config["ntp"])
 
 
 def print_error(error):

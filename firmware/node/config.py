@@ -17,7 +17,7 @@ KEYS = (
     ("kind", "choice", "air", KINDS, None, "name what the node measures"),
     ("board", "text", "", 0, 32, "give the name of a file in boards/ without .py"),
     ("interval_s", "int", 300, 10, 86400, "seconds from record to record"),
-    ("radio", "choice", "none", ("lorawan", "mqtt", "none"), None, "name the way out"),
+    ("radio", "choice", "none", ("lorawan", "mqtt", "wifi", "none"), None, "name the way out"),
     ("dev_eui", "hex", "0000000000000000", 16, None, "copy the 16 hex digits of the label"),
     ("join_eui", "hex", "0000000000000000", 16, None, "copy the 16 hex digits given at registration"),
     ("app_key", "secret_hex", "", 32, None, "copy the 32 hex digits given at registration"),
@@ -28,6 +28,9 @@ KEYS = (
     ("mqtt.user", "text", "", 0, 64, "as registered; by default the DevEUI"),
     ("mqtt.password", "secret", "", 0, 64, "as given at registration"),
     ("mqtt.tls", "choice", False, (False, True), None, "true when the gateway listens with TLS"),
+    ("mqtt.ca", "text", "", 0, 2500, "base64 of the DER certificate of who signed the gateway's"),
+    ("page", "choice", True, (True, False), None, "false and a Wi-Fi node shows no page of its own"),
+    ("language", "choice", "nl", ("nl", "fr", "en"), None, "of the node's own page"),
     ("ntp", "text", "pool.ntp.org", 0, 253, "the name or address of a time server"),
     ("sleep", "choice", "light", ("light", "none"), None, "none keeps the console awake"),
     ("battery_low_mv", "int", 0, 0, 20000, "below it the radio stays off; 0 on mains"),
@@ -175,7 +178,10 @@ def load(text):
 def _need(values, errors):
     """What the chosen radio cannot do without; where it is missing, the node keeps its records."""
     before = len(errors)
-    needs = {"lorawan": ("app_key",), "mqtt": ("wifi.ssid", "mqtt.host", "mqtt.password")}
+    mqtt = ("wifi.ssid", "mqtt.host", "mqtt.password")
+    needs = {"lorawan": ("app_key",), "mqtt": mqtt, "wifi": ("wifi.ssid",)}
+    if values["radio"] == "mqtt" and values["mqtt.tls"] and not values["mqtt.ca"]:
+        errors.append("mqtt.ca is missing: without it anybody could pose as the gateway")
     for key in needs.get(values["radio"], ()):
         if not values[key]:
             remedy = next(row[5] for row in KEYS if row[0] == key)

@@ -62,6 +62,7 @@ class Node:
         self.desk = None  # node.desk.Desk, where somebody may come to set the node up
         self.updates = None  # node.updates.Updates, where there is a key to judge them by
         self._update_at_ms = 0
+        self._local = getattr(link, "local", False)  # there is nobody to send to
         self._say = say or (lambda text: None)
         self._told = ""
         self._lead_ms = lead_ms(sensors)
@@ -192,12 +193,24 @@ class Node:
             self.outbox.add(Record(self.outbox.take_seq(), time_s, quality, readings))
             self.hal.feed()
 
+    @property
+    def failing(self):
+        """Tell whether the last attempt to get something out failed."""
+        return self._failures > 0
+
+    @property
+    def newest_seq(self):
+        """Return the number of the newest record, None before the first."""
+        return self.log.newest.seq if self.log.newest is not None else None
+
     # -- the network ---------------------------------------------------------------------------
 
     def _link_ms(self, now_ms):
         """Return when the network is next wanted and allowed."""
         if self.config["radio"] == "none" or self.power.low:
             return now_ms + _NEVER_MS
+        if self._local:
+            return max(self._time_due_ms if self.link.up else now_ms, self._link_at_ms)
         wanted_ms = min(self._status_due_ms, self._time_due_ms, now_ms + self.link.calls_in_ms())
         if self._again_waits():
             wanted_ms = min(wanted_ms, self._again_at_ms)
@@ -226,7 +239,7 @@ class Node:
     def _communicate(self):
         """One attempt to come up, or one frame; then say when the next may be."""
         self.hal.tidy()  # now, not between the end of a frame and its windows
-        good = self._send_one() if self.link.up else self.link.bring_up()
+        good = self._send_one() if self.link.up and not self._local else self.link.bring_up()
         self._take_time()
         if self.link.text != self._told:
             self._told = self.link.text

@@ -78,12 +78,27 @@ class Desk:
 
     def keep(self, pairs):
         """Write values to config.json, and start with them soon."""
-        if config_file.read().get("radio", "none") == "none":
-            pairs = pairs + [("radio", "mqtt")]
+        known = config_file.read()
+        if known.get("radio", "none") in ("none", "wifi"):  # without a gateway there is the node's own page
+            pairs = pairs + [("radio", "mqtt" if _gateway(known) else "wifi")]
         config_file.merge(pairs)
         self._changed_ms = self._clock.ticks_ms()
+
+    def portal_url(self):
+        """Return where the page is in the node's own network, "" without one."""
+        for service, _until in self._services:
+            address = getattr(service, "address", "")
+            if address:
+                return "http://" + address + "/wifi"
+        return ""
 
     def url(self):
         """Return where the node's own page is, "" while it has no address."""
         address = self.wifi.address()
         return "http://" + address + "/" if address else ""
+
+
+def _gateway(data):
+    """Tell whether a configuration names a gateway to log in at."""
+    inner = data.get("mqtt")
+    return isinstance(inner, dict) and bool(inner.get("host")) and bool(inner.get("password"))

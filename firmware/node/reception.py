@@ -11,6 +11,7 @@ from .version import VERSION
 # A node that has its network listens this long after power came: who wants to change it, plugs it in anew.
 # One that has none listens for ever: it has nothing better to do, and measures all the while.
 _CONSOLE_MS = const(180000)
+_NO_NETWORK_MS = const(1800000)  # on a battery that would be its end
 
 
 def open_desk(hal, settings, link, cause):
@@ -26,11 +27,47 @@ def open_desk(hal, settings, link, cause):
         except ImportError:
             return None
     desk = Desk(wifi, time, hal.feed)
-    for_ms = _CONSOLE_MS if settings["wifi.ssid"] else None
+    for_ms = _CONSOLE_MS if settings["wifi.ssid"] else _NO_NETWORK_MS if settings["battery_low_mv"] else None
     improv = _improv(desk, settings)
     if improv is not None:
         desk.add(improv, for_ms)
     return desk
+
+
+def open_web(desk, node, settings, hal, link):
+    """Put the node's own page on the desk, and its own network where set-up is open. Mains only."""
+    if settings["radio"] == "lorawan" or settings["battery_low_mv"] or not settings["page"]:
+        return
+    import socket
+
+    import network
+
+    from .page import Pages
+    from .web import Web
+
+    began_ms = node.time.uptime_ms()
+    unset = not settings["wifi.ssid"]
+    # After a reset that was no power cut nobody stands there: a node that starts by itself opens nothing.
+    by_hand = node.health.reset_cause in (1, 2)
+
+    def may_set_up():
+        return unset or (by_hand and node.time.uptime_ms() - began_ms < _CONSOLE_MS)
+
+    try:
+        network.hostname(_name(settings))
+        web = Web(socket, Pages(node, desk, may_set_up, settings["language"]).answer)
+        if unset or by_hand:
+            from .portal import Portal
+
+            portal = Portal(network, socket, _name(settings))
+            portal.open()
+            desk.add(portal, None if unset else _CONSOLE_MS)
+        web.open()
+        desk.add(web)
+        if not unset:
+            link.stay = True
+    except (OSError, AttributeError) as error:
+        print("page: " + repr(error))  # noqa: T201
 
 
 def _improv(desk, settings):

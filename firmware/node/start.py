@@ -72,6 +72,8 @@ def _link(settings, board, buses, store, hal, health):
             return build.lora_link(board, buses, settings, store, hal.retained, hal.rtc_ms)
         if settings["radio"] == "mqtt":
             return build.wifi_link(settings)
+        if settings["radio"] == "wifi":
+            return build.local_link(settings)
     except Exception as error:  # a broken radio must not stop the measuring
         build.print_error(error)
         health.config_errors.append("radio: " + repr(error))
@@ -119,6 +121,8 @@ def make(hal, store, lives, cause):
         from . import reception
 
         node.desk = reception.open_desk(hal, settings, link, cause)
+        if node.desk is not None:
+            reception.open_web(node.desk, node, settings, hal, link)
     return node
 
 

@@ -48,7 +48,7 @@ def _flags(health, outbox, log, power):
 
 def gather(node):
     """Return the payload of the status uplink of a node.core.Node."""
-    status = _fields(node)
+    status = fields(node)
     for source in [sensor.driver for sensor in node.sensors] + [node]:
         block = getattr(source, "status_block", None)
         if block is not None:
@@ -60,7 +60,8 @@ def gather(node):
     return payload
 
 
-def _fields(node):
+def fields(node):
+    """Return the Status of a node.core.Node, without its blocks."""
     age_s = node.time.age_s()
     return Status(
         VERSION,

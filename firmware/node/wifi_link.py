@@ -4,7 +4,7 @@ Wi-Fi is up only while there is something to send. Each reason for not getting t
 because their remedies differ: a wrong password is for the host, a silent broker for the city.
 """
 
-from radio import mqtt, sntp
+from radio import mqtt, reach, sntp
 from wire import ports
 from wire._compat import const
 from wire.record import TIME_NTP
@@ -18,6 +18,7 @@ _OF_MQTT = {
     mqtt.REFUSED: 9,
     mqtt.WRONG_PASSWORD: 10,
     mqtt.SILENT: 11,
+    mqtt.TLS: 26,
 }
 
 
@@ -38,9 +39,16 @@ class WifiLink:
         self._ntp_host = ntp_host
         self._want_time = True
         self._time = None
+        self._host = ""
+        self.set_rtc = None  # certificates have dates: called with UTC in ms
+        self.stay = False  # somebody may want to see the node's own page
         self.downlinks = []
         self.failures = 0
         self.last_failure = 0
+
+    def gateway(self, host):
+        """Say what the gateway is called, to find out why it cannot be reached."""
+        self._host = host
 
     @property
     def up(self):
@@ -60,7 +68,14 @@ class WifiLink:
             self._client.ping()  # what waited for us comes before the answer
             return True
         except mqtt.MqttError as error:
-            return self._failed(_OF_MQTT[error.reason])
+            return self._failed(self._better(error))
+
+    def _better(self, error):
+        """Return the reason of a broker that cannot be reached: perhaps it is not the broker's fault."""
+        reason = _OF_MQTT[error.reason]
+        if error.reason in (mqtt.WRONG_PASSWORD, mqtt.TLS) or not self._host:
+            return reason
+        return reach.why(self._socket, self.wifi.name_server(), self._host, reason)
 
     def _ask_time(self):
         if not self._want_time or not self._ntp_host:
@@ -70,6 +85,8 @@ class WifiLink:
             self._failed(_NTP_SILENT)
             return
         self._want_time = False
+        if self.set_rtc is not None:
+            self.set_rtc(answer[0])
         self._time = (answer[0], answer[1], TIME_NTP)
 
     def wait_ms(self):
@@ -118,6 +135,8 @@ class WifiLink:
         """Say goodbye and switch the radio off."""
         if self._client.connected:
             self._client.disconnect()
+        if self.stay:
+            return
         self.wifi.off()
 
     def calls_in_ms(self):

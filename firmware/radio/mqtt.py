@@ -11,6 +11,7 @@ REFUSED = const(2)  # the broker said no
 WRONG_PASSWORD = const(3)  # CONNACK 4 or 5
 SILENT = const(4)  # no answer in time, or the connection broke
 NAME = const(5)  # the name has no address
+TLS = const(6)  # the broker is not who it says
 MAX_PACKET = const(2048)  # of what we read: only short packets are ever meant for us
 MAX_MESSAGES = const(8)  # that wait for the node; more are acknowledged and left
 
@@ -35,10 +36,16 @@ def tcp(socket, ssl_wrap=None):
         try:
             sock.settimeout(timeout_s)
             sock.connect(address)
-            return ssl_wrap(sock, host) if ssl_wrap else sock
         except OSError as error:
             sock.close()
             raise MqttError(UNREACHABLE, host + " port " + str(port) + ": " + repr(error))
+        if ssl_wrap is None:
+            return sock
+        try:
+            return ssl_wrap(sock, host)
+        except (OSError, ValueError) as error:  # mbedTLS tells what it does not trust as either
+            sock.close()
+            raise MqttError(TLS, host + " port " + str(port) + ": " + repr(error))
 
     return open_stream
 

@@ -97,6 +97,9 @@ _wifi = [False, None, 0]
 _ap = [False, "ESP", ""]
 
 
+AUTH_OPEN = 0
+
+
 def hostname(name=None):
     return "meetnet"
 

@@ -43,8 +43,8 @@ WRONG = {
     "choice": ["nonsense", 5, None],
     "hex": ["xyz", "12", 5, None],
     "secret_hex": ["xyz", "12", 5, None],
-    "text": [5, "x" * 300, None],
-    "secret": [5, "x" * 300, None],
+    "text": [5, "x" * 4000, None],
+    "secret": [5, "x" * 4000, None],
 }
 
 

@@ -106,7 +106,7 @@ def test_the_right_password_is_kept_and_the_answer_has_the_page_of_the_node(hous
     assert calls(answers) == [(1, ["http://192.0.2.7/"])]
     written = json.loads(Path("config.json").read_text())
     assert written["wifi"] == {"ssid": "thuis", "password": "geheim"}
-    assert (written["radio"], written["note"]) == ("mqtt", "kept")
+    assert (written["radio"], written["note"]) == ("wifi", "kept")
     assert not house.desk.reset_due  # the answer must get out first
     house.clock.sleep_ms(4000)
     assert house.desk.reset_due
