@@ -8,8 +8,10 @@ from pathlib import Path
 from gateway.claims import ClaimBook, Welcome
 from gateway.commissioning import Inspector, RecentUplinks, SiteReports
 from gateway.config import Config
+from gateway.datadir import DataDirectory
 from gateway.model import PublicReader
 from gateway.outlets import outlets
+from gateway.publish import FileSideList
 from gateway.registry import Registry
 from gateway.store import SqlitePublicReader, SqliteStore
 from gateway.store.erase import erase_site
@@ -42,7 +44,8 @@ def make_desk(
 
     def erase(site_id: str) -> int:
         n = erase_site(store_path, site_id)
-        registry.erase_site(site_id)
+        registry.erase_site(site_id)  # which the publishers hear of, and forget it too
+        FileSideList(DataDirectory(config.directory).side).forget_site(site_id)
         return n
 
     names = ["public", *(outlet.recipient for outlet in outlets(config) if outlet.recipient != "public")]

@@ -231,6 +231,9 @@ def retry(
         raise Failure(again[0].reason)
 
 
+publish.add_command(retry, "replay")  # the word that people look for
+
+
 @publish.command()
 @config_option
 @json_option

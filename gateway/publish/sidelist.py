@@ -18,6 +18,8 @@ from typing import Any, Protocol
 from gateway.model import PublicObservation
 from gateway.publish.base import Rejection
 
+SUFFIX = ".rejected.jsonl"
+
 
 class SideList(Protocol):
     """Where rejections are kept."""
@@ -65,6 +67,11 @@ class FileSideList:
             fresh.replace(path)
         return len(found) - len(kept)
 
+    def forget_site(self, site_id: str) -> int:
+        """Take all of a site off every list: a host's right to be forgotten. Return how many rows went."""
+        names = [path.name.removesuffix(SUFFIX) for path in self._folder.glob(f"*{SUFFIX}")]
+        return sum(self.remove(name, lambda one: one.row.site_id == site_id) for name in names)
+
     @contextlib.contextmanager
     def _locked(self, publisher: str) -> Generator[None]:
         """Keep another process out: `meetnet publish` may work on the list of a running gateway."""
@@ -88,7 +95,7 @@ class FileSideList:
                     continue
 
     def _path(self, publisher: str) -> Path:
-        return self._folder / f"{publisher}.rejected.jsonl"
+        return self._folder / f"{publisher}{SUFFIX}"
 
 
 def _line(rejection: Rejection) -> str:

@@ -59,7 +59,7 @@ def sink(pipe: Connection) -> None:
                 body = await reader.readexactly(int(found[1]) if found else 0)
                 status, answer = b"204 No Content", b""
                 if b"/CreateObservations" in head:
-                    rows = body.count(b'"good"')
+                    rows = body.count(b'"quality":')
                     status, answer = b"201 Created", b"[" + b",".join([b'"/Observations(1)"'] * rows) + b"]"
                 elif head.startswith(b"GET"):
                     status, answer = b"200 OK", b'{"value":[]}'

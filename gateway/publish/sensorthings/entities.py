@@ -80,6 +80,16 @@ class Entities:
             if found is not None:
                 await self._ask("PATCH", f"/Datastreams({literal(found)})", _about_stream(stream, site))
 
+    def forget_site(self, site_id: str) -> None:
+        """Forget the ids of a site that is gone; what the server has stays there."""
+        name = self._name(site_id)
+        for key in list(self._ids):
+            known = key.split(" ", 1)[1]
+            if known == name or known.startswith((f"{name}/", f"{name}@")):
+                del self._ids[key]
+        self._linked = {link for link in self._linked if not link.startswith(f"{name} ")}
+        self._write()
+
     def forget(self) -> None:
         """Forget all ids: they are looked up again, and made where they are gone."""
         self._ids.clear()

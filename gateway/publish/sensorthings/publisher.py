@@ -26,6 +26,7 @@ from gateway.counters import Counters
 from gateway.exports import iso_utc
 from gateway.model import PublicObservation, PublicReader, PublicSite
 from gateway.publish.base import Outcome, Packed, Parcel, Rejection
+from gateway.publish.mqtt_link import BrokerSettings, Message, MqttLink
 from gateway.publish.posting import HttpClient, Verdict, judge, reason, retry_after_s
 from gateway.publish.sensorthings.entities import Entities, EntityError, Id, literal
 from gateway.publish.sensorthings.settings import SensorThingsSettings
@@ -33,6 +34,7 @@ from gateway.publish.sensorthings.vocabulary import Stream, parameters, quality,
 from gateway.publish.sitebook import News
 
 COMPONENTS = ["phenomenonTime", "resultTime", "result", "resultQuality", "parameters", "FeatureOfInterest/id"]
+MQTT_TRIES = 2  # what MQTT did not bring there by then goes over HTTP, which says why
 ASK_ROWS = 100  # a page that every server allows
 
 
@@ -82,6 +84,18 @@ class SensorThingsPublisher:
         self._entities = Entities(settings, self._client, folder / f"{settings.name}.entities.json")
         self._mark = folder / f"{settings.name}.sent"
         self._has_arrays = settings.data_arrays
+        self._link: MqttLink | None = None
+        if settings.mqtt_host:
+            self._link = MqttLink(
+                BrokerSettings(
+                    settings.mqtt_host,
+                    settings.mqtt_port,
+                    settings.mqtt_username,
+                    settings.mqtt_password,
+                    settings.mqtt_tls,
+                    timeout_s=settings.timeout_s,
+                )
+            )
         self.chunk_rows = max(500, settings.max_rows)
 
     @property
@@ -118,12 +132,19 @@ class SensorThingsPublisher:
         return Packed(parcels, rejections)
 
     def announce(self, news: News, reader: PublicReader) -> Sequence[Parcel]:
-        """Bring Things, Locations and Datastreams of changed sites up to date. What is gone stays there."""
+        """Bring Things, Locations and Datastreams of changed sites up to date; forget those that are gone.
+
+        What the server has of them stays there: it is theirs to delete.
+        """
         sites = {site.site_id: site for site in reader.sites()}
-        return [Parcel((), sites[one.site_id]) for one in news.changed if one.site_id in sites]
+        changed = [Parcel((), sites[one.site_id]) for one in news.changed if one.site_id in sites]
+        return [*changed, *(Parcel((), site_id) for site_id in news.gone)]
 
     async def send(self, parcel: Parcel, attempt: int) -> Outcome:
         """Send one parcel."""
+        if isinstance(parcel.content, str):
+            self._entities.forget_site(parcel.content)
+            return Outcome()
         if isinstance(parcel.content, PublicSite):
             try:
                 await self._entities.tell(parcel.content, parcel.content.quantities)
@@ -136,6 +157,8 @@ class SensorThingsPublisher:
             points = await self._unknown(load.points, places)
         except EntityError as error:
             return Outcome((), parcel, str(error))
+        if self._link is not None and attempt < MQTT_TRIES:
+            return await self._publish(self._link, points, places, load.sites)
         outcome = await self._send(points, places, load.sites)
         if outcome.rejections and not await self._is_there(places):
             await asyncio.get_running_loop().run_in_executor(None, self._entities.forget)
@@ -145,6 +168,8 @@ class SensorThingsPublisher:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+        if self._link is not None:
+            await self._link.close()
 
     # -- what is there
 
@@ -168,6 +193,13 @@ class SensorThingsPublisher:
         loop = asyncio.get_running_loop()
         mark = await loop.run_in_executor(None, self._raise_mark, newest)
         doubtful = [point for point in points if point.row.position <= mark]
+        left = set(await self._missing(doubtful, places))
+        if len(left) < len(doubtful):
+            self._counters.count(f"publish.{self.name}.there_already", n=len(doubtful) - len(left))
+        return [point for point in points if point.row.position > mark or point in left]
+
+    async def _missing(self, doubtful: Sequence[Point], places: dict[Stream, _Place]) -> list[Point]:
+        """Return the points of which the server has no time; raise EntityError when it cannot say."""
         known: set[tuple[Stream, int]] = set()
         for stream in {point.stream for point in doubtful}:
             times = [point.row.observed_at_ms for point in doubtful if point.stream == stream]
@@ -175,9 +207,7 @@ class SensorThingsPublisher:
             cuts = not any(at_ms % 1000 for at_ms in there)  # some servers keep whole seconds only
             found = {at for at in times if at in there or (cuts and at // 1000 * 1000 in there)}
             known |= {(stream, at_ms) for at_ms in found}
-        if known:
-            self._counters.count(f"publish.{self.name}.there_already", n=len(known))
-        return [point for point in points if (point.stream, point.row.observed_at_ms) not in known]
+        return [point for point in doubtful if (point.stream, point.row.observed_at_ms) not in known]
 
     def _raise_mark(self, newest: int) -> int:
         try:
@@ -247,6 +277,38 @@ class SensorThingsPublisher:
         # Success is an address; anything else is an error. Some servers give up all rows for one bad one.
         failed = [point for point, said in zip(order, rows, strict=True) if not _is_address(said)]
         return await self._send_each(failed, places, sites)
+
+    async def _publish(
+        self,
+        link: MqttLink,
+        points: Sequence[Point],
+        places: dict[Stream, _Place],
+        sites: dict[str, PublicSite],
+    ) -> Outcome:
+        """Publish by MQTT, and ask over HTTP until the server shows it: a broker's word is not a server's."""
+        root = self._settings.mqtt_root
+        messages = [
+            Message(
+                f"{root}/Datastreams({literal(places[point.stream].datastream)})/Observations",
+                _json(_single(point, places[point.stream])),
+            )
+            for point in points
+        ]
+        why = await link.publish(messages)
+        if why:
+            return Outcome((), _parcel(points, sites), why)
+        left, wait_s, waited_s = points, 0.1, 0.0
+        while left:
+            try:
+                left = await self._missing(left, places)
+            except EntityError as error:
+                return Outcome((), _parcel(left, sites), str(error))
+            if left and waited_s >= self._settings.confirm_s:
+                return Outcome((), _parcel(left, sites), "the server does not show what was published")
+            if left:
+                await asyncio.sleep(wait_s)
+                waited_s, wait_s = waited_s + wait_s, min(wait_s * 2, 5.0)
+        return Outcome()
 
     async def _send_each(
         self, points: Sequence[Point], places: dict[Stream, _Place], sites: dict[str, PublicSite]

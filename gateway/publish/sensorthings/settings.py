@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gateway.errors import ConfigError
+from gateway.publish.mqtt_link import check_broker
 from gateway.publish.posting import check_address, check_between
 
 ENCODINGS = ("application/geo+json", "application/vnd.geo+json")
@@ -22,6 +23,9 @@ class SensorThingsSettings:
     max_rows: observations in one request.
     data_arrays: use CreateObservations; false posts one by one.
     timeout_s: longest wait for an answer.
+    mqtt_host, mqtt_port, mqtt_username, mqtt_password, mqtt_tls: the server's broker: observations go there
+        (clause 14), entities over HTTP still. mqtt_root: before `Datastreams(id)/Observations`.
+    confirm_s: how long the server may take to show what was published; then it is sent over HTTP.
     """
 
     url: str
@@ -34,6 +38,13 @@ class SensorThingsSettings:
     max_rows: int = 1000
     data_arrays: bool = True
     timeout_s: float = 30.0
+    mqtt_host: str = ""
+    mqtt_port: int = 1883
+    mqtt_username: str = ""
+    mqtt_password: str = field(default="", repr=False)
+    mqtt_tls: bool = False
+    mqtt_root: str = "v1.1"
+    confirm_s: float = 20.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the key and the remedy."""
@@ -47,3 +58,6 @@ class SensorThingsSettings:
             raise ConfigError(f"{key}.network", "must be letters, digits, - . or _")
         check_between(f"{key}.max_rows", self.max_rows, 1, 10_000, "1000")
         check_between(f"{key}.timeout_s", self.timeout_s, 0.1, 600, "30")
+        check_between(f"{key}.confirm_s", self.confirm_s, 0.1, 600, "20")
+        if self.mqtt_host:
+            check_broker(f"{key}.mqtt", self.mqtt_host, self.mqtt_port, self.mqtt_root)

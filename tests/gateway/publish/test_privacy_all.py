@@ -33,6 +33,7 @@ from tests.gateway.house import (
     fill_registry,
 )
 from tests.gateway.publish.test_home import broker, seen
+from tests.gateway.publish.test_sensorthings_mqtt import Subscriber
 
 _ = broker  # the fixture
 LONGITUDE, LATITUDE = 4.899431, 52.379189  # of every site in tests.gateway.house
@@ -97,6 +98,11 @@ def tables(url: str, mqtt_port: int) -> dict[str, dict[str, Any]]:
         "influx": {"url": url, "org": "o", "bucket": "b"},
         "webhook": {"url": url, "secret": hook},
         "prometheus": {},
+        "sensorthings_server": {
+            "public_url": "http://meet.example",
+            "mqtt_host": "127.0.0.1",
+            "mqtt_port": mqtt_port or 1,
+        },
     }
 
 
@@ -145,10 +151,16 @@ def assert_private(name: str, text: str) -> None:
 async def test_every_page_and_every_publisher_keeps_true_places_and_devices_in_the_house(
     tmp_path: Path, sink: Sink, broker: int
 ) -> None:
-    assert set(KINDS) - set(tables("", 1)) == {"sensorthings_server", "ldes", "catalog"} & set(KINDS) | (
+    assert set(KINDS) - set(tables("", 1)) == {"ldes", "catalog"} & set(KINDS) | (
         set(KINDS) & {"dumps", "files"}
     ), "give the new kind a table here"
+    listener = Subscriber(broker)
+    await listener.subscribe("#")
     pages, _ = await run(tmp_path, sink, broker, ("sensorthings", "sensor.community", "openSenseMap"))
+    listener.close()
+    assert any(topic.startswith("v1.1/Datastreams(") for topic, _ in listener.heard)
+    for topic, content in listener.heard:
+        assert_private(topic, topic + json.dumps(content))
     for name, text in pages.items():
         assert_private(name, text)
     for heard in sink.heard:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from gateway.cli.main import main
 from gateway.counters import Counters
@@ -167,3 +170,71 @@ def test_the_side_list_is_shown_mended_and_dropped_on_the_command_line(tmp_path:
     assert meetnet("drop", "x", "1", "2") == "2 dropped\n"
     assert len(json.loads(meetnet("show", "x", "--json"))) == 2
     assert meetnet("drop", "x", "--all") == "2 dropped\n"
+
+
+class Hook(BaseHTTPRequestHandler):
+    """A receiver that refuses while it is told to."""
+
+    status = 204
+    heard: ClassVar[list[Any]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.heard.append(body["data"])
+        self.send_response(self.status)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        return None
+
+
+@pytest.mark.parametrize("word", ["retry", "replay"])
+def test_the_side_list_is_sent_again_but_never_for_a_host_who_withdrew(tmp_path: Path, word: str) -> None:
+    registry = Registry(tmp_path)
+    fill_registry(registry)
+    registry.close()
+    SqliteStore(tmp_path / "store.db").close()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    (tmp_path / "meetnet.toml").write_text(
+        f'[data]\ndirectory = "{tmp_path}"\n[publish.hook]\ntype = "webhook"\n'
+        f'url = "http://127.0.0.1:{server.server_port}"\nsecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"\n'
+    )
+    reader = street()
+    reader.add_site("weg", "air")
+    rows = [replace(row, site_id="plein-1") for row in reader.rows[:3]]
+    side = FileSideList(tmp_path / "side")
+    side.add("hook", [Rejection(row, "refused") for row in rows])
+    side.add("hook", [Rejection(reader.add("weg", "pm2_5", "ug/m3", 1.0), "refused")])
+    Hook.heard.clear()
+
+    def meetnet(*words: str) -> Result:
+        return CliRunner().invoke(main, ["publish", *words, "--config", str(tmp_path / "meetnet.toml")])
+
+    try:
+        Hook.status = 400
+        refused = meetnet(word, "hook", "--all")
+        assert refused.exit_code == 1
+        assert "3 refused again" in refused.output
+        assert [row["site_id"] for row in Hook.heard[0]] == ["plein-1"] * 3
+        assert len(list(side.read("hook"))) == 3  # the one without consent is done: it must not go
+        Hook.status = 204
+        taken = meetnet(word, "hook", "--all", "--json")
+        assert taken.exit_code == 0, taken.output
+        assert json.loads(taken.output) == {"done": 3, "refused": 0}
+        assert list(side.read("hook")) == []
+        checked = meetnet("check", "hook", "--json")
+        found = {one["what"]: one["is_good"] for one in json.loads(checked.output)}
+        assert found["settings"] and found["consent"]
+        assert not found["sending"]  # there is nothing in the store yet, and it says so
+        assert checked.exit_code == 1
+        assert meetnet("check", "nowhere").exit_code == 1
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -19,11 +19,15 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.app import Gateway
 from gateway.config import Config
+from gateway.counters import Counters
 from gateway.errors import ConfigError
 from gateway.outlets import outlets
+from gateway.publish import FileSideList, Follower
+from gateway.publish.sensorthings import SensorThingsPublisher, SensorThingsSettings
 from gateway.publish.sensorthings_server.settings import SensorThingsServerSettings
 from tests.gateway.house import AIR, T0_MS, SetClock, a_record, an_uplink, fill_registry
-from tests.gateway.publish.conftest import until
+from tests.gateway.memory_reader import NOW_MS, MemoryReader
+from tests.gateway.publish.conftest import MemoryPositions, until
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 URL = "http://meet.example"
@@ -65,7 +69,11 @@ class Subscriber:
         self.client.loop_start()
 
     def _message(self, _client: Any, _data: Any, message: Any) -> None:
-        self.heard.append((message.topic, json.loads(message.payload)))
+        try:
+            content = json.loads(message.payload)
+        except ValueError:
+            content = message.payload.decode()
+        self.heard.append((message.topic, content))
 
     async def subscribe(self, *topics: str) -> None:
         for topic in topics:
@@ -271,3 +279,47 @@ def test_settings_of_mqtt_are_checked() -> None:
         SensorThingsServerSettings(mqtt_listen=0, mqtt_host="broker", public_url=URL)
     (outlet,) = outlets(Config(publish={"sensorthings_server": {}}))
     assert outlet.recipient == "public"
+
+
+async def test_our_client_publishes_by_mqtt_and_believes_what_the_server_shows(
+    house: Any, tmp_path: Path
+) -> None:
+    gateway, port, _ = house
+    reader = MemoryReader()
+    reader.add_site("elders", "air", "Elders")
+    for minute in range(12):
+        reader.add("elders", "pm2_5", "ug/m3", 8.0 + minute, NOW_MS + minute * 60_000)
+    settings = SensorThingsSettings(
+        f"http://127.0.0.1:{gateway.ports['web']}/sta/v1.1",
+        token="geheim",
+        mqtt_host="127.0.0.1",
+        mqtt_port=port,
+        mqtt_username="x",
+        mqtt_password="geheim",
+    )
+    posted: list[str] = []
+    transport = Noting(posted)
+    for _ in range(2):  # the second time nothing is added
+        publisher = SensorThingsPublisher(settings, Counters(), tmp_path / "ids", transport)
+        side = FileSideList(tmp_path / "side")
+        one = Follower(publisher, reader, MemoryPositions(), side, Counters())
+        while await one.step():
+            pass
+        assert one.state()["rejected"] == 0
+        await publisher.close()
+    found = (await get(gateway, "/Observations?$filter=Datastream/name eq 'meetnet:elders/pm2_5'"))["value"]
+    assert [row["result"] for row in found] == [8.0 + minute for minute in range(12)]
+    assert not [path for path in posted if "Observations" in path], "none went over HTTP"
+
+
+class Noting(httpx.AsyncHTTPTransport):
+    """HTTP that notes what is posted."""
+
+    def __init__(self, posted: list[str]) -> None:
+        super().__init__()
+        self.posted = posted
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            self.posted.append(request.url.path)
+        return await super().handle_async_request(request)

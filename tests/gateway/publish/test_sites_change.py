@@ -16,7 +16,7 @@ from gateway.app import Gateway
 from gateway.config import Config
 from gateway.counters import Counters
 from gateway.model import PublicReader, PublicSite
-from gateway.publish import FileSideList, Follower, News, Outcome, Packed, Parcel, SiteBook
+from gateway.publish import FileSideList, Follower, News, Outcome, Packed, Parcel, Rejection, SiteBook
 from gateway.publish.home_assistant import HomeAssistantPublisher, HomeAssistantSettings
 from gateway.publish.mqtt import MqttPublisher, MqttPublisherSettings
 from gateway.publish.ngsi_ld import NgsiLdPublisher, NgsiLdSettings
@@ -225,6 +225,8 @@ async def test_things_at_a_sensorthings_server_follow_their_site(tmp_path: Path)
     assert thing["description"] == "Grote Plein"
     assert "Grote Plein" in series["description"]
     assert gone == []
+    assert "plein" not in (tmp_path / "sensorthings.entities.json").read_text()
+    assert "plein" not in (tmp_path / "sites.json").read_text()
 
 
 async def test_webhooks_hear_of_changed_and_withdrawn_sites(tmp_path: Path) -> None:
@@ -302,3 +304,13 @@ async def test_a_running_gateway_notices_what_another_process_changes(tmp_path: 
         other.close()
     finally:
         await gateway.stop()
+
+
+def test_a_site_that_is_erased_is_on_no_side_list(tmp_path: Path) -> None:
+    reader, side = a_street(), FileSideList(tmp_path)
+    other = reader.add("kaai", "pm2_5", "ug/m3", 8.5)
+    for name in ("one", "two"):
+        side.add(name, [Rejection(reader.rows[0], "because"), Rejection(other, "because")])
+    assert side.forget_site("plein") == 2
+    assert [one.row.site_id for name in ("one", "two") for one in side.read(name)] == ["kaai", "kaai"]
+    assert b"plein" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
