@@ -108,6 +108,11 @@ class GasIndex:
         """Whether the first learning time is not over yet (45 minutes for VOC, 4.75 hours for NOx)."""
         return self._learned_s < self._mean_end_s
 
+    @property
+    def mature(self):
+        """Whether states() are worth keeping: three hours without pause."""
+        return self._learned_s >= 3 * 3600
+
     def process(self, ticks):
         """Take a raw value; return the index in tenths."""
         if self._up_s <= _BLACKOUT_S:

@@ -13,6 +13,8 @@ from wire.record import DEGRADED, FIRST_ERROR, GAP, NOT_READY, OK, WARMUP
 _STEP_MS = const(1000)
 _FORGET_S = const(600)  # after a longer pause what was learnt is of another day
 _CLIMATE_S = const(60)
+_KEEP_S = const(60)
+_NAME = "gas"
 
 
 class GasMeter:
@@ -34,6 +36,8 @@ class GasMeter:
         self._missed = 0
         self._lost = False
         self._climate_in = 0
+        self._keep_in = 0
+        self._hal = None
         self._blind = True  # no humidity or temperature to compensate with
 
     def probe(self):
@@ -43,8 +47,30 @@ class GasMeter:
         return found
 
     def attach(self, node):
-        """Take the node's temperature and humidity from now on."""
+        """Take the node's temperature and humidity from now on; go on with what was learnt before a reset."""
         self._climate = node.climate
+        self._hal = node.hal
+        self._resume()
+
+    def _resume(self):
+        """Take what a life that ended within ten minutes knew of the VOC (NOx cannot be resumed)."""
+        kept = self._hal.retained.load(_NAME)
+        if kept is None or len(kept) != 24:
+            return
+        numbers = [int.from_bytes(kept[i : i + 8], "big") for i in (0, 8, 16)]
+        if 0 <= self._hal.rtc_ms() - numbers[0] <= 1000 * _FORGET_S:
+            self._voc.restore(numbers[1], numbers[2])
+
+    def _keep(self, steps):
+        self._keep_in -= steps
+        if self._keep_in > 0 or not self._voc.mature:
+            return
+        self._keep_in = _KEEP_S
+        numbers = (self._hal.rtc_ms(),) + self._voc.states()
+        try:
+            self._hal.retained.save(_NAME, b"".join([max(0, n).to_bytes(8, "big") for n in numbers]))
+        except OSError:
+            pass  # no room in RTC memory: it learns anew
 
     def start(self):
         """Nothing to start: it never stopped."""
@@ -97,6 +123,8 @@ class GasMeter:
             steps = 1
         self._voc.missed(steps, raw[0][1])
         self._nox.missed(steps, raw[1][1])
+        if self._hal is not None:
+            self._keep(steps)
 
     def _compensate(self, steps):
         self._climate_in -= steps

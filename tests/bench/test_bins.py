@@ -25,7 +25,7 @@ def _judge(score: Score, most_false_emptied: float) -> None:
 def test_two_months_of_a_few_bins() -> None:
     score = _year(4, 60)
     assert score.happened["emptied"] > 50
-    _judge(score, 0.03)
+    _judge(score, 0.02)
 
 
 @pytest.mark.nightly
@@ -33,4 +33,4 @@ def test_two_months_of_a_few_bins() -> None:
 def test_a_year_of_fifty_bins() -> None:
     score = _year(50, 365)
     assert score.happened["fire"] > 10
-    _judge(score, 0.03)
+    _judge(score, 0.006)

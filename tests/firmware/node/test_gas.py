@@ -10,7 +10,9 @@ from ph4gas.sensirion import NoxGasIndexAlgorithm, VocGasIndexAlgorithm
 
 from drivers.sgp41 import SGP41, humidity_word, temperature_word
 from node.gas import GasMeter
+from node.retained import Retained
 from simulator.chips import sgp41 as model_of
+from simulator.chips.base import Constants
 from tests.firmware.drivers.bus import FakeClock, ModelI2C
 from wire import measurements as m
 from wire.record import DEGRADED, FIRST_ERROR, GAP, NO_ANSWER, NOT_READY, OK, WARMUP
@@ -30,11 +32,27 @@ class Air:
 class Node:
     """What a GasMeter asks of a node."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: FakeClock | None = None, memory: list[bytes] | None = None) -> None:
         self.now: tuple[int, int] | None = (2150, 480)
+        self.hal = self
+        self.clock = clock or FakeClock()
+        self.retained = Retained(_memory([b""] if memory is None else memory))
+
+    def rtc_ms(self) -> int:
+        return self.clock.us // 1000
 
     def climate(self) -> tuple[int, int] | None:
         return self.now
+
+
+def _memory(cell: list[bytes]) -> Any:
+    def access(data: bytes | None = None) -> bytes | None:
+        if data is None:
+            return cell[0]
+        cell[0] = data
+        return None
+
+    return access
 
 
 def wired() -> tuple[GasMeter, model_of.SGP41, FakeClock, Node]:
@@ -114,6 +132,29 @@ def test_a_long_pause_is_learnt_anew_and_without_climate_it_is_in_doubt() -> Non
     clock.sleep_ms(1_000_000)
     meter.tick()
     assert by_id(meter.fetch())[m.VOC_INDEX][2] == NOT_READY
+
+
+@pytest.mark.parametrize(("pause_s", "state"), [(300, OK), (900, WARMUP)])
+def test_a_reset_goes_on_with_what_was_learnt_and_a_long_pause_does_not(pause_s: int, state: int) -> None:
+    clock, cell = FakeClock(), [b""]
+    model = model_of.SGP41(Constants(sraw_voc=30_000.0, sraw_nox=15_000.0))
+
+    def born() -> GasMeter:
+        meter = GasMeter(SGP41(ModelI2C(clock, model), clock), clock)
+        meter.attach(Node(clock, cell))
+        meter.probe()
+        return meter
+
+    meter = born()
+    live(meter, clock, 4 * 3600)
+    before = by_id(meter.fetch())[m.VOC_INDEX][1]
+    clock.sleep_ms(1000 * pause_s)
+    meter = born()
+    live(meter, clock, 180)
+    found = by_id(meter.fetch())[m.VOC_INDEX]
+    assert found[2] == state
+    assert state != OK or abs(found[1] - before) < 50  # the same air, the same index
+    assert by_id(meter.fetch())[m.NOX_INDEX][2] == WARMUP
 
 
 def test_a_chip_that_lost_its_supply_comes_back_conditioned_anew() -> None:
