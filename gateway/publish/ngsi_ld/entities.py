@@ -101,7 +101,7 @@ class EntityWriter:
         value: Any = row.value
         text = f'"{word_of(value, attribute)}"' if attribute.words else repr(_scaled(value, attribute))
         shown = f'{{"type":"Property","value":{text},"observedAt":"{moment}"{tail}'
-        if row.method == "none" or row.raw_value is None:
+        if row.method == "none" or row.raw_value is None or not self._settings.raw_twin:
             return f',"{attribute.name}":{shown}'
         raw = _scaled(row.raw_value, attribute)
         return (

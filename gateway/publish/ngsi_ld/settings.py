@@ -33,6 +33,8 @@ class NgsiLdSettings:
     devices: also publish a Device a site and a DeviceModel a kind; their ids follow from site and kind.
     withdrawn: what becomes of a site's entities when its host takes the consent back: "keep" them as they
         are at the broker, or "delete" them there.
+    raw_twin: also publish what was measured beside a corrected value, under a dataset of its own; false for
+        readers that know one instance of an attribute only (filip 0.8.1).
     batch: "auto" goes over to one entity a request if the broker has no batches; "never" starts so.
     timeout_s: longest wait for an answer.
     """
@@ -50,6 +52,7 @@ class NgsiLdSettings:
     max_entities: int = 100
     devices: bool = True
     withdrawn: str = "keep"
+    raw_twin: bool = True
     batch: str = "auto"
     timeout_s: float = 20.0
     core_context: str = CORE_CONTEXT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -90,8 +91,10 @@ def _read(found: Options, name: str, text: str, kind: EntityType, depth: int) ->
 
 
 def _order(item: str, kind: EntityType) -> tuple[Node, bool]:
-    is_descending = item.endswith(" desc")
-    text = item.removesuffix(" desc").removesuffix(" asc")
+    # frost-sta-client writes DESC, other clients more than one blank.
+    found = re.fullmatch(r"(.*?)(?:\s+(asc|desc))?\s*", item, re.I | re.S)
+    assert found is not None  # it fits anything
+    text, is_descending = found[1], (found[2] or "").lower() == "desc"
     node = parse(text, "$orderby")
     check_paths(node, kind, TYPES)
     return node, is_descending

@@ -285,6 +285,15 @@ def test_a_derived_value_has_no_raw_twin() -> None:
     assert attribute["method"]["value"] == "bin_geometry"
 
 
+def test_the_raw_twin_can_be_left_out_for_readers_that_know_one_instance() -> None:
+    (entity,) = entities(
+        "air", NgsiLdSettings("http://b", devices=False, raw_twin=False), raw=9.5, method="m", version=2
+    )
+    assert not any(isinstance(attribute, list) for attribute in entity.values())
+    assert entity["pm25"]["value"] == 8.2
+    assert entity["pm25"]["method"]["value"] == "m"
+
+
 def test_ids_are_uris_of_the_network_and_hold_no_device() -> None:
     (entity,) = entities("bin", NgsiLdSettings(url="http://b", devices=False, network="gent"))
     assert entity["id"] == "urn:ngsi-ld:WasteContainer:gent:plek%201%2F%C3%A4"

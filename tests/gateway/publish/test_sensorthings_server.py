@@ -122,7 +122,12 @@ async def test_ids_are_the_same_after_a_restart_and_name_no_device(sta: Client, 
 async def test_paging_follows_next_links_through_every_observation_once(sta: Client) -> None:
     one = await stream(sta)
     path = f"/Datastreams({one['@iot.id']})/Observations"
-    for order, top in (("", 7), ("&$orderby=phenomenonTime desc", 7), ("&$orderby=result desc", 11)):
+    for order, top in (
+        ("", 7),
+        ("&$orderby=phenomenonTime desc", 7),
+        ("&$orderby=phenomenonTime+DESC", 7),
+        ("&$orderby=result desc", 11),
+    ):
         found = await sta.all(f"{path}?$top={top}{order}")
         values = [row["result"] for row in found]
         expected = [10.0 + number for number in range(RECORDS)]
