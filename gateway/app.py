@@ -174,6 +174,8 @@ class Gateway:
             lambda: self.registry.consenting_sites(recipient, self.clock.now_ms()),
             lambda: self.registry.consented_since(recipient, self.clock.now_ms()),
             self.assessments.flags,
+            lambda site_ids: self.registry.agreed(recipient, site_ids, self.clock.now_ms()),
+            self.assessments.sites,
         )
 
     async def _start_publishers(self) -> None:
@@ -204,7 +206,8 @@ class Gateway:
                 self.counters,
                 idle_s=FOLLOWER_IDLE_S,
                 newest=self.store.newest_position,
-                book=SiteBook(folder / f"{publisher.name}.sites.json"),
+                book=SiteBook(folder / f"{publisher.name}.sites.db"),
+                register=self.registry.version,
             )
             self._followers[publisher.name] = follower
             self._keep_task(follower.run(), f"meetnet-publish-{publisher.name}")
@@ -320,7 +323,7 @@ class Gateway:
             )
             self._mqtt = MqttIngest(
                 self.log,
-                lambda dev_eui: self.registry.device(dev_eui) is not None,
+                self.registry.knows,
                 self.clock,
                 self.counters,
                 settings,
@@ -425,8 +428,8 @@ class Gateway:
         return device.transport if device else None
 
     def _last_source(self, dev_eui: str) -> str | None:
-        """Say where the store saw a device last; downlinks are rare, so the table may be read whole."""
-        return next((seen.source for seen in self.store.devices_seen() if seen.dev_eui == dev_eui), None)
+        """Say where the store saw a device last."""
+        return next((seen.source for seen in self.store.devices_seen(dev_eui)), None)
 
     def _keep_task(self, work: Any, name: str) -> None:
         task = asyncio.create_task(work, name=name)

@@ -13,7 +13,7 @@ from gateway.health import DeviceFacts, Facts, GatewayFacts, NetworkFacts, Publi
 from gateway.model import Uplink
 from gateway.registry import Device, Registry, Site
 from gateway.store import SqliteStore
-from gateway.store.sqlite import DeviceSeen
+from gateway.store.store import DeviceSeen
 
 DAY_MS = 86_400_000
 BATTERIES_A_LOOK = 200

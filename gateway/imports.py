@@ -16,9 +16,10 @@ from typing import Any, TextIO
 
 from gateway.errors import RegistryError
 from gateway.exports import CSV_COLUMNS
-from gateway.model import Decoded, Observation
+from gateway.model import Decoded, Observation, Readings
 
 MOST_IN_A_RECORD = 64
+NOTHING = Readings.of(())  # what a device said is not in the file, only what was made of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def _records(
             seq = first.observed_at_ms * 256 + number
             observations = [_numbered(row.observation, seq) for row in layer]
             decoded = Decoded(
-                first.dev_eui, seq, first.observed_at_ms, first.time_quality, first.received_at_ms, ()
+                first.dev_eui, seq, first.observed_at_ms, first.time_quality, first.received_at_ms, NOTHING
             )
             yield layer[0].site, decoded, observations
 

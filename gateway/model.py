@@ -9,13 +9,19 @@ Only the `Public…` types may leave the house: they carry no DevEUI and no exac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from gateway.errors import IngestError
+from gateway.shapes import Form, Head, Judged, Reading, Readings, Shape, Value, shape
+
+__all__ = ("Form", "Head", "Judged", "Reading", "Readings", "Shape", "Value")
 
 
-@dataclass(frozen=True, slots=True)
-class Reception:
+class Reception(msgspec.Struct, frozen=True, gc=False):
     """How one gateway heard a frame."""
 
     gateway_id: str
@@ -25,8 +31,7 @@ class Reception:
     data_rate: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Uplink:
+class Uplink(msgspec.Struct, frozen=True, gc=False):
     """One application payload as it came in, deduplicated and (for LoRaWAN) decrypted and verified."""
 
     source: str
@@ -43,6 +48,14 @@ class UplinkSink(Protocol):
 
     async def accept(self, uplink: Uplink) -> None:
         """Return when the uplink is durable; raise StoreError when it cannot be: do not acknowledge then."""
+        ...
+
+
+class BatchSink(UplinkSink, Protocol):
+    """Where ingest that gets many uplinks at a time hands them over."""
+
+    async def accept_all(self, uplinks: Sequence[Uplink]) -> Sequence[IngestError]:
+        """Return when all are durable but those that can never be, with the reasons; raise StoreError."""
         ...
 
 
@@ -63,18 +76,7 @@ class KeySource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One decoded value, raw: decoding never calibrates. value is None when state is an error."""
-
-    quantity: str
-    unit: str
-    value: float | None
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(msgspec.Struct, frozen=True):
     """One record of one device."""
 
     dev_eui: str
@@ -82,11 +84,15 @@ class Decoded:
     observed_at_ms: int
     time_quality: str
     received_at_ms: int
-    readings: tuple[Reading, ...]
+    readings: Readings  # single readings will do
+
+    def __post_init__(self) -> None:
+        """Put single readings together."""
+        if type(self.readings) is not Readings:
+            msgspec.structs.force_setattr(self, "readings", Readings.of(self.readings))
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(msgspec.Struct, frozen=True, gc=False):
     """One value of one quantity at one site, raw and corrected side by side.
 
     value is what is shown and published: raw_value after `method` at `method_version`, or raw_value
@@ -137,8 +143,7 @@ class PublicSite:
     last_observed_at_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class PublicObservation:
+class PublicObservation(msgspec.Struct, frozen=True, gc=False):
     """An observation as the world may see it. `position` orders the store for publishers."""
 
     position: int
@@ -153,6 +158,31 @@ class PublicObservation:
     method_version: int
     observed_at_ms: int
     received_at_ms: int
+
+
+class PublicRecord(msgspec.Struct, frozen=True, gc=False):
+    """The observations of one record of a public site, in one piece: `rows` takes it apart.
+
+    The observation at index i has the position `position + i`.
+    """
+
+    position: int
+    site_id: str
+    observed_at_ms: int
+    received_at_ms: int
+    forms: tuple[Form, ...]
+    raws: tuple[Value, ...]
+    values: tuple[Value, ...]
+
+    def rows(self) -> list[PublicObservation]:
+        """Return its observations."""
+        return [
+            PublicObservation(
+                self.position + at, self.site_id, form.quantity, form.unit, raw, value, form.state,
+                form.flags, form.method, form.method_version, self.observed_at_ms, self.received_at_ms,
+            )
+            for at, (form, raw, value) in enumerate(zip(self.forms, self.raws, self.values, strict=True))
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +235,27 @@ class PublicReader(Protocol):
         self, start_ms: int, end_ms: int, site_id: str | None = None, limit: int = 100_000
     ) -> Sequence[PublicObservation]:
         """Return observations in [start_ms, end_ms), by observed time then position."""
+        ...
+
+
+@runtime_checkable
+class RecordReader(PublicReader, Protocol):
+    """A PublicReader that gives whole records, and of some sites only what is asked."""
+
+    def records_after(self, position: int, limit: int) -> Sequence[PublicRecord]:
+        """Return whole records in store order, the first of which may begin at or before a position."""
+        ...
+
+    def places_of(self, site_ids: Sequence[str]) -> Mapping[str, PublicSite]:
+        """Return those of some sites that are public, without what was measured there."""
+        ...
+
+    def latest_of(self, site_ids: Sequence[str]) -> Sequence[PublicObservation]:
+        """Return the newest observation of each quantity of some sites."""
+        ...
+
+    def newest_of(self, site_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+        """Return of each of some sites the newest observed time, and the lowest position of its latest."""
         ...
 
 
@@ -289,3 +340,29 @@ class DownlinkQueue(Protocol):
         RegistryError when device, port or length cannot be; DownlinkError when no network takes it now.
         """
         ...
+
+
+def judged(observations: Sequence[Observation], n_readings: int | None = None) -> Judged:
+    """Return the observations of one record in one piece; the first n_readings came from the device."""
+    forms = tuple(
+        Form(o.quantity, o.unit, o.state, o.flags, o.method, o.method_version) for o in observations
+    )
+    time_quality = observations[0].time_quality if observations else ""
+    n = len(forms) if n_readings is None else n_readings
+    return Judged(
+        shape(time_quality, forms, n),
+        tuple(o.raw_value for o in observations),
+        tuple(o.value for o in observations),
+    )
+
+
+def observations(decoded: Decoded, site_id: str, found: Judged) -> list[Observation]:
+    """Return the observations of one record one by one."""
+    return [
+        Observation(
+            site_id, decoded.dev_eui, decoded.seq, form.quantity, form.unit, raw, value, form.state,
+            form.flags, form.method, form.method_version, decoded.observed_at_ms, decoded.received_at_ms,
+            decoded.time_quality,
+        )
+        for form, raw, value in zip(found.shape.forms, found.raws, found.values, strict=True)
+    ]  # fmt: skip

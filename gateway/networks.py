@@ -120,7 +120,7 @@ class Networks:
     async def _subscribe(self, stack: contextlib.AsyncExitStack, name: str, make: Any, **more: Any) -> None:
         subscriber = make(
             self._sink,
-            self._is_registered,
+            self._registry.knows,
             self._clock,
             self._counters,
             mqtt_settings(self._config, name),
@@ -129,9 +129,6 @@ class Networks:
         self._subscribers[name] = self._downlinks.ways[name] = subscriber
         await subscriber.start()
         stack.push_async_callback(subscriber.close)
-
-    def _is_registered(self, dev_eui: str) -> bool:
-        return self._registry.device(dev_eui) is not None
 
     def status(self) -> dict[str, Any]:
         """Return gateways, sizes of the network server, and what others' servers say of their devices."""

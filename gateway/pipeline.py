@@ -15,16 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 from gateway.backfill import Heard
 from gateway.counters import Counters
-from gateway.decode import Decoder
+from gateway.decode import Contents, Decoder
 from gateway.errors import IngestError, StoreError
 from gateway.model import Decoded, Uplink
 from gateway.quality import HISTORY_MS, Judge
-from gateway.registry import Registry
-from gateway.store import Changes, DeadLetter, DurableLog, Outcome, SqliteStore, fingerprint
-from gateway.store.frames import decode_uplink
+from gateway.registry import Registry, Spot
+from gateway.store import Changes, DeadLetter, DurableLog, Outcome, Store
+from gateway.store.writing import PIPELINE, Batch
 
 logger = logging.getLogger("meetnet.pipeline")
-BATCH = 500
+BATCH = 1000
 RETRY_S = (0.1, 0.5, 2.0, 10.0, 30.0)
 
 
@@ -38,23 +38,26 @@ class Pipeline:
     def __init__(
         self,
         log: DurableLog,
-        store: SqliteStore,
+        store: Store,
         registry: Registry,
         counters: Counters,
         on_stored: Callable[[int], None],
         on_heard: Callable[[Sequence[Heard]], None] | None = None,
+        name: str = PIPELINE,
     ) -> None:
+        """name: of its position in the store; workers that share a store have a log and a name each."""
         self._log = log
         self._store = store
         self._registry = registry
         self._counters = counters
         self._on_stored = on_stored
         self._on_heard = on_heard
-        self._judge = Judge(self._history, registry.correction)
+        self._judge = Judge(self._history, registry.correction, registry.corrected_devices)
         self._decoder = Decoder()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="meetnet-store")
         self._news = asyncio.Event()
-        self._position = store.position()
+        self._name = name
+        self._position = store.position(name)
         self._moved = Changes(self._position)
         self._durable = 0
         self._stopping = asyncio.Event()
@@ -120,97 +123,113 @@ class Pipeline:
         if not entries:
             return False
         loop = asyncio.get_running_loop()
-        newest, counts, heard = await loop.run_in_executor(self._executor, self._take, entries)
+        taken = await loop.run_in_executor(self._executor, self._take, entries)
         self._position = entries[-1][0]
         self._moved.announce(self._position)
-        for name, detail in counts:
-            self._counters.count(name, detail)
-        self._on_stored(newest)
-        if self._on_heard is not None and heard:
-            self._on_heard(heard)
+        for name, detail, n in taken.counts:
+            self._counters.count(name, detail, n)
+        self._on_stored(taken.newest)
+        if self._on_heard is not None and taken.heard:
+            self._on_heard(taken.heard)
         return True
 
     # -- in the store's thread
 
-    def _take(self, entries: list[tuple[int, bytes]]) -> tuple[int, list[tuple[str, str]], list[Heard]]:
-        counts: list[tuple[str, str]] = []
-        fresh: dict[tuple[str, int], int] = {}
-        heard: list[Heard] = []
-        outcomes = [self._outcome(sequence, body, fresh, counts, heard) for sequence, body in entries]
+    def _take(self, entries: Sequence[tuple[int, Uplink | StoreError]]) -> _Taken:
+        taken = _Taken()
+        outcomes = [self._outcome(sequence, found, taken) for sequence, found in entries]
         try:
-            newest = self._store.commit(outcomes)
+            with self._store.batch() as (batch, is_stale):
+                if is_stale:
+                    self._judge.forget()
+                memories = self._settle(batch, taken)
+                batch.put(outcomes, memories, self._name)
         except BaseException:
             self._judge.forget()
             raise
-        return newest, counts, heard
+        taken.newest = self._store.newest_position()
+        return taken
 
-    def _outcome(
-        self,
-        sequence: int,
-        body: bytes,
-        fresh: dict[tuple[str, int], int],
-        counts: list[tuple[str, str]],
-        heard: list[Heard],
-    ) -> Outcome:
-        try:
-            uplink = decode_uplink(body)
-        except StoreError as error:  # a frame of a newer layout: kept in the log, told, passed by
-            counts.append(("pipeline.frame_unreadable", str(error)))
-            unknown = Uplink(source="?", dev_eui="?", f_port=0, payload=body, received_at_ms=0)
-            return Outcome(sequence, unknown, dead=[DeadLetter("pipeline.frame_unreadable", str(error))])
+    def _outcome(self, sequence: int, uplink: Uplink | StoreError, taken: _Taken) -> Outcome:
+        """Open an uplink; its records wait in `taken`."""
+        if isinstance(uplink, StoreError):  # a frame of a newer layout: kept in the log, told, passed by
+            detail = str(uplink)
+            taken.counts.append(("pipeline.frame_unreadable", detail, 1))
+            unknown = Uplink(source="?", dev_eui="?", f_port=0, payload=b"", received_at_ms=0)
+            return Outcome(sequence, unknown, dead=[DeadLetter("pipeline.frame_unreadable", detail)])
         outcome = Outcome(sequence, uplink)
         try:
             contents = self._decoder.decode(uplink)
-            outcome.status = contents.status
-            if contents.calibration is not None:
-                self._registry.put_calibration(contents.calibration)
-            if contents.answer is not None:
-                self._registry.put_node_answer(contents.answer)
-                counts.append(("pipeline.config_answers", ""))
-            seqs = tuple(record.seq for record in contents.records)
-            heard.append(Heard(uplink.dev_eui, seqs, contents.gone, uplink))
-            for record in contents.records:
-                self._record(outcome, record, fresh, counts)
+            self._keep(contents, outcome, taken)
+            seqs = tuple([record.seq for record in contents.records])
+            taken.heard.append(Heard(uplink.dev_eui, seqs, contents.gone, uplink))
+            taken.records += [(outcome, record) for record in contents.records]
         except IngestError as error:
-            self._refuse(outcome, counts, error.cause, str(error))
+            taken.refuse(outcome, error.cause, str(error))
         except StoreError:
             raise
         except Exception as error:  # a fault of ours with one frame must not hold up the others
             logger.exception("uplink %d of %s", sequence, uplink.dev_eui)
-            self._refuse(outcome, counts, "pipeline.internal_error", f"{uplink.dev_eui}: {error!r}")
+            taken.refuse(outcome, "pipeline.internal_error", f"{uplink.dev_eui}: {error!r}")
         return outcome
 
-    def _record(
-        self,
-        outcome: Outcome,
-        record: Decoded,
-        fresh: dict[tuple[str, int], int],
-        counts: list[tuple[str, str]],
-    ) -> None:
-        key = (record.dev_eui, record.seq)
-        mark = fingerprint(record)
-        known = fresh.get(key)
-        if known is None:
-            known = self._store.known(*key)
-        if known == mark:
-            counts.append(("pipeline.duplicate", ""))
-            return
-        if known is not None:
+    def _keep(self, contents: Contents, outcome: Outcome, taken: _Taken) -> None:
+        outcome.status = contents.status
+        if contents.calibration is not None:
+            self._registry.put_calibration(contents.calibration)
+        if contents.answer is not None:
+            self._registry.put_node_answer(contents.answer)
+            taken.counts.append(("pipeline.config_answers", "", 1))
+
+    def _settle(self, batch: Batch, taken: _Taken) -> dict[str, bytes]:
+        """Sort out what is new, judge it, and return what is remembered of its sites."""
+        known = batch.known([(record.dev_eui, record.seq) for _, record in taken.records])
+        spots = self._registry.spots()
+        fresh: dict[tuple[str, int], Decoded] = {}
+        new: list[tuple[Outcome, Decoded, Spot]] = []
+        for outcome, record in taken.records:
+            key = record.dev_eui, record.seq
+            twin = fresh.get(key)
+            if twin is not None or key in known:
+                mark = known[key] if twin is None else twin.readings.fingerprint()
+                self._again(outcome, record, record.readings.fingerprint() == mark, taken)
+                continue
+            spot = self._spot(spots.of(record.dev_eui), record)
+            if spot is None:
+                detail = f"{record.dev_eui} is at no site at {record.observed_at_ms}: deploy it and replay"
+                taken.refuse(outcome, "pipeline.not_deployed", detail)
+                continue
+            fresh[key] = record
+            new.append((outcome, record, spot))
+        self._meet(batch, {spot.id for _, _, spot in new})
+        found = self._judge.judge([(record, spot) for _, record, spot in new])
+        for (outcome, record, spot), judged in zip(new, found, strict=True):
+            outcome.records.append((record, spot.id, judged))
+        if new:
+            taken.counts.append(("pipeline.records", "", len(new)))
+        memory = self._judge.memory
+        return {site_id: memory.dump(memory.row(site_id)) for site_id in {spot.id for _, _, spot in new}}
+
+    def _again(self, outcome: Outcome, record: Decoded, is_same: bool, taken: _Taken) -> None:
+        if is_same:
+            taken.counts.append(("pipeline.duplicate", "", 1))
+        else:
             detail = f"{record.dev_eui}: record {record.seq} came again with other values (node wiped?)"
-            self._refuse(outcome, counts, "pipeline.seq_reused", detail)
-            return
+            taken.refuse(outcome, "pipeline.seq_reused", detail)
+
+    def _spot(self, newest: Spot | None, record: Decoded) -> Spot | None:
+        """Return where the device was when it measured: most often where it is now."""
+        if newest is None or newest.holds(record.observed_at_ms):
+            return newest
         site = self._registry.site_of(record.dev_eui, record.observed_at_ms)
         if site is None:
-            detail = f"{record.dev_eui} is at no site at {record.observed_at_ms}: deploy it and replay"
-            self._refuse(outcome, counts, "pipeline.not_deployed", detail)
-            return
-        fresh[key] = mark
-        outcome.records.append((record, self._judge.observations(record, site)))
-        counts.append(("pipeline.records", ""))
+            return None
+        return Spot(record.dev_eui, site.id, site.empty_mm, site.full_mm, site.rain_mm_per_tip, 0, None)
 
-    def _refuse(self, outcome: Outcome, counts: list[tuple[str, str]], cause: str, detail: str) -> None:
-        outcome.dead.append(DeadLetter(cause, detail))
-        counts.append((cause, detail))
+    def _meet(self, batch: Batch, site_ids: set[str]) -> None:
+        strange = [site_id for site_id in site_ids if site_id not in self._judge.memory]
+        for site_id, written in batch.memories(strange).items():
+            self._judge.meet(site_id, written)
 
     def _history(self, site_id: str) -> list[tuple[str, int, float | None]]:
         newest = self._store.newest_observed(site_id)
@@ -218,3 +237,17 @@ class Pipeline:
             return []
         rows = self._store.history(site_id, newest - HISTORY_MS)
         return [(row.form.quantity, row.observed_at_ms, row.raw) for row in rows]
+
+
+class _Taken:
+    """What came of a batch on its way."""
+
+    def __init__(self) -> None:
+        self.newest = 0
+        self.records: list[tuple[Outcome, Decoded]] = []
+        self.counts: list[tuple[str, str, int]] = []
+        self.heard: list[Heard] = []
+
+    def refuse(self, outcome: Outcome, cause: str, detail: str) -> None:
+        outcome.dead.append(DeadLetter(cause, detail))
+        self.counts.append((cause, detail, 1))

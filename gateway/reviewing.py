@@ -23,7 +23,7 @@ from gateway.quality.neighbours import Floats
 from gateway.quality.review import MONTH_MS, NETWORK_CHECKS, QUANTITIES, Member, Reviewer
 from gateway.quality.table import HOUR_MS
 from gateway.store.assessments import Assessments
-from gateway.store.sqlite import Row
+from gateway.store.rows import Row
 
 logger = logging.getLogger("meetnet.review")
 LATE_MS = 10 * 60_000  # how long after its end an hour is looked at

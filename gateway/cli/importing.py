@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from pathlib import Path
 
 import click
+import msgspec
 
 from gateway.cli.common import SOME_REFUSED, Failure, config_option, configuration, json_option, print_json
 from gateway.datadir import DataDirectory
 from gateway.errors import RegistryError
 from gateway.imports import ImportedSite, ImportReport, read_csv
-from gateway.model import Observation
+from gateway.model import Observation, judged
 from gateway.registry import Registry, Site
 from gateway.registry.model import DEFAULT_ORGANISATION
 from gateway.store import SqliteStore
@@ -59,14 +59,15 @@ def import_(file: Path, config_file: Path | None, data: Path | None, as_json: bo
                     (
                         decoded
                         if len(rows) == len(observations)
-                        else replace(decoded, seq=decoded.seq + 128),
-                        rows,
+                        else msgspec.structs.replace(decoded, seq=decoded.seq + 128),
+                        site.site_id,
+                        judged(rows),
                     )
                     for site, decoded, observations in accepted
                     if (rows := _unknown(store, site.site_id, observations))
                 ]
                 store.put_imported(fresh)
-                added += sum(len(rows) for _, rows in fresh)
+                added += sum(len(found.raws) for _, _, found in fresh)
     except UnicodeDecodeError as error:
         raise Failure(f"{file}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
     except RegistryError as error:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from gateway.cli.common import Failure, config_option, configuration, json_option, print_json, table
 from gateway.config import Config
@@ -119,7 +120,12 @@ def show(config_file: Path | None, data: Path | None, as_json: bool, name: str) 
     finally:
         desk.close()
     if as_json:
-        print_json([{"item": item, "reason": one.reason, **asdict(one.row)} for item, one in found.items()])
+        print_json(
+            [
+                {"item": item, "reason": one.reason, **msgspec.structs.asdict(one.row)}
+                for item, one in found.items()
+            ]
+        )
         return
     rows = [
         (item, one.row.site_id, one.row.quantity, one.row.value, iso_utc(one.row.observed_at_ms), one.reason)
@@ -175,7 +181,7 @@ def mend(
     desk = _desk(config_file, data)
     try:
         (old,) = _chosen(_items(desk, name), (item,), False)
-        row = replace(
+        row = msgspec.structs.replace(
             old.row, value=value, flags=(*old.row.flags, "mended"), method="mended", method_version=1
         )
         desk.side.add(name, [Rejection(row, f"mended, was: {old.reason}")])

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any, cast
 
 import wire.codec
+from gateway.decode import plain
 from gateway.errors import IngestError
-from gateway.model import Decoded, Reading, Uplink
+from gateway.model import Decoded, Reading, Readings, Uplink
 from wire import measurements
 from wire.codec.v2_rows import FIRST_BYTE
 from wire.errors import WireError
@@ -37,6 +38,16 @@ def decode_records(uplink: Uplink) -> list[Decoded]:
 
     Raise IngestError with cause decode.codec_unknown, decode.truncated or decode.malformed.
     """
+    found = plain.read(uplink.payload)
+    if found is not None:
+        seq, time_s, quality, head, values = found
+        if quality != TIME_NEVER_SET or time_s >= UTC_FROM_S:
+            return [
+                Decoded(
+                    uplink.dev_eui, seq, time_s * 1000, TIME_QUALITIES[quality], uplink.received_at_ms,
+                    Readings(head, values),
+                )
+            ]  # fmt: skip
     try:
         records = cast("list[Any]", wire.codec.decode(uplink.payload, uplink.received_at_ms // 1000))
     except WireError as error:
@@ -63,7 +74,7 @@ def _decoded(uplink: Uplink, record: Any, newest_unset_s: int) -> Decoded:
         observed_at_ms=observed_at_ms,
         time_quality=TIME_QUALITIES[record.time_quality],
         received_at_ms=uplink.received_at_ms,
-        readings=tuple(_reading(*reading) for reading in record.readings),
+        readings=Readings.of([_reading(*reading) for reading in record.readings]),
     )
 
 

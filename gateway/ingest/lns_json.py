@@ -49,7 +49,12 @@ def time_ms(text: str | None) -> int | None:
         when = msgspec.convert(text, datetime.datetime)
     except msgspec.ValidationError:
         return None
-    if when.tzinfo is None:
+    return moment_ms(when)
+
+
+def moment_ms(when: datetime.datetime | None) -> int | None:
+    """Return a moment; None where it is absent, without zone or from before 2015."""
+    if when is None or when.tzinfo is None:
         return None
     try:
         ms = round(when.timestamp() * 1000)
@@ -60,7 +65,10 @@ def time_ms(text: str | None) -> int | None:
 
 def received_ms(text: str | None, arrived_ms: int) -> int:
     """Return the network server's receive time; our own where it is absent, unreadable or to come."""
-    ms = time_ms(text)
+    return _not_ahead(time_ms(text), arrived_ms)
+
+
+def _not_ahead(ms: int | None, arrived_ms: int) -> int:
     return arrived_ms if ms is None or ms > arrived_ms + _MAX_AHEAD_MS else ms
 
 
@@ -72,8 +80,26 @@ def best_received_ms(
     A gateway whose clock is more than a minute from the server's is not believed: without GPS or NTP
     a gateway says anything.
     """
-    by_server = received_ms(server if time_ms(server) is not None else event, arrived_ms)
-    heard = [ms for ms in map(time_ms, gateways) if ms is not None and abs(ms - by_server) <= _BELIEVED_MS]
+    return _best([time_ms(text) for text in gateways], time_ms(server), lambda: time_ms(event), arrived_ms)
+
+
+def best_moment_ms(
+    gateways: Iterable[datetime.datetime | None],
+    server: datetime.datetime | None,
+    event: datetime.datetime | None,
+    arrived_ms: int,
+) -> int:
+    """Return the same of moments that are read already."""
+    return _best(
+        [moment_ms(when) for when in gateways], moment_ms(server), lambda: moment_ms(event), arrived_ms
+    )
+
+
+def _best(
+    gateways: list[int | None], server: int | None, event: Callable[[], int | None], arrived_ms: int
+) -> int:
+    by_server = _not_ahead(event() if server is None else server, arrived_ms)
+    heard = [ms for ms in gateways if ms is not None and abs(ms - by_server) <= _BELIEVED_MS]
     return min(heard, default=by_server)
 
 
@@ -92,7 +118,12 @@ def receptions(raw: Iterable[msgspec.Raw], read: Callable[[msgspec.Raw], Recepti
             found.append(read(one))
         except (msgspec.MsgspecError, RecursionError):
             continue
-    return tuple(sorted(found, key=lambda r: -1000.0 if r.snr_db is None else r.snr_db, reverse=True))
+    return tuple(sorted(found, key=snr_db, reverse=True))
+
+
+def snr_db(reception: Reception) -> float:
+    """Return what receptions are sorted by."""
+    return -1000.0 if reception.snr_db is None else reception.snr_db
 
 
 def data_rate(spreading_factor: int, bandwidth_hz: int) -> str | None:

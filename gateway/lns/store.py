@@ -12,9 +12,11 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from gateway.errors import StoreError, StoreVersionError
 from gateway.model import Reception, Uplink
@@ -152,7 +154,7 @@ def delete_session(session: Session) -> Statement:
 
 def insert_undelivered(key: UplinkKey, uplink: Uplink) -> Statement:
     """Save an uplink until the sink has it."""
-    receptions = json.dumps([asdict(reception) for reception in uplink.receptions])
+    receptions = json.dumps([msgspec.structs.asdict(reception) for reception in uplink.receptions])
     return (
         "INSERT OR REPLACE INTO undelivered VALUES (?, ?, ?, ?, ?, ?, ?)",
         (*key, uplink.f_port, uplink.payload, uplink.received_at_ms, receptions),

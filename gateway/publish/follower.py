@@ -12,15 +12,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 from gateway.counters import Counters
-from gateway.model import PositionStore, PublicObservation, PublicReader, PublicSite
-from gateway.publish.base import Announcer, Outcome, Packed, Parcel, Publisher, Rejection
+from gateway.model import (
+    PositionStore,
+    PublicObservation,
+    PublicReader,
+    PublicRecord,
+    PublicSite,
+    RecordReader,
+)
+from gateway.publish.base import Announcer, Outcome, Packed, Parcel, Publisher, RecordPublisher, Rejection
 from gateway.publish.sidelist import SideList
 from gateway.publish.sitebook import SiteBook
 
@@ -28,6 +35,7 @@ logger = logging.getLogger("meetnet.publish")
 
 T = TypeVar("T")
 
+SAVE_S = 0.25
 SURPRISES = 5  # tries of a parcel on which the publisher itself fails, before its rows are put aside
 
 
@@ -64,8 +72,13 @@ class Follower:
         executor: Executor | None = None,
         newest: Callable[[], int] | None = None,
         book: SiteBook | None = None,
+        register: Callable[[], object] | None = None,
+        save_s: float = SAVE_S,
     ) -> None:
         """newest: the store's newest position, over all sites. book: what the platform knows of sites.
+
+        register: what differs after a change of the register; without it, it is read every time. save_s: the
+        position is not saved more often within a chunk.
 
         With newest the position also passes over what is not for this platform: it is not read again every
         time, and a consent that is given later does not reach back. With a book a publisher that is an
@@ -85,11 +98,14 @@ class Follower:
         self._newest = newest
         self._announcer: Announcer | None = publisher if hasattr(publisher, "announce") else None  # type: ignore[assignment]
         self._book = book if self._announcer else None
-        self._sites: dict[str, PublicSite] = {}
+        self._register = register
+        self._told_version: object = None
         self._announce_failures = 0
         self._announce_at_s = 0.0
         self._news = asyncio.Event()
         self._position = -1
+        self._save_s = save_s
+        self._saved_s = -1e9
         self._delivered = 0
         self._rejected = 0
         self._failures = 0
@@ -122,6 +138,8 @@ class Follower:
                     await self._idle()
         finally:
             await self._publisher.close()
+            if self._book is not None:
+                self._book.close()
 
     async def step(self) -> int:
         """Carry one chunk to its end, however long that takes; return its number of rows."""
@@ -132,24 +150,42 @@ class Follower:
         await self._announce()
         position = self._position
         seen = await self._beside(self._newest) if self._newest else position
-        rows = await self._beside(lambda: self._reader.after(position, self._chunk_rows))
-        if not rows:
+        count, newest, packed = await self._beside(lambda: self._read_and_pack(position))
+        if not count:
             if seen > position:
                 await self._save(seen)
             return 0
-        packed = await self._beside(lambda: self._pack(rows))
-        pending = {row.position for parcel in packed.parcels for row in parcel.rows}
         await self._put_aside(packed.rejections)
-        newest = rows[-1].position
+        done = _done_after(packed.parcels, newest)
         if not packed.parcels:
             await self._save(newest)
-        for parcel in packed.parcels:
+        for number, parcel in enumerate(packed.parcels):
             await self._deliver(parcel)
             if self._book is not None and parcel.rows:
-                await self._beside(partial(self._book.was_sent, parcel.rows, self._sites))
-            pending.difference_update(row.position for row in parcel.rows)
-            await self._save(min(pending) - 1 if pending else newest)
-        return len(rows)
+                await self._beside(partial(self._book.was_sent, parcel.quantities(), self._places))
+            await self._save(done[number], is_last=number == len(done) - 1)
+        return count
+
+    def _read_and_pack(self, position: int) -> tuple[int, int, Packed]:
+        """Return how many observations there are, the position of the last, and what they make."""
+        reader, publisher = self._reader, self._publisher
+        if isinstance(reader, RecordReader) and isinstance(publisher, RecordPublisher):
+            records = reader.records_after(position, publisher.chunk_records)
+            if not records:
+                return 0, 0, Packed(())
+            count = sum([len(record.forms) for record in records])
+            last = records[-1]
+            return count, last.position + len(last.forms) - 1, self._pack_records(records, publisher, reader)
+        rows = reader.after(position, self._chunk_rows)
+        return (len(rows), rows[-1].position, self._pack(rows)) if rows else (0, 0, Packed(()))
+
+    def _pack_records(
+        self, records: Sequence[PublicRecord], publisher: RecordPublisher, reader: RecordReader
+    ) -> Packed:
+        try:
+            return publisher.pack_records(records, reader)
+        except Exception:
+            return self._pack([row for record in records for row in record.rows()])
 
     async def _announce(self) -> None:
         """Tell what changed of sites. What fails is tried again later and holds up no value."""
@@ -157,13 +193,16 @@ class Follower:
         book, announcer = self._book, self._announcer
         if book is None or announcer is None or loop.time() < self._announce_at_s:
             return
-        # Quick: the sites without what was measured there.
-        places: Any = getattr(self._reader, "places", None)
-        read: Callable[[], Sequence[PublicSite]] = places if callable(places) else self._reader.sites  # type: ignore[assignment]
-        found = await self._beside(read)
-        self._sites = {site.site_id: site for site in found}
-        news = await self._beside(lambda: book.news(found, has_sent=self._position > 0))
+        version = self._register() if self._register else None
+        if version is not None and version == self._told_version:
+            return
+        begin_s = loop.time()
+        has_sent = self._position > 0
+        news = await self._beside(lambda: book.news(self._all_places(), has_sent=has_sent))
+        # All sites are read: where there are many, not more often than costs a twentieth of the time.
+        self._announce_at_s = loop.time() + (20 * (loop.time() - begin_s) if self._register else 0.0)
         if not news:
+            self._told_version = version
             return
         why = ""
         try:
@@ -185,6 +224,17 @@ class Follower:
         name = f"publish.{self._publisher.name}.sites_told"
         self._counters.count(name, "changes of the register", len(news.changed) + len(news.gone))
         await self._beside(lambda: book.was_told(news))
+        self._told_version = version
+
+    def _all_places(self) -> Sequence[PublicSite]:
+        # Quick: the sites without what was measured there.
+        places: Callable[[], Sequence[PublicSite]] | None = getattr(self._reader, "places", None)
+        return self._reader.sites() if places is None else places()
+
+    def _places(self, site_ids: Sequence[str]) -> Mapping[str, PublicSite]:
+        if isinstance(self._reader, RecordReader):
+            return self._reader.places_of(site_ids)
+        return {site.site_id: site for site in self._all_places() if site.site_id in site_ids}
 
     def _pack(self, rows: Sequence[PublicObservation]) -> Packed:
         if not rows:
@@ -253,10 +303,12 @@ class Follower:
             f"publish.{self._publisher.name}.rejected", rejections[0].reason[:200], n=len(rejections)
         )
 
-    async def _save(self, position: int) -> None:
-        if position > self._position:
+    async def _save(self, position: int, *, is_last: bool = True) -> None:
+        """Make a position durable; within a chunk at most so often: a kill sends a little more again."""
+        now_s = asyncio.get_running_loop().time()
+        if position > self._position and (is_last or now_s >= self._saved_s + self._save_s):
             await self._beside(lambda: self._positions.save(self._publisher.name, position))
-            self._position = position
+            self._position, self._saved_s = position, now_s
 
     async def _wait_after_failure(self, reason: str, after_s: float | None) -> None:
         self._failures += 1
@@ -274,3 +326,15 @@ class Follower:
 
     async def _beside(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+
+def _done_after(parcels: Sequence[Parcel], newest: int) -> list[int]:
+    """Return up to which position everything is done once each parcel is."""
+    found: list[int] = []
+    following = newest
+    for parcel in reversed(parcels):
+        found.append(following)
+        first = parcel.first_position
+        if first is not None:
+            following = min(following, first - 1)
+    return found[::-1]

@@ -11,9 +11,10 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
+
+import msgspec
 
 from gateway.model import PublicObservation
 from gateway.publish.base import Rejection
@@ -99,7 +100,7 @@ class FileSideList:
 
 
 def _line(rejection: Rejection) -> str:
-    return json.dumps({"reason": rejection.reason, "row": asdict(rejection.row)}) + "\n"
+    return json.dumps({"reason": rejection.reason, "row": msgspec.structs.asdict(rejection.row)}) + "\n"
 
 
 def _ends_mid_line(path: Path) -> bool:

@@ -8,14 +8,18 @@ consent back is told to be gone, where the platform keeps something that would g
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
-from gateway.model import PublicObservation, PublicSite
+from gateway.model import PublicSite
+
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS told(site_id TEXT PRIMARY KEY, kind TEXT NOT NULL, mark TEXT NOT NULL, "
+    "quantities TEXT NOT NULL) WITHOUT ROWID"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,11 @@ class Told:
     kind: str
     mark: str
     quantities: tuple[str, ...] = ()
+
+    def holds(self, quantities: Iterable[str]) -> bool:
+        """Say whether all of these went out already."""
+        mine = self.quantities
+        return all(quantity in mine for quantity in quantities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,67 +49,114 @@ class News:
 
 
 class SiteBook:
-    """One publisher's book in a file. Blocking; belongs to one follower."""
+    """One publisher's book, a row a site. Blocking; belongs to one follower.
+
+    A site that is new costs one row, however many there are.
+    """
 
     def __init__(self, path: Path) -> None:
+        """path: of a SQLite file; it is made with the first site."""
         self._path = path
+        self._db: sqlite3.Connection | None = None
         self._told: dict[str, Told] | None = None
+        self._sets: dict[tuple[str, ...], tuple[str, ...]] = {}
 
-    def news(self, sites: Sequence[PublicSite], *, has_sent: bool) -> News:
+    def news(self, sites: Iterable[PublicSite], *, has_sent: bool) -> News:
         """Return what is new. has_sent: values went out before there was a book: they told all there is."""
         told = self._known()
         if told is None:
-            told = self._told = {site.site_id: _told(site) for site in sites} if has_sent else {}
-            self._write()
-        here = {site.site_id: site for site in sites}
-        changed = [site for name, site in here.items() if name in told and told[name].mark != mark(site)]
-        return News(changed, {name: one for name, one in told.items() if name not in here})
+            here = list(sites)
+            told = self._told = {site.site_id: _told(site) for site in here} if has_sent else {}
+            self._write(told)
+            return News((), {})
+        changed: list[PublicSite] = []
+        names: set[str] = set()
+        for site in sites:
+            names.add(site.site_id)
+            one = told.get(site.site_id)
+            if one is not None and one.mark != mark(site):
+                changed.append(site)
+        return News(changed, {name: one for name, one in told.items() if name not in names})
 
     def was_told(self, news: News) -> None:
         """Keep that a platform knows the news."""
         told = self._known() or {}
-        for site in news.changed:
-            told[site.site_id] = replace(_told(site), quantities=told[site.site_id].quantities)
+        changed = {
+            site.site_id: replace(_told(site), quantities=told[site.site_id].quantities)
+            for site in news.changed
+        }
+        told |= changed
         for name in news.gone:
             told.pop(name, None)
         self._told = told
-        self._write()
+        self._write(changed, gone=tuple(news.gone))
 
-    def was_sent(self, rows: Iterable[PublicObservation], sites: Mapping[str, PublicSite]) -> None:
-        """Keep that values went out, which tell of their sites."""
-        told = self._known() or {}
-        is_new = False
-        for site_id, quantity in {(row.site_id, row.quantity) for row in rows}:
-            if site_id not in sites:
-                continue
-            one = told.get(site_id) or _told(sites[site_id])
-            if site_id not in told or quantity not in one.quantities:
-                told[site_id] = replace(one, quantities=tuple(sorted({*one.quantities, quantity})))
-                is_new = True
-        if is_new:
-            self._told = told
-            self._write()
+    def was_sent(
+        self,
+        sent: Iterable[tuple[str, tuple[str, ...]]],
+        sites: Callable[[Sequence[str]], Mapping[str, PublicSite]],
+    ) -> None:
+        """Keep that values went out, which tell of their sites.
+
+        sent: site and quantities. sites: asked for those that are not in the book.
+        """
+        told = self._known()
+        if told is None:
+            told = self._told = {}
+        more: dict[str, set[str]] = {}
+        for site_id, quantities in sent:
+            one = told.get(site_id)
+            if one is None or (one.quantities is not quantities and not one.holds(quantities)):
+                more.setdefault(site_id, set()).update(quantities)
+        if not more:
+            return
+        new = [site_id for site_id in more if site_id not in told]
+        places: Mapping[str, PublicSite] = sites(new) if new else {}
+        fresh: dict[str, Told] = {}
+        for site_id, quantities in more.items():
+            one = told.get(site_id)
+            if one is None:
+                if site_id not in places:
+                    continue
+                one = _told(places[site_id])
+            all_of_it = tuple(sorted({*one.quantities, *quantities}))
+            fresh[site_id] = replace(one, quantities=self._sets.setdefault(all_of_it, all_of_it))
+        told |= fresh
+        self._write(fresh)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
 
     def _known(self) -> dict[str, Told] | None:
-        if self._told is None:
-            try:
-                found: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
-                self._told = {
-                    name: Told(one["kind"], one["mark"], tuple(one["quantities"]))
-                    for name, one in found.items()
-                }
-            except (OSError, ValueError, KeyError, TypeError, AttributeError):
-                return None
+        if self._told is None and self._path.exists():
+            found: dict[str, Told] = {}
+            for site_id, kind, text, quantities in self._open().execute("SELECT * FROM told"):
+                names = tuple(quantities.split())
+                found[site_id] = Told(kind, text, self._sets.setdefault(names, names))
+            self._told = found
         return self._told
 
-    def _write(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._path.with_suffix(".new")
-        with fresh.open("w", encoding="utf-8") as file:
-            json.dump({name: asdict(one) for name, one in (self._told or {}).items()}, file, indent=0)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
+    def _open(self) -> sqlite3.Connection:
+        if self._db is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")  # what a power cut takes is told again
+            self._db.execute(_TABLE)
+        return self._db
+
+    def _write(self, told: Mapping[str, Told], gone: Sequence[str] = ()) -> None:
+        db = self._open()
+        with db:
+            db.execute("BEGIN")
+            db.executemany(
+                "INSERT OR REPLACE INTO told VALUES (?,?,?,?)",
+                [(name, one.kind, one.mark, " ".join(one.quantities)) for name, one in told.items()],
+            )
+            db.executemany("DELETE FROM told WHERE site_id = ?", [(name,) for name in gone])
 
 
 def mark(site: PublicSite) -> str:

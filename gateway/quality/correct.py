@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from gateway.errors import QualityError
-from gateway.model import Reading
+from gateway.model import Reading, Readings
 from gateway.quality import particulate
 from gateway.quality.table import ALWAYS_MS, FOREVER_MS, Method
 
@@ -121,13 +121,13 @@ class Assignable:
     text: str
 
 
-_PM = ("pm1", "pm2_5", "pm4", "pm10")
+PM = ("pm1", "pm2_5", "pm4", "pm10")
 ASSIGNABLE: tuple[Assignable, ...] = (
-    Assignable("none", 0, (*_PM, "temperature", HUMIDITY, "no2", "o3", "co2"), {}, "the raw value is shown"),
+    Assignable("none", 0, (*PM, "temperature", HUMIDITY, "no2", "o3", "co2"), {}, "the raw value is shown"),
     Assignable(
         "linear_rh",
         1,
-        _PM,
+        PM,
         {"slope": (0.01, 100, True), "per_rh": (-10, 10, False), "intercept": (-1000, 1000, True)},
         "slope * raw + per_rh * relative humidity + intercept, never below zero; from a co-location",
     ),
@@ -192,9 +192,13 @@ def no_corrections(dev_eui: str, quantity: str, observed_at_ms: int) -> None:
     """Stand for a registry in which no device has a correction of its own."""
 
 
-def inputs_of(readings: Sequence[Reading], good: Callable[[Reading], bool]) -> dict[str, float]:
+def inputs_of(readings: Readings, is_good: Sequence[bool]) -> dict[str, float]:
     """Return the values of a record that a correction may lean on: those that nothing speaks against."""
-    return {r.quantity: r.value for r in readings if r.value is not None and r.state == "ok" and good(r)}
+    return {
+        reading.quantity: reading.value
+        for reading, good in zip(readings, is_good, strict=True)
+        if good and reading.value is not None and reading.state == "ok"
+    }
 
 
 def correct(
@@ -231,8 +235,3 @@ def _apply(
         formula = _koehler_10
     found = None if formula is None else formula(value, inputs, parameters)
     return None if found is None else Corrected(round(found, 2), name, version)
-
-
-def is_foggy(quantity: str, inputs: Mapping[str, float]) -> bool:
-    """Tell whether a value of particulate matter was taken in air too damp to be corrected for."""
-    return quantity in _PM and inputs.get(HUMIDITY, 0.0) >= particulate.FOG_RH_PERCENT

@@ -1,23 +1,29 @@
 """Decoded records to observations: raw and shown value side by side, with flags, method and version.
 
-The memory of flat lines, steps and tip counters is rebuilt from the store when a site is first met, so it
-is the same after a restart as without one.
+A batch is judged as a few matrices: records of the same head, each of another site. What is remembered of a
+site follows from its stored records (memory.py), so it is the same after a restart as without one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
-from gateway.model import Decoded, Observation, Reading
+import numpy as np
+
+from gateway.model import Decoded, Observation, observations
 from gateway.quality import table
-from gateway.quality.correct import FOG, Corrected, Corrections, correct, inputs_of, is_foggy, no_corrections
-from gateway.quality.series import Series, flags_of, tolerance_of
+from gateway.quality.checks import NAMES, RANGE_BIT, Checks
+from gateway.quality.correct import FOG, PM, Corrections, correct, inputs_of, no_corrections
+from gateway.quality.defaults import Defaults
+from gateway.quality.memory import NEWEST, NEWEST_MS, TIPS, Memory
+from gateway.shapes import Form, Head, Judged, Shape, Value, shape
 
 HISTORY_MS = 24 * table.HOUR_MS  # longer than any window in the table
-_ORDERED = frozenset(name for names in table.ORDERS for name in names)
+_DERIVED = frozenset(("distance", "rain_tips"))
+_MOST_KEPT = 20_000
+_UNSET, _FUTURE, _FOG, _NOTES_SHIFT = 1, 2, 4, 3  # bits of what all values of a record share
+_Methods = tuple[tuple[int, str, int], ...]  # (column, method, version) of the corrected values
 
 
 class SiteGeometry(Protocol):
@@ -26,201 +32,224 @@ class SiteGeometry(Protocol):
     @property
     def id(self) -> str: ...  # noqa: D102
     @property
-    def empty_mm(self) -> float | None: ...  # noqa: D102
+    def empty_mm(self) -> Value: ...  # noqa: D102
     @property
-    def full_mm(self) -> float | None: ...  # noqa: D102
+    def full_mm(self) -> Value: ...  # noqa: D102
     @property
-    def rain_mm_per_tip(self) -> float | None: ...  # noqa: D102
+    def rain_mm_per_tip(self) -> Value: ...  # noqa: D102
 
 
 # (quantity, observed_at_ms, raw value) of a site's last HISTORY_MS, by observed time
 History = Callable[[str], Sequence[tuple[str, int, float | None]]]
 
 
-@dataclass(slots=True)
-class _Tips:
-    at_ms: int
-    count: int
-
-
-@dataclass(slots=True)
-class _Memory:
-    series: dict[str, Series] = field(default_factory=dict[str, Series])
-    tips: _Tips | None = None
-
-
 class Judge:
     """Quality control of all sites. Belongs to one thread."""
 
-    def __init__(self, history: History, corrections: Corrections = no_corrections) -> None:
+    def __init__(
+        self,
+        history: History,
+        corrections: Corrections = no_corrections,
+        corrected: Callable[[], Collection[str]] | None = None,
+    ) -> None:
+        """history: asked of a site of which nothing is remembered and nothing was written down.
+
+        corrected: the devices of which `corrections` knows anything; without it each of them is asked for.
+        """
         self._history = history
         self._corrections = corrections
-        self._memory: dict[str, _Memory] = {}
+        self._corrected = corrected
+        self._asks_each = corrected is None and corrections is not no_corrections
+        self.memory = Memory()
+        self._rules: dict[Head, tuple[Checks, Defaults]] = {}
+        self._shapes: dict[tuple[Head, str, int, bytes, _Methods], Shape] = {}
 
     def forget(self) -> None:
         """Drop what was remembered, after a commit that failed: it is read from the store again."""
-        self._memory.clear()
+        self.memory.forget()
+
+    def meet(self, site_id: str, written: bytes | None) -> None:
+        """Take up a site that has records: from what was written down, else from its history."""
+        memory = self.memory
+        row = memory.row(site_id)
+        if written is None or not memory.load(site_id, written):
+            memory.push(row, self._history(site_id))
 
     def observations(self, decoded: Decoded, site: SiteGeometry) -> list[Observation]:
         """Return the observations of one record, derived ones last."""
-        memory = self._memory.get(site.id)
-        if memory is None:
-            memory = self._memory[site.id] = self._recall(site.id)
-        common = _common_flags(decoded)
-        disordered = _disordered(decoded.readings)
-        heard = _heard(decoded.readings)
-        inputs = inputs_of(decoded.readings, _in_range)
-        found: list[Observation] = []
-        for reading in decoded.readings:
-            flags = list(common)
-            if is_foggy(reading.quantity, inputs):
-                flags.append(FOG)
-            if reading.unit.startswith("dB"):
-                flags += heard
-            if reading.value is not None:
-                flags += _series_flags(memory, reading.quantity, reading.value, decoded.observed_at_ms)
-                if reading.quantity in disordered:
-                    flags.append(table.ORDER)
-            better = correct(decoded.dev_eui, reading, decoded.observed_at_ms, inputs, self._corrections)
-            found.append(_observation(decoded, site.id, reading, tuple(flags), better))
-        for reading in decoded.readings:
-            if reading.quantity == "distance" and site.empty_mm is not None and site.full_mm is not None:
-                found.append(_filling(decoded, site.id, reading, site.empty_mm, site.full_mm, common))
-            if reading.quantity == "rain_tips" and site.rain_mm_per_tip is not None:
-                found += _rain(decoded, site.id, reading, site.rain_mm_per_tip, memory, common)
+        if site.id not in self.memory:
+            self.meet(site.id, None)
+        return observations(decoded, site.id, self.judge([(decoded, site)])[0])
+
+    def judge(self, records: Sequence[tuple[Decoded, SiteGeometry]]) -> list[Judged]:
+        """Return what each record amounts to. Sites that have records must have been met."""
+        memory = self.memory
+        turn: dict[int, int] = {}
+        groups: dict[tuple[int, Head], list[tuple[int, int]]] = {}
+        for number, (decoded, site) in enumerate(records):
+            row = memory.row(site.id)
+            wave = turn.get(row, 0)
+            turn[row] = wave + 1
+            key = wave, decoded.readings.head
+            group = groups.get(key)
+            if group is None:
+                groups[key] = [(number, row)]
+            else:
+                group.append((number, row))
+        found: list[Judged | None] = [None] * len(records)
+        for wave, head in sorted(groups, key=lambda key: key[0]):
+            self._judge_group(head, groups[wave, head], records, found)
+        return found  # type: ignore[return-value]
+
+    def _judge_group(
+        self,
+        head: Head,
+        members: list[tuple[int, int]],
+        records: Sequence[tuple[Decoded, SiteGeometry]],
+        found: list[Judged | None],
+    ) -> None:
+        checks, defaults = self._rules_of(head)
+        numbers = [number for number, _ in members]
+        rows = np.array([row for _, row in members], np.int64)
+        values = np.array([records[n][0].readings.values for n in numbers], float)
+        at_ms = np.array([records[n][0].observed_at_ms for n in numbers], float)
+        flags = checks.flags(self.memory.series, rows, values, at_ms)
+        is_good = np.logical_and(flags & RANGE_BIT == 0, ~np.isnan(values))
+        good_rows: list[list[bool]] = is_good.tolist()
+        is_foggy = defaults.is_foggy(values, is_good).tolist()
+        better = defaults.apply(values, is_good)
+        is_clean: list[bool] = np.logical_not(flags.any(axis=1)).tolist()
+        clean = bytes(len(head))
+        own = self._corrected() if self._corrected is not None else ()
+        notes = head.quantities.index("sound_notes") if "sound_notes" in head.quantities else -1
+        is_derived = not _DERIVED.isdisjoint(head.quantities)
+        for at, (number, row) in enumerate(members):
+            decoded, site = records[number]
+            raws = decoded.readings.values
+            common = _FOG if is_foggy[at] else 0
+            if decoded.time_quality == "estimated":
+                common |= _UNSET
+            if decoded.observed_at_ms > decoded.received_at_ms + table.FUTURE_TOLERANCE_MS:
+                common |= _FUTURE
+            if notes >= 0 and raws[notes] is not None:
+                common |= (int(raws[notes] or 0) & 7) << _NOTES_SHIFT
+            if self._asks_each or not defaults.is_plain or decoded.dev_eui in own:
+                methods, shown = self._own(decoded, good_rows[at])
+            elif better:
+                methods, shown = _defaults(raws, better, at)
+            else:
+                methods, shown = (), raws
+            bits = clean if is_clean[at] else flags[at].tobytes()
+            key = head, decoded.time_quality, common, bits, methods
+            judged = Judged(self._shapes.get(key) or self._make_shape(key), raws, shown)
+            found[number] = self._with_derived(decoded, site, row, judged, common) if is_derived else judged
+
+    def _rules_of(self, head: Head) -> tuple[Checks, Defaults]:
+        found = self._rules.get(head)
+        if found is None:
+            if len(self._rules) >= _MOST_KEPT:
+                self._rules.clear()
+            found = self._rules[head] = Checks(head), Defaults(head)
         return found
 
-    def _recall(self, site_id: str) -> _Memory:
-        memory = _Memory()
-        for quantity, at_ms, value in self._history(site_id):
-            if value is None:
-                continue
-            series = memory.series.setdefault(quantity, Series())
-            series.push(value, at_ms, tolerance_of(table.checks_of(quantity)))
-            if quantity == "rain_tips" and (memory.tips is None or at_ms > memory.tips.at_ms):
-                memory.tips = _Tips(at_ms, int(value))
-        return memory
+    def _own(self, decoded: Decoded, is_good: list[bool]) -> tuple[_Methods, tuple[Value, ...]]:
+        """Correct the values of a device one by one, by what is on record for it."""
+        inputs = inputs_of(decoded.readings, is_good)
+        methods: list[tuple[int, str, int]] = []
+        shown = list(decoded.readings.values)
+        for at, reading in enumerate(decoded.readings):
+            better = correct(decoded.dev_eui, reading, decoded.observed_at_ms, inputs, self._corrections)
+            if better is not None:
+                methods.append((at, better.method, better.version))
+                shown[at] = better.value
+        return tuple(methods), tuple(shown)
+
+    def _make_shape(self, key: tuple[Head, str, int, bytes, _Methods]) -> Shape:
+        head, time_quality, common, bits, methods = key
+        if len(self._shapes) >= _MOST_KEPT:
+            self._shapes.clear()
+        everywhere = _common_flags(common)
+        heard = tuple(flag for bit, flag in table.SOUND_FLAGS if common >> _NOTES_SHIFT & bit)
+        method_of = {at: (name, version) for at, name, version in methods}
+        forms: list[Form] = []
+        for at, quantity in enumerate(head.quantities):
+            unit = head.units[at]
+            flags = everywhere + ((FOG,) if common & _FOG and quantity in PM else ())
+            flags += heard if unit.startswith("dB") else ()
+            flags += tuple(name for n, name in enumerate(NAMES) if bits[at] >> n & 1)
+            forms.append(Form(quantity, unit, head.states[at], flags, *method_of.get(at, ("none", 0))))
+        found = self._shapes[key] = shape(time_quality, tuple(forms), len(forms))
+        return found
+
+    # -- derived values: they have no raw value of their own, that is in the series they were derived from
+
+    def _with_derived(
+        self, decoded: Decoded, site: SiteGeometry, row: int, judged: Judged, common: int
+    ) -> Judged:
+        form = judged.shape
+        more: list[tuple[Form, Value]] = []
+        flags = _common_flags(common)
+        for own, raw in zip(form.forms, judged.raws, strict=True):
+            if own.quantity == "distance" and site.empty_mm is not None and site.full_mm is not None:
+                more.append(_filling(raw, own.state, site.empty_mm, site.full_mm, flags))
+            if own.quantity == "rain_tips" and site.rain_mm_per_tip is not None and raw is not None:
+                more += self._rain(decoded, row, int(raw), own.state, site.rain_mm_per_tip, flags)
+        if not more:
+            return judged
+        forms = form.forms + tuple(derived for derived, _ in more)
+        return Judged(
+            shape(decoded.time_quality, forms, form.n_readings),
+            judged.raws + (None,) * len(more),
+            judged.values + tuple(value for _, value in more),
+        )
+
+    def _rain(
+        self, decoded: Decoded, row: int, count: int, state: str, mm_per_tip: float, flags: tuple[str, ...]
+    ) -> list[tuple[Form, Value]]:
+        """Return what fell since the count before; without a count, the next good one brings it."""
+        method, tips, at_ms = table.PRECIPITATION, self.memory.series[row, TIPS], decoded.observed_at_ms
+        before_ms, before = tips[NEWEST_MS], tips[NEWEST]
+        if at_ms <= before_ms:
+            return []
+        tips[NEWEST_MS], tips[NEWEST] = at_ms, count
+        if before_ms != before_ms:
+            return []
+        mm = ((count - int(before)) % int(method.parameters["wrap"])) * mm_per_tip
+        hours = max(at_ms - before_ms, 60_000) / table.HOUR_MS
+        if mm > method.parameters["most_mm_per_h"] * hours:
+            return [(_form(method, "not_ready", (*flags, table.COUNTER_RESET)), None)]
+        return [(_form(method, state, flags), round(mm, 3))]
 
 
-def _series_flags(memory: _Memory, quantity: str, value: float, at_ms: int) -> list[str]:
-    checks = table.checks_of(quantity)
-    if not checks:
-        return []
-    return flags_of(memory.series.setdefault(quantity, Series()), checks, value, at_ms)
+def _defaults(
+    raws: tuple[Value, ...], better: list[tuple[int, table.Method, list[Value]]], at: int
+) -> tuple[_Methods, tuple[Value, ...]]:
+    methods: list[tuple[int, str, int]] = []
+    shown = list(raws)
+    for column, method, values in better:
+        value = values[at]
+        if value is not None:
+            methods.append((column, method.name, method.version))
+            shown[column] = value
+    return tuple(methods), tuple(shown)
 
 
-def _common_flags(decoded: Decoded) -> tuple[str, ...]:
-    flags: list[str] = []
-    if decoded.time_quality == "estimated":
-        flags.append(table.TIME_UNSET)
-    if decoded.observed_at_ms > decoded.received_at_ms + table.FUTURE_TOLERANCE_MS:
-        flags.append(table.FUTURE)
-    return tuple(flags)
+def _common_flags(common: int) -> tuple[str, ...]:
+    return ((table.TIME_UNSET,) if common & _UNSET else ()) + ((table.FUTURE,) if common & _FUTURE else ())
 
 
-def _heard(readings: Sequence[Reading]) -> list[str]:
-    """Return what a noise node heard beside its street, as flags of all levels of the record."""
-    notes = next((int(r.value) for r in readings if r.quantity == "sound_notes" and r.value is not None), 0)
-    return [flag for bit, flag in table.SOUND_FLAGS if notes & bit]
-
-
-def _disordered(readings: Sequence[Reading]) -> frozenset[str]:
-    """Return the quantities of a record that contradict one another."""
-    values = {r.quantity: r.value for r in readings if r.value is not None and r.quantity in _ORDERED}
-    found: set[str] = set()
-    for names in table.ORDERS:
-        present = [name for name in names if name in values]
-        for low, high in pairwise(present):
-            if values[low] > values[high] + table.ORDER_TOLERANCE:
-                found |= {low, high}
-    return frozenset(found)
-
-
-def _in_range(reading: Reading) -> bool:
-    return reading.value is not None and all(
-        check.parameters["low"] <= reading.value <= check.parameters["high"]
-        for check in table.checks_of(reading.quantity)
-        if check.name == table.RANGE
-    )
-
-
-def _observation(
-    decoded: Decoded, site_id: str, reading: Reading, flags: tuple[str, ...], better: Corrected | None
-) -> Observation:
-    return Observation(
-        site_id=site_id,
-        dev_eui=decoded.dev_eui,
-        seq=decoded.seq,
-        quantity=reading.quantity,
-        unit=reading.unit,
-        raw_value=reading.value,
-        value=reading.value if better is None else better.value,
-        state=reading.state,
-        flags=flags,
-        method="none" if better is None else better.method,
-        method_version=0 if better is None else better.version,
-        observed_at_ms=decoded.observed_at_ms,
-        received_at_ms=decoded.received_at_ms,
-        time_quality=decoded.time_quality,
-    )
-
-
-def _derived(
-    decoded: Decoded,
-    site_id: str,
-    method: table.Method,
-    value: float | None,
-    state: str,
-    flags: tuple[str, ...],
-) -> Observation:
-    """A derived value has no raw value of its own: that is in the series it was derived from."""
-    return Observation(
-        site_id=site_id,
-        dev_eui=decoded.dev_eui,
-        seq=decoded.seq,
-        quantity=method.quantity,
-        unit=method.unit,
-        raw_value=None,
-        value=value,
-        state=state,
-        flags=flags,
-        method=method.name,
-        method_version=method.version,
-        observed_at_ms=decoded.observed_at_ms,
-        received_at_ms=decoded.received_at_ms,
-        time_quality=decoded.time_quality,
-    )
+def _form(method: table.Method, state: str, flags: tuple[str, ...]) -> Form:
+    return Form(method.quantity, method.unit, state, flags, method.name, method.version)
 
 
 def _filling(
-    decoded: Decoded, site_id: str, reading: Reading, empty_mm: float, full_mm: float, common: tuple[str, ...]
-) -> Observation:
+    raw: Value, state: str, empty_mm: float, full_mm: float, flags: tuple[str, ...]
+) -> tuple[Form, Value]:
     method = table.FILLING_LEVEL
-    if reading.value is None:
-        return _derived(decoded, site_id, method, None, reading.state, common)
-    percent = 100 * (empty_mm - reading.value) / (empty_mm - full_mm)
+    if raw is None:
+        return _form(method, state, flags), None
+    percent = 100 * (empty_mm - raw) / (empty_mm - full_mm)
     slack = method.parameters["slack_percent"]
-    flags = common if -slack <= percent <= 100 + slack else (*common, table.GEOMETRY)
-    return _derived(decoded, site_id, method, round(min(100.0, max(0.0, percent)), 1), reading.state, flags)
-
-
-def _rain(
-    decoded: Decoded,
-    site_id: str,
-    reading: Reading,
-    mm_per_tip: float,
-    memory: _Memory,
-    common: tuple[str, ...],
-) -> list[Observation]:
-    if reading.value is None:
-        return []  # the next good count brings what fell meanwhile
-    method, before, at_ms = table.PRECIPITATION, memory.tips, decoded.observed_at_ms
-    if before is not None and at_ms <= before.at_ms:
-        return []
-    memory.tips = _Tips(at_ms, int(reading.value))
-    if before is None:
-        return []
-    mm = ((int(reading.value) - before.count) % int(method.parameters["wrap"])) * mm_per_tip
-    if mm > method.parameters["most_mm_per_h"] * max(at_ms - before.at_ms, 60_000) / table.HOUR_MS:
-        return [_derived(decoded, site_id, method, None, "not_ready", (*common, table.COUNTER_RESET))]
-    return [_derived(decoded, site_id, method, round(mm, 3), reading.state, common)]
+    if not -slack <= percent <= 100 + slack:
+        flags = (*flags, table.GEOMETRY)
+    return _form(method, state, flags), round(min(100.0, max(0.0, percent)), 1)

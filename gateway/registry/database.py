@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from gateway.registry.model import (
     Site,
 )
 from gateway.registry.secrets import Secrets, matches
+from gateway.registry.spots import Spot, Spots
 from gateway.vault import Vault
 
 SCHEMA_VERSION = 1
@@ -69,6 +70,7 @@ class Registry:
         self._sites: dict[str, Site] = {}
         self._deployments: dict[str, list[Deployment]] = {}
         self._corrections: dict[tuple[str, str], list[Correction]] | None = None
+        self._spots = Spots(self._find_spot)
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             path = directory / "registry.db"
@@ -207,15 +209,24 @@ class Registry:
         with self._lock:
             return corrections.read(self._db, dev_eui)
 
+    def corrected_devices(self) -> frozenset[str]:
+        """Return the devices of which any correction is on record."""
+        with self._lock:
+            self._refresh()
+            return frozenset(dev_eui for dev_eui, _ in self._all_corrections())
+
+    def _all_corrections(self) -> dict[tuple[str, str], list[Correction]]:
+        if self._corrections is None:
+            self._corrections = {}
+            for row in corrections.read(self._db):
+                self._corrections.setdefault((row.dev_eui, row.quantity), []).append(row)
+        return self._corrections
+
     def correction(self, dev_eui: str, quantity: str, at_ms: int) -> Correction | None:
         """Return the correction on record for a value observed at a time, or None."""
         with self._lock:
             self._refresh()
-            if self._corrections is None:
-                self._corrections = {}
-                for row in corrections.read(self._db):
-                    self._corrections.setdefault((row.dev_eui, row.quantity), []).append(row)
-            for row in self._corrections.get((dev_eui, quantity), ()):
+            for row in self._all_corrections().get((dev_eui, quantity), ()):
                 if row.from_ms <= at_ms and (row.to_ms is None or at_ms < row.to_ms):
                     return row
         return None
@@ -245,6 +256,34 @@ class Registry:
             known = self._secrets.password_of(dev_eui)
             registered = self.device(dev_eui) is not None
         return matches(password, known) and registered  # hashing holds up nobody else
+
+    # -- many at a time
+
+    def knows(self, dev_eui: str) -> bool:
+        """Tell whether a device is registered: quick for one that was asked for before."""
+        return dev_eui in self._spots.known or self.device(dev_eui) is not None
+
+    def spots(self) -> Spots:
+        """Return where devices are now, checked against what others have written since."""
+        with self._lock:
+            self._refresh()
+        return self._spots
+
+    def agreed(self, recipient: str, site_ids: Sequence[str], at_ms: int) -> dict[str, tuple[Site, int]]:
+        """Return those of some sites whose data may go to a recipient at a time, observed from when on."""
+        found: dict[str, tuple[Site, int]] = {}
+        with self._lock:
+            for at in range(0, len(site_ids), 500):
+                part = site_ids[at : at + 500]
+                marks = ",".join("?" * len(part))
+                sql = (
+                    "SELECT MIN(c.from_ms), s.* FROM consents c JOIN sites s ON s.id = c.site_id WHERE "  # noqa: S608
+                    f"c.site_id IN ({marks}) AND c.recipient = ? AND c.from_ms <= ? "
+                    "AND (c.to_ms IS NULL OR c.to_ms > ?) GROUP BY c.site_id"
+                )
+                for since_ms, *site in self._db.execute(sql, (*part, recipient, at_ms, at_ms)):
+                    found[site[0]] = (Site(*site), since_ms)
+        return found
 
     # -- writing
 
@@ -440,6 +479,17 @@ class Registry:
             self._db.close()
             self._secrets.close()
 
+    def _find_spot(self, dev_eui: str) -> Spot | None:
+        """Read where a device is now, or was last."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT p.site_id, s.empty_mm, s.full_mm, s.rain_mm_per_tip, p.from_ms, p.to_ms "
+                "FROM deployments p JOIN sites s ON s.id = p.site_id WHERE p.dev_eui = ? "
+                "ORDER BY p.from_ms DESC LIMIT 1",
+                (dev_eui,),
+            ).fetchone()
+        return None if row is None else Spot(dev_eui, *row)
+
     # -- cache
 
     def _refresh(self) -> None:
@@ -453,3 +503,4 @@ class Registry:
         self._sites.clear()
         self._deployments.clear()
         self._corrections = None
+        self._spots.forget()

@@ -4,7 +4,9 @@ from gateway.store.changes import Changes
 from gateway.store.durable import DurableLog
 from gateway.store.public import SqlitePublicReader, snapped
 from gateway.store.segments import SegmentLog
-from gateway.store.sqlite import DeadLetter, Outcome, SqliteStore, fingerprint
+from gateway.store.sqlite import SqliteStore
+from gateway.store.store import Store
+from gateway.store.writing import DeadLetter, Outcome
 
 __all__ = (
     "Changes",
@@ -14,6 +16,6 @@ __all__ = (
     "SegmentLog",
     "SqlitePublicReader",
     "SqliteStore",
-    "fingerprint",
+    "Store",
     "snapped",
 )

@@ -34,6 +34,7 @@ class Assessments:
         self._seen_version = -1
         self._series: dict[tuple[str, str], list[_Stretch]] = {}
         self._longest: dict[tuple[str, str], int] = {}
+        self._sites: frozenset[str] = frozenset()
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -112,6 +113,12 @@ class Assessments:
                     newest[flag] = (version, True)
             return tuple(sorted(newest))
 
+    def sites(self) -> frozenset[str]:
+        """Return the sites of which anything was found."""
+        with self._lock:
+            self._refresh()
+            return self._sites
+
     def between(self, start_ms: int, end_ms: int, site_id: str | None = None) -> list[Assessment]:
         """Return what was found of stretches that touch [start_ms, end_ms), by site, quantity and time."""
         with self._lock:
@@ -134,6 +141,7 @@ class Assessments:
         self._seen_version = version
         self._series.clear()
         self._longest.clear()
+        self._sites = frozenset()
         rows = self._db.execute(
             "SELECT site_id, quantity, from_ms, to_ms, flag, version FROM assessments ORDER BY from_ms"
         )
@@ -141,3 +149,4 @@ class Assessments:
             key = (site_id, quantity)
             self._series.setdefault(key, []).append((from_ms, to_ms, flag, number))
             self._longest[key] = max(self._longest.get(key, 0), to_ms - from_ms)
+        self._sites = frozenset(site_id for site_id, _ in self._series)

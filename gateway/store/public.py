@@ -7,12 +7,15 @@ and no exact position (unless the host chose precision 0) is in anything that th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from gateway.model import Bucket, PublicObservation, PublicSite
-from gateway.store.sqlite import Row, SqliteStore
+from msgspec.structs import replace
+
+from gateway.model import Bucket, PublicObservation, PublicRecord, PublicSite
+from gateway.shapes import Form, Shape
+from gateway.store.rows import POSITIONS_PER_RECORD, Record, Row
+from gateway.store.store import Store
 
 _METRES_PER_DEGREE = 111_320.0  # of latitude, and of longitude at the equator
 
@@ -52,25 +55,35 @@ def snapped(longitude: float, latitude: float, precision_m: int) -> tuple[float,
     return round(max(-180.0, min(180.0, column)), 6), round(row, 6)
 
 
+Agreed = Callable[[Sequence[str]], Mapping[str, tuple[SiteRecord, int]]]
+
+
 class SqlitePublicReader:
     """PublicReader over the store for one recipient; `consenting` returns the sites that agreed.
 
     since: from which observed time on the recipient may have a site's data: what was measured before a
     host agreed, or between a withdrawal and a new consent, is in no answer. assessed: the flags that second
     looks gave a value of a site and quantity at an observed time; they stand behind those of the record.
+    agreed: consent of some sites only, so that a network of many is not read whole for a few records.
+    assessed_sites: those of which `assessed` knows anything.
     """
 
     def __init__(
         self,
-        store: SqliteStore,
+        store: Store,
         consenting: Callable[[], Sequence[SiteRecord]],
         since: Callable[[], Mapping[str, int]] | None = None,
         assessed: Callable[[str, str, int], tuple[str, ...]] | None = None,
+        agreed: Agreed | None = None,
+        assessed_sites: Callable[[], Collection[str]] | None = None,
     ) -> None:
         self._store = store
         self._consenting = consenting
         self._since = since
         self._assessed = assessed
+        self._agreed = agreed or self._agreed_of_all
+        self._assessed_sites = assessed_sites
+        self._flagged: dict[tuple[Shape, tuple[tuple[str, ...], ...]], tuple[Form, ...]] = {}
 
     def sites(self) -> Sequence[PublicSite]:
         """Return the sites that are public, by id."""
@@ -93,10 +106,10 @@ class SqlitePublicReader:
         self, site_id: str, quantity: str, start_ms: int, end_ms: int, limit: int = 10_000
     ) -> Sequence[PublicObservation]:
         """Return one series in [start_ms, end_ms), by observed time; the newest `limit` if there are more."""
-        allowed = self._allowed()
-        if site_id not in allowed:
+        found = self._agreed([site_id]).get(site_id)
+        if found is None:
             return []
-        start_ms = max(start_ms, allowed[site_id])
+        start_ms = max(start_ms, found[1])
         return [self._public(row) for row in self._store.series(site_id, quantity, start_ms, end_ms, limit)]
 
     def buckets(
@@ -106,20 +119,46 @@ class SqlitePublicReader:
 
         Where the host agreed later than start_ms, nothing from before is in any bucket.
         """
-        since = self._allowed().get(site_id)
-        if since is None or step_ms <= 0:
+        found = self._agreed([site_id]).get(site_id)
+        if found is None or step_ms <= 0:
             return []
-        return self._store.buckets(site_id, quantity, start_ms, end_ms, step_ms, since)
+        return self._store.buckets(site_id, quantity, start_ms, end_ms, step_ms, found[1])
 
     def after(self, position: int, limit: int) -> Sequence[PublicObservation]:
         """Return observations in store order after a position: how publishers follow."""
-        allowed = self._allowed()
-        while allowed and (rows := self._store.after(position, limit, allowed)):
-            found = [self._public(row) for row in rows if _may(row, allowed)]
-            if found:
-                return found
-            position = rows[-1].position
+        records = -(-limit // 8)
+        while found := self._store.records_after(position, records):
+            public = self._public_records(found)
+            rows = [row for record in public for row in record.rows() if row.position > position]
+            if rows:
+                return rows[:limit]
+            position = (found[-1].id + 1) * POSITIONS_PER_RECORD - 1
         return []
+
+    def records_after(self, position: int, limit: int) -> Sequence[PublicRecord]:
+        """Return whole records in store order, the first of which may begin at or before a position."""
+        while found := self._store.records_after(position, limit):
+            public = self._public_records(found)
+            if public:
+                return public
+            position = (found[-1].id + 1) * POSITIONS_PER_RECORD - 1
+        return []
+
+    def places_of(self, site_ids: Sequence[str]) -> Mapping[str, PublicSite]:
+        """Return those of some sites that are public, without what was measured there."""
+        return {
+            site_id: _public_site(site, [], None) for site_id, (site, _) in self._agreed(site_ids).items()
+        }
+
+    def latest_of(self, site_ids: Sequence[str]) -> Sequence[PublicObservation]:
+        """Return the newest observation of each quantity of some sites."""
+        agreed = self._agreed(site_ids)
+        rows = self._store.latest(list(agreed))
+        return [self._public(row) for row in rows if row.observed_at_ms >= agreed[row.site_id][1]]
+
+    def newest_of(self, site_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+        """Return of each of some sites the newest observed time, and the lowest position of its latest."""
+        return self._store.newest_of(site_ids)
 
     def newest_position(self) -> int:
         """Return the highest position that any observation has by now, public or not."""
@@ -184,6 +223,46 @@ class SqlitePublicReader:
             return found
         later = self._assessed(found.site_id, found.quantity, found.observed_at_ms)
         return replace(found, flags=found.flags + later) if later else found
+
+    def _public_records(self, records: Sequence[Record]) -> list[PublicRecord]:
+        agreed = self._agreed(list({record.site_id for record in records}))
+        assessed = self._assessed_sites() if self._assessed_sites is not None else agreed
+        found: list[PublicRecord] = []
+        for record in records:
+            site = agreed.get(record.site_id)
+            if site is not None and record.observed_at_ms >= site[1]:
+                forms = record.shape.forms
+                if self._assessed is not None and record.site_id in assessed:
+                    forms = self._with_later_flags(record)
+                found.append(
+                    PublicRecord(
+                        record.id * POSITIONS_PER_RECORD, record.site_id, record.observed_at_ms,
+                        record.received_at_ms, forms, record.raws, record.values,
+                    )
+                )  # fmt: skip
+        return found
+
+    def _with_later_flags(self, record: Record) -> tuple[Form, ...]:
+        assert self._assessed is not None
+        site_id, at_ms, forms = record.site_id, record.observed_at_ms, record.shape.forms
+        later = [self._assessed(site_id, form.quantity, at_ms) for form in forms]
+        if not any(later):
+            return forms
+        key = record.shape, tuple(later)
+        found = self._flagged.get(key)
+        if found is None:
+            if len(self._flagged) > 1000:
+                self._flagged.clear()
+            found = self._flagged[key] = tuple(
+                replace(form, flags=form.flags + more) if more else form
+                for form, more in zip(forms, later, strict=True)
+            )
+        return found
+
+    def _agreed_of_all(self, site_ids: Sequence[str]) -> Mapping[str, tuple[SiteRecord, int]]:
+        since: Mapping[str, int] = self._since() if self._since else {}
+        wanted = set(site_ids)
+        return {site.id: (site, since.get(site.id, 0)) for site in self._consenting() if site.id in wanted}
 
     def _allowed(self) -> dict[str, int]:
         """Return the consenting sites with the observed time from which on they agreed."""

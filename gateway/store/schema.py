@@ -1,10 +1,12 @@
 """The tables of store.db and how a file of another age is met.
 
 One row is one record of a device (never one row a value: that costs 2.6 times the time and 4.4 times the
-space). Its observations are a msgpack list in `body`, one [form, raw, value] each, where value is `true`
-if it is the raw value. `forms` holds the few combinations of (quantity, unit, state, flags, method, version)
-that occur. The position of an observation is records.id * 64 + its index, so positions rise with the order
-of commit.
+space); `rows.py` says how its numbers are laid out. Devices, sites and shapes are numbers in it, so that rows
+and their indexes are small. The position of an observation is records.id * 64 + its index. Ids are given out
+within the transaction that stores, from `positions`: they rise with the order of commit and none comes twice.
+
+`sites.last` holds the newest value of each quantity of a site (a list of rows.Part), `sites.memory` what
+quality control remembers of it; both change with the record that changes them.
 """
 
 from __future__ import annotations
@@ -13,34 +15,34 @@ import sqlite3
 from pathlib import Path
 
 from gateway.errors import StoreError, StoreVersionError
+from gateway.store.migration import create, to_version_2
 
-SCHEMA_VERSION = 1
-POSITIONS_PER_RECORD = 64
+SCHEMA_VERSION = 2
 
-_VERSION_1 = """
+# The same in every engine; {blob} and {big} are its names of the types.
+TABLES = """
+CREATE TABLE devices(
+    id {big} PRIMARY KEY, dev_eui TEXT NOT NULL UNIQUE, top_seq {big} NOT NULL, source TEXT NOT NULL,
+    uplinks {big} NOT NULL, received_at_ms {big} NOT NULL, f_cnt {big}, missed {big} NOT NULL,
+    rssi_dbm {real}, snr_db {real}, status TEXT);
+CREATE TABLE sites(
+    id {big} PRIMARY KEY, site_id TEXT NOT NULL UNIQUE, observed_at_ms {big} NOT NULL,
+    last {blob} NOT NULL, memory {blob});
+CREATE TABLE shapes(id {big} PRIMARY KEY, shape TEXT NOT NULL UNIQUE);
 CREATE TABLE records(
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    dev_eui TEXT NOT NULL, seq INTEGER NOT NULL, site_id TEXT NOT NULL,
-    observed_at_ms INTEGER NOT NULL, received_at_ms INTEGER NOT NULL, time_quality TEXT NOT NULL,
-    log_sequence INTEGER NOT NULL, fingerprint INTEGER NOT NULL, body BLOB NOT NULL,
-    UNIQUE(dev_eui, seq));
-CREATE INDEX records_by_site ON records(site_id, observed_at_ms);
+    id {big} PRIMARY KEY, device {big} NOT NULL, seq {big} NOT NULL, site {big} NOT NULL,
+    observed_at_ms {big} NOT NULL, received_at_ms {big} NOT NULL, log_sequence {big} NOT NULL,
+    shape {big} NOT NULL, body {blob} NOT NULL);
+CREATE UNIQUE INDEX records_by_device ON records(device, seq);
+CREATE INDEX records_by_site ON records(site, observed_at_ms);
 CREATE INDEX records_by_time ON records(observed_at_ms);
-CREATE TABLE forms(id INTEGER PRIMARY KEY, form TEXT NOT NULL UNIQUE);
-CREATE TABLE last(
-    site_id TEXT NOT NULL, quantity TEXT NOT NULL, observed_at_ms INTEGER NOT NULL, position INTEGER NOT NULL,
-    received_at_ms INTEGER NOT NULL, form INTEGER NOT NULL, raw REAL, value REAL,
-    PRIMARY KEY(site_id, quantity)) WITHOUT ROWID;
-CREATE TABLE positions(name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE positions(name TEXT PRIMARY KEY, position {big} NOT NULL);
 CREATE TABLE dead_letters(
-    log_sequence INTEGER NOT NULL, item INTEGER NOT NULL, received_at_ms INTEGER NOT NULL,
-    source TEXT NOT NULL, dev_eui TEXT NOT NULL, f_port INTEGER NOT NULL, cause TEXT NOT NULL,
-    detail TEXT NOT NULL, payload BLOB NOT NULL, PRIMARY KEY(log_sequence, item)) WITHOUT ROWID;
-CREATE TABLE devices_seen(
-    dev_eui TEXT PRIMARY KEY, source TEXT NOT NULL, uplinks INTEGER NOT NULL, received_at_ms INTEGER NOT NULL,
-    f_cnt INTEGER, missed INTEGER NOT NULL, rssi_dbm REAL, snr_db REAL, status TEXT) WITHOUT ROWID;
+    name TEXT NOT NULL, log_sequence {big} NOT NULL, item {big} NOT NULL, received_at_ms {big} NOT NULL,
+    source TEXT NOT NULL, dev_eui TEXT NOT NULL, f_port {big} NOT NULL, cause TEXT NOT NULL,
+    detail TEXT NOT NULL, payload {blob} NOT NULL, PRIMARY KEY(name, log_sequence, item));
 """
-_STEPS = {0: _VERSION_1}  # from version n to n + 1
+_SQLITE = TABLES.format(big="INTEGER", blob="BLOB", real="REAL")
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -70,9 +72,14 @@ def prepare(path: Path) -> sqlite3.Connection:
         if found == 0:
             db.execute("PRAGMA page_size=8192")
         db.execute("PRAGMA journal_mode=WAL")
-        while found < SCHEMA_VERSION:
-            db.executescript(f"BEGIN IMMEDIATE; {_STEPS[found]} PRAGMA user_version = {found + 1}; COMMIT;")
-            found += 1
+        if found < SCHEMA_VERSION:
+            db.execute("BEGIN IMMEDIATE")
+            if found == 1:
+                to_version_2(db, _SQLITE)
+            else:
+                create(db, _SQLITE)
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            db.execute("COMMIT")
         path.chmod(0o600)
     except (sqlite3.Error, OSError) as error:
         raise StoreError(

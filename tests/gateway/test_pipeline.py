@@ -181,12 +181,14 @@ async def test_a_database_that_refuses_is_tried_again_while_the_log_goes_on_ackn
 ) -> None:
     async with a_house(tmp_path) as house:
         fill_registry(house.registry)
-        house.store._writer.execute("PRAGMA max_page_count = 1")  # SQLITE_FULL, as SQLite says on a full disk
+        house.store._db._writer.execute(
+            "PRAGMA max_page_count = 1"
+        )  # SQLITE_FULL, as SQLite says on a full disk
         for n in range(400):
             await house.log.accept(an_uplink(a_record(n, T0_MS + n * MINUTE_MS, temperature=n / 10)))
         await asyncio.sleep(0.3)
         assert house.counters.get("pipeline.commit_failed") > 0
-        house.store._writer.execute("PRAGMA max_page_count = 1073741823")
+        house.store._db._writer.execute("PRAGMA max_page_count = 1073741823")
         await house.pipeline.drained()
         assert temperatures(house) == [(n, n / 10) for n in range(400)]
 
@@ -216,14 +218,14 @@ async def test_a_fault_of_ours_with_a_whole_batch_is_tried_again(
 ) -> None:
     async with a_house(tmp_path) as house:
         fill_registry(house.registry)
-        right, faults = house.store.commit, [ZeroDivisionError("a fault of ours"), MemoryError()]
+        right, faults = house.store.batch, [ZeroDivisionError("a fault of ours"), MemoryError()]
 
-        def wrong(outcomes: object) -> int:
+        def wrong() -> object:
             if faults:
                 raise faults.pop()
-            return right(outcomes)
+            return right()
 
-        monkeypatch.setattr(house.store, "commit", wrong)
+        monkeypatch.setattr(house.store, "batch", wrong)
         await house.log.accept(an_uplink(a_record(1, temperature=1.0)))
         await asyncio.wait_for(house.pipeline.drained(), 10)
         assert temperatures(house) == [(0, 1.0)]
@@ -233,7 +235,7 @@ async def test_a_fault_of_ours_with_a_whole_batch_is_tried_again(
 async def test_it_stops_at_once_even_while_the_database_refuses(tmp_path: Path) -> None:
     async with a_house(tmp_path) as house:
         fill_registry(house.registry)
-        house.store._writer.execute("PRAGMA query_only = ON")
+        house.store._db._writer.execute("PRAGMA query_only = ON")
         await house.log.accept(an_uplink(a_record(1, temperature=1.0)))
         await asyncio.sleep(1.0)
         assert house.counters.get("pipeline.commit_failed") >= 2

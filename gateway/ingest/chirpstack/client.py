@@ -12,13 +12,13 @@ from typing import Any
 
 from gateway.clock import Clock
 from gateway.counters import Counters
-from gateway.errors import DownlinkError, IngestError, StoreError
+from gateway.errors import DownlinkError, IngestError
 from gateway.ingest.chirpstack.downlinks import command_json, command_protobuf, command_topic
 from gateway.ingest.chirpstack.events import Event, decode_event
-from gateway.ingest.chirpstack.uplinks import decode_message, is_json, parse_topic
+from gateway.ingest.chirpstack.uplinks import decode_up, is_json, parse_topic
 from gateway.ingest.device_events import DeviceEvents
 from gateway.ingest.mqtt import BrokerSession, MqttSettings
-from gateway.model import UplinkSink
+from gateway.model import BatchSink, Uplink
 
 
 class ChirpStackIngest(BrokerSession):
@@ -28,7 +28,7 @@ class ChirpStackIngest(BrokerSession):
 
     def __init__(
         self,
-        sink: UplinkSink,
+        sink: BatchSink,
         is_registered: Callable[[str], bool],
         clock: Clock,
         counters: Counters,
@@ -37,8 +37,7 @@ class ChirpStackIngest(BrokerSession):
     ) -> None:
         """application_id: only this application; empty takes all that the broker lets this user read."""
         topic = f"application/{application_id or '+'}/device/+/event/+"
-        super().__init__(settings, (topic,), self._take_message, counters, "ingest.chirpstack")
-        self._sink = sink
+        super().__init__(settings, (topic,), sink, counters, "ingest.chirpstack")
         self._is_registered = is_registered
         self._clock = clock
         self._application_id = application_id
@@ -71,27 +70,21 @@ class ChirpStackIngest(BrokerSession):
         """Return whether it is connected, and the newest events of each device."""
         return {"connected": self.connected, "devices": self.events.all()}
 
-    async def _take_message(self, topic: str, payload: bytes) -> bool:
-        try:
-            application_id, dev_eui, kind = parse_topic(topic)
-            if not self._is_registered(dev_eui):
-                raise IngestError("ingest.chirpstack_foreign", f"{dev_eui} is not registered")
-            self._json = is_json(payload)
-            self._applications[dev_eui] = application_id
-            if kind != "up":
-                self._note(decode_event(kind, dev_eui, payload, self._clock.now_ms()))
-                return True
-            uplink = decode_message(topic, payload, self._clock.now_ms())
-            if uplink is not None:
-                # By the time on it: a persistent session brings old messages after a restart.
-                self._heard_ms[dev_eui] = max(self._heard_ms.get(dev_eui, 0), uplink.received_at_ms)
-                await self._sink.accept(uplink)
-                self._counters.count("ingest.chirpstack_uplinks")
-        except IngestError as error:
-            self._counters.count(error.cause, str(error))
-        except StoreError:  # counted where it happened
-            return False
-        return True
+    def read(self, topic: str, payload: bytes) -> Uplink | None:
+        """Return the uplink of a message, None for an event without one; raise IngestError."""
+        application_id, dev_eui, kind = parse_topic(topic)
+        if not self._is_registered(dev_eui):
+            raise IngestError("ingest.chirpstack_foreign", f"{dev_eui} is not registered")
+        self._json = is_json(payload)
+        self._applications[dev_eui] = application_id
+        if kind != "up":
+            self._note(decode_event(kind, dev_eui, payload, self._clock.now_ms()))
+            return None
+        uplink = decode_up(dev_eui, payload, self._clock.now_ms())
+        if uplink is not None:
+            # By the time on it: a persistent session brings old messages after a restart.
+            self._heard_ms[dev_eui] = max(self._heard_ms.get(dev_eui, 0), uplink.received_at_ms)
+        return uplink
 
     def _note(self, event: Event) -> None:
         self.events.note(event.dev_eui, event.kind, event.at_ms, **event.facts)

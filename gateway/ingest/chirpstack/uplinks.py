@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.errors import IngestError
 from gateway.ingest import lns_json
+from gateway.ingest.chirpstack import strict
 from gateway.ingest.chirpstack.protobuf import to_json
 from gateway.ingest.chirpstack.schema import EVENTS
 from gateway.model import Reception, Uplink
@@ -83,9 +84,15 @@ def decode_message(topic: str, payload: bytes, arrived_ms: int) -> Uplink | None
     IngestError, counted by the caller under its cause, when the message is not what it claims to be.
     """
     _, dev_eui, event = parse_topic(topic)
-    if event != "up":
-        return None
-    up = lns_json.decode(as_json(event, payload), _Uplink, _CAUSE)
+    return decode_up(dev_eui, payload, arrived_ms) if event == "up" else None
+
+
+def decode_up(dev_eui: str, payload: bytes, arrived_ms: int) -> Uplink | None:
+    """Return the application uplink in the event "up" of a device; None for a frame that carries none."""
+    found = strict.decode(dev_eui, payload, arrived_ms)
+    if found is not None:
+        return found
+    up = lns_json.decode(as_json("up", payload), _Uplink, _CAUSE)
     if lns_json.eui(up.device_info.dev_eui, _CAUSE) != dev_eui:
         raise IngestError(_CAUSE, f"the topic is of {dev_eui}, the event of another device")
     if bytes(up.join_server_context) not in (b"", b"null", b"{}"):

@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 from gateway.clock import Clock
 from gateway.counters import Counters
-from gateway.errors import DownlinkError, IngestError, StoreError
+from gateway.errors import DownlinkError, IngestError
 from gateway.ingest.mqtt.connection import MqttSettings
 from gateway.ingest.mqtt.session import BrokerSession
 from gateway.ingest.mqtt.topics import SUBSCRIPTION, uplink_of
-from gateway.model import UplinkSink
+from gateway.model import BatchSink, Uplink
 from wire import ports
 
 
@@ -24,14 +24,13 @@ class MqttIngest(BrokerSession):
 
     def __init__(
         self,
-        sink: UplinkSink,
+        sink: BatchSink,
         is_registered: Callable[[str], bool],
         clock: Clock,
         counters: Counters,
         settings: MqttSettings,
     ) -> None:
-        super().__init__(settings, (SUBSCRIPTION,), self._take_message, counters, "ingest.mqtt")
-        self._sink = sink
+        super().__init__(settings, (SUBSCRIPTION,), sink, counters, "ingest.mqtt")
         self._is_registered = is_registered
         self._clock = clock
         self._heard_ms: dict[str, int] = {}
@@ -47,18 +46,10 @@ class MqttIngest(BrokerSession):
         self._counters.count("ingest.mqtt_downlinks")
         return secrets.token_hex(4)
 
-    async def _take_message(self, topic: str, payload: bytes) -> bool:
-        """Return True when a message is durable or can never be, False when the disk refuses."""
-        try:
-            uplink = uplink_of(topic, payload, self._clock.now_ms())
-            if not self._is_registered(uplink.dev_eui):
-                raise IngestError("ingest.mqtt_foreign", f"{uplink.dev_eui} is not registered")
-            self._heard_ms[uplink.dev_eui] = uplink.received_at_ms
-            await self._sink.accept(uplink)
-        except IngestError as error:
-            self._counters.count(error.cause, str(error))
-            return True
-        except StoreError:  # counted where it happened
-            return False
-        self._counters.count("ingest.mqtt_uplinks")
-        return True
+    def read(self, topic: str, payload: bytes) -> Uplink:
+        """Return the uplink of a message; raise IngestError."""
+        uplink = uplink_of(topic, payload, self._clock.now_ms())
+        if not self._is_registered(uplink.dev_eui):
+            raise IngestError("ingest.mqtt_foreign", f"{uplink.dev_eui} is not registered")
+        self._heard_ms[uplink.dev_eui] = uplink.received_at_ms
+        return uplink

@@ -1,30 +1,33 @@
-"""One connection of paho-mqtt on the running loop: no thread of paho's, acknowledgements in order.
+"""One connection to a broker: messages in bursts, acknowledged in order once their takers have them.
 
-The loop watches the socket and ticks `loop_misc`. When too many messages wait for the disk the socket is
-not read any more, and TCP makes the broker wait.
+While a burst waits for the disk the next one is collected. When too many messages wait, the socket is not
+read any more, and TCP makes the broker wait.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from gateway.ingest.mqtt import packets
+from gateway.ingest.mqtt.packets import V3, V5, Message
 
 KEEPALIVE_S = 30
-TICK_S = 1.0
+ANSWER_S = 15.0
 DRAIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class MqttSettings:
-    """Where the broker is. client_id names the persistent session: with another, what waits there is lost."""
+    """Where the broker is. client_id names the persistent session: with another, what waits there is lost.
+
+    group: take a share of the messages with all that name the same group; "" takes them all. version: 4 for
+    MQTT 3.1.1, 5, or 0 to try 5 first.
+    """
 
     host: str = "127.0.0.1"
     port: int = 1883
@@ -34,190 +37,248 @@ class MqttSettings:
     tls: bool = False
     in_flight: int = 1000
     tls_ca: Path | None = None  # certificates to trust; None: the system's
+    group: str = ""
+    version: int = 0
 
 
-# Take a message: True when it may be acknowledged, False when the broker must send it again.
-Take = Callable[[str, bytes], Coroutine[Any, Any, bool]]
+class Take(Protocol):
+    """Takes messages: True when they may be acknowledged, False when the broker must send them again."""
+
+    def __call__(self, messages: Sequence[Message]) -> Coroutine[Any, Any, bool]: ...  # noqa: D102
 
 
-class Connection:
+class VersionRefusedError(OSError):
+    """The broker does not speak MQTT 5."""
+
+
+class Connection(asyncio.Protocol):
     """Open, `serve`, then throw away: a new connection is a new object, so no acknowledgement can stray."""
 
     def __init__(
-        self, settings: MqttSettings, topics: Sequence[str], take: Take, subscribed: asyncio.Event
+        self,
+        settings: MqttSettings,
+        version: int,
+        topics: Sequence[str],
+        take: Take,
+        subscribed: asyncio.Event,
     ) -> None:
         self._settings = settings
+        self._version = version
         self._topics = tuple(topics)
-        self._published: dict[int, asyncio.Future[bool]] = {}
         self._take = take
         self._subscribed = subscribed
         self._loop = asyncio.get_running_loop()
-        self._wake = asyncio.Event()
+        self._parser = packets.Parser(version)
+        self._transport: asyncio.Transport | None = None
+        self._ended: asyncio.Future[str] = self._loop.create_future()
+        self._connected: asyncio.Future[None] = self._loop.create_future()
+        self._messages: list[Message] = []
+        self._under_way = 0
+        self._taker: asyncio.Task[None] | None = None
+        self._is_paused = False
+        self._is_leaving = False
+        self._heard_s = self._loop.time()
+        self._published: dict[int, asyncio.Future[bool]] = {}
+        self._number = 0
         self.was_subscribed = False
-        self._lost = ""
-        self._sock: Any = None
-        self._reading = False
-        self._pending: deque[tuple[int, int, asyncio.Task[bool]]] = deque()
-        self._client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=settings.client_id,
-            clean_session=False,
-            protocol=paho.MQTTv311,
-            manual_ack=True,
-        )
-        if settings.username:
-            self._client.username_pw_set(settings.username, settings.password)
 
     async def open(self) -> None:
-        """Connect; raise OSError or ValueError. The handshakes block, so they run in a thread."""
-        if self._settings.tls:
-            ca = self._settings.tls_ca
-            self._client.tls_set(ca_certs=str(ca) if ca else None)
-        client = self._client
-        await self._loop.run_in_executor(
-            None, client.connect, self._settings.host, self._settings.port, KEEPALIVE_S
+        """Connect; raise OSError, VersionRefusedError."""
+        settings = self._settings
+        context = None
+        if settings.tls:
+            context = ssl.create_default_context(cafile=settings.tls_ca)
+        await asyncio.wait_for(
+            self._loop.create_connection(
+                lambda: self,
+                settings.host,
+                settings.port,
+                ssl=context,
+                server_hostname=settings.host if context else None,
+            ),
+            ANSWER_S,
         )
-        client.on_connect = self._on_connect
-        client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
-        client.on_publish = self._on_publish
-        client.on_disconnect = self._on_disconnect
-        client.on_socket_close = self._on_socket_close
-        client.on_socket_register_write = self._on_register_write
-        client.on_socket_unregister_write = self._on_unregister_write
-        self._sock = client.socket()
-        self._resume()
-        if client.want_write():
-            self._on_register_write(client, None, self._sock)
+        self._write(
+            packets.connect(
+                self._version,
+                settings.client_id,
+                settings.username,
+                settings.password,
+                KEEPALIVE_S,
+                settings.in_flight,
+            )
+        )
+        try:
+            # A broker that reads version 5 as 3.1.1 waits for more and never answers.
+            await asyncio.wait_for(self._connected, ANSWER_S if self._version == V3 else ANSWER_S / 5)
+        except TimeoutError as error:
+            self._drop()
+            if self._version == V5:
+                raise VersionRefusedError("no answer to MQTT 5") from error
+            raise
+        except BaseException:
+            self._drop()
+            raise
 
     async def serve(self, stop: asyncio.Event) -> str:
         """Return why the connection ended; "" when `stop` asked for it."""
         stopping = asyncio.ensure_future(stop.wait())
-        stopping.add_done_callback(lambda _: self._wake.set())
         try:
-            while not self._lost and not stop.is_set():
-                if self._client.loop_misc() != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                    self._lost = self._lost or "the broker is silent"
-                    break
-                self._wake.clear()
-                try:
-                    await asyncio.wait_for(self._wake.wait(), TICK_S)
-                except TimeoutError:
-                    continue
-            if stop.is_set() and self._pending:
-                await asyncio.wait([task for _, _, task in self._pending], timeout=DRAIN_S)
-                self._acknowledge()
+            while not self._ended.done() and not stop.is_set():
+                await asyncio.wait(
+                    (self._ended, stopping), timeout=KEEPALIVE_S / 2, return_when=asyncio.FIRST_COMPLETED
+                )
+                if self._loop.time() > self._heard_s + 1.5 * KEEPALIVE_S:
+                    self._end("the broker is silent")
+                elif not self._ended.done() and not stop.is_set():
+                    self._write(packets.PINGREQ_BYTES)
+            if stop.is_set() and self._taker is not None:
+                self._is_leaving = True
+                self._pause()
+                await asyncio.wait([self._taker], timeout=DRAIN_S)
         finally:
             stopping.cancel()
             self._subscribed.clear()
-            self._client.disconnect()
-            self._client.loop_write()
-            self._pending.clear()
-            for waiting in self._published.values():
-                if not waiting.done():
-                    waiting.set_result(False)
-            self._unwatch()
-            close = getattr(self._client, "_sock_close")  # noqa: B009 - paho has no public way to drop a socket
-            close()
-        return "" if stop.is_set() else self._lost
+            if not self._ended.done():
+                self._write(packets.DISCONNECT_BYTES)
+            self._drop()
+        return "" if stop.is_set() else self._ended.result()
 
     async def publish(self, topic: str, payload: bytes) -> bool:
         """Publish with QoS 1; True once the broker has acknowledged it, False when the connection went."""
-        if self._lost:
+        if self._ended.done():
             return False
-        message = self._client.publish(topic, payload, qos=1)
-        if message.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            return False
-        self._published[message.mid] = self._loop.create_future()
+        self._number = self._number % 65535 + 1
+        number = self._number
+        waiting = self._published[number] = self._loop.create_future()
+        self._write(packets.publish(self._version, number, topic, payload))
         try:
-            return await self._published[message.mid]
+            return await waiting
         finally:
-            del self._published[message.mid]
+            self._published.pop(number, None)
 
-    # -- paho's callbacks, all in the loop's thread
+    # -- asyncio.Protocol
 
-    def _on_connect(self, client: paho.Client, _data: Any, _flags: Any, reason: Any, _props: Any) -> None:
-        if reason.is_failure:
-            self._end(f"the broker refuses: {reason}")
-        else:
-            client.subscribe([(topic, 1) for topic in self._topics])
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
 
-    def _on_subscribe(self, _client: Any, _data: Any, _mid: int, reasons: list[Any], _props: Any) -> None:
-        if any(reason.is_failure for reason in reasons):
-            refused = [
-                topic for topic, reason in zip(self._topics, reasons, strict=False) if reason.is_failure
-            ]
-            self._end(f"the broker refuses the subscription to {', '.join(refused)}")
-        else:
-            self.was_subscribed = True
-            self._subscribed.set()
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell who waits."""
+        self._end(str(exc) if exc else "the connection is closed")
 
-    def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
-        task = asyncio.ensure_future(self._take(message.topic, bytes(message.payload)))
-        self._pending.append((message.mid, message.qos, task))
-        task.add_done_callback(lambda _: self._acknowledge())
-        if len(self._pending) >= self._settings.in_flight:
-            self._pause()
-
-    def _on_publish(self, _client: Any, _data: Any, mid: int, _reason: Any, _props: Any) -> None:
-        waiting = self._published.get(mid)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(True)
-
-    def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _props: Any) -> None:
-        self._end(str(reason))
-
-    def _on_socket_close(self, _client: Any, _data: Any, _sock: Any) -> None:
-        self._unwatch()
-        self._end("the connection is closed")
-
-    def _on_register_write(self, client: paho.Client, _data: Any, sock: Any) -> None:
-        self._loop.add_writer(sock, client.loop_write)
-
-    def _on_unregister_write(self, _client: Any, _data: Any, sock: Any) -> None:
-        self._loop.remove_writer(sock)
+    def data_received(self, data: bytes) -> None:
+        """Take packets apart."""
+        self._heard_s = self._loop.time()
+        try:
+            for packet in self._parser.feed(data):
+                if isinstance(packet, Message):
+                    self._messages.append(packet)
+                else:
+                    self._control(packet)
+        except (packets.ProtocolError, IndexError) as error:
+            self._end(f"what the broker sends is no MQTT: {error}")
+            return
+        if self._messages:
+            if self._taker is None:
+                self._taker = self._loop.create_task(self._take_all())
+            if len(self._messages) + self._under_way >= self._settings.in_flight:
+                self._pause()
 
     # -- within
 
-    def _acknowledge(self) -> None:
-        """Acknowledge from the oldest on as far as messages are durable."""
-        while self._pending and self._pending[0][2].done() and not self._lost:
-            mid, qos, task = self._pending.popleft()
-            if task.cancelled() or task.exception() is not None or not task.result():
-                self._end("a message could not be stored: it is asked for again")
-                return
-            if qos:
-                self._client.ack(mid, qos)
-        if not self._lost and len(self._pending) < self._settings.in_flight:
-            self._resume()
+    def _control(self, packet: packets.Control) -> None:
+        match packet.kind:
+            case packets.CONNACK:
+                self._answered(packet.body)
+            case packets.SUBACK:
+                refused = packets.refused_topics(self._version, packet.body, self._topics)
+                if refused:
+                    self._end(f"the broker refuses the subscription to {', '.join(refused)}")
+                else:
+                    self.was_subscribed = True
+                    self._subscribed.set()
+            case packets.PUBACK:
+                waiting = self._published.get(int.from_bytes(packet.body[:2], "big"))
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(True)
+            case packets.DISCONNECT:
+                self._end(f"the broker leaves (reason {packet.body[:1].hex() or '00'})")
+            case _:
+                pass
 
-    def _end(self, why: str) -> None:
-        self._lost = self._lost or why
-        self._wake.set()
+    def _answered(self, body: bytes) -> None:
+        if self._connected.done():
+            return
+        why = packets.refusal(self._version, body)
+        if packets.is_version_refused(self._version, body):
+            self._connected.set_exception(VersionRefusedError(why))
+        elif why:
+            self._connected.set_exception(OSError(f"the broker refuses: {why}"))
+        else:
+            self._connected.set_result(None)
+            self._write(packets.subscribe(self._version, 1, self._topics))
 
-    def _resume(self) -> None:
-        if not self._reading and self._sock is not None:
-            self._reading = True
-            self._loop.add_reader(self._sock, self._read)
-            self._loop.call_soon(self._read_decrypted)
+    async def _take_all(self) -> None:
+        """Hand bursts over one after another, and acknowledge each as soon as it is durable."""
+        try:
+            while self._messages and not self._ended.done():
+                burst, self._messages = self._messages, []
+                self._under_way = len(burst)
+                try:
+                    kept = await self._take(burst)
+                except Exception as error:  # the taker's own fault: nothing may be acknowledged
+                    self._end(f"{type(error).__name__}: {error}")
+                    return
+                self._under_way = 0
+                if self._ended.done():
+                    return
+                if not kept:
+                    self._end("a message could not be stored: it is asked for again")
+                    return
+                self._write(packets.acknowledge([message.number for message in burst]))
+                if (
+                    self._is_paused
+                    and not self._is_leaving
+                    and len(self._messages) < self._settings.in_flight
+                ):
+                    self._resume()
+        finally:
+            self._taker = None
 
-    def _read(self) -> None:
-        self._client.loop_read()
-        self._read_decrypted()
-
-    def _read_decrypted(self) -> None:
-        """Read what TLS has decrypted already: the socket will not become readable for it."""
-        while self._reading and isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
-            if self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                return
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and data and not self._transport.is_closing():
+            self._transport.write(data)
 
     def _pause(self) -> None:
-        if self._reading:
-            self._reading = False
-            self._loop.remove_reader(self._sock)
+        if self._transport is not None and not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
 
-    def _unwatch(self) -> None:
-        if self._sock is not None and self._sock.fileno() >= 0:
-            self._pause()
-            self._loop.remove_writer(self._sock)
-        self._sock = None
+    def _resume(self) -> None:
+        if self._transport is not None and self._is_paused and not self._transport.is_closing():
+            self._is_paused = False
+            self._transport.resume_reading()
+
+    def _end(self, why: str) -> None:
+        if not self._ended.done():
+            self._ended.set_result(why)
+        if not self._connected.done():
+            # Some brokers know no better way to refuse version 5 than to hang up.
+            fault = VersionRefusedError if self._version == V5 else ConnectionError
+            self._connected.set_exception(fault(why))
+        for waiting in self._published.values():
+            if not waiting.done():
+                waiting.set_result(False)
+        self._messages.clear()
+
+    def _drop(self) -> None:
+        self._end("closed")
+        if self._transport is not None:
+            self._transport.close()
+
+
+def versions(settings: MqttSettings) -> tuple[int, ...]:
+    """Return the protocol levels to try, in order."""
+    return (settings.version,) if settings.version else (V5, V3)

@@ -12,12 +12,12 @@ from typing import Any
 
 from gateway.clock import Clock
 from gateway.counters import Counters
-from gateway.errors import DownlinkError, IngestError, StoreError
+from gateway.errors import DownlinkError, IngestError
 from gateway.ingest.device_events import DeviceEvents
 from gateway.ingest.mqtt import BrokerSession, MqttSettings
 from gateway.ingest.ttn.events import Event, decode_event, push
 from gateway.ingest.ttn.uplinks import EVENTS, decode_message, parse_topic
-from gateway.model import UplinkSink
+from gateway.model import BatchSink, Uplink
 
 _BAD = ("down/failed", "down/nack")
 
@@ -32,7 +32,7 @@ class TtnIngest(BrokerSession):
 
     def __init__(
         self,
-        sink: UplinkSink,
+        sink: BatchSink,
         is_registered: Callable[[str], bool],
         clock: Clock,
         counters: Counters,
@@ -40,8 +40,7 @@ class TtnIngest(BrokerSession):
     ) -> None:
         self._root = f"v3/{settings.username}/devices"
         topics = [f"{self._root}/+/{event}" for event in sorted(EVENTS)]
-        super().__init__(settings, topics, self._take_message, counters, "ingest.ttn")
-        self._sink = sink
+        super().__init__(settings, topics, sink, counters, "ingest.ttn")
         self._is_registered = is_registered
         self._clock = clock
         self._ids: dict[str, str] = {}  # DevEUI -> device id
@@ -73,27 +72,20 @@ class TtnIngest(BrokerSession):
         """Return whether it is connected, and the newest events of each device."""
         return {"connected": self.connected, "devices": self.events.all()}
 
-    async def _take_message(self, topic: str, payload: bytes) -> bool:
-        try:
-            _, device_id, kind = parse_topic(topic)
-            now_ms = self._clock.now_ms()
-            if kind != "up":
-                self._note(decode_event(kind, device_id, payload, now_ms))
-                return True
-            uplink = decode_message(topic, payload, now_ms)
-            if uplink is None:
-                return True
-            self._check_registered(uplink.dev_eui)
-            self._ids[uplink.dev_eui], self._euis[device_id] = device_id, uplink.dev_eui
-            self._heard_ms[uplink.dev_eui] = max(self._heard_ms.get(uplink.dev_eui, 0), uplink.received_at_ms)
-            await self._sink.accept(uplink)
-            self._counters.count("ingest.ttn_uplinks")
-        except IngestError as error:
-            self._counters.count(error.cause, str(error))
-        except StoreError:
-            # Counted where it happened. Only a broker that uses QoS 1 sends it again; theirs does not.
-            return False
-        return True
+    def read(self, topic: str, payload: bytes) -> Uplink | None:
+        """Return the uplink of a message, None for an event without one; raise IngestError."""
+        _, device_id, kind = parse_topic(topic)
+        now_ms = self._clock.now_ms()
+        if kind != "up":
+            self._note(decode_event(kind, device_id, payload, now_ms))
+            return None
+        uplink = decode_message(topic, payload, now_ms)
+        if uplink is None:
+            return None
+        self._check_registered(uplink.dev_eui)
+        self._ids[uplink.dev_eui], self._euis[device_id] = device_id, uplink.dev_eui
+        self._heard_ms[uplink.dev_eui] = max(self._heard_ms.get(uplink.dev_eui, 0), uplink.received_at_ms)
+        return uplink
 
     def _check_registered(self, dev_eui: str) -> None:
         if not self._is_registered(dev_eui):

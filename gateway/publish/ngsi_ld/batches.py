@@ -22,7 +22,7 @@ class Item:
     id: str
     text: str
     model: Model
-    rows: tuple[PublicObservation, ...] = ()
+    rows: Sequence[PublicObservation] = ()
 
     @property
     def entity(self) -> Entity:

@@ -21,6 +21,7 @@ from gateway.exports import iso_utc
 from gateway.model import PublicObservation, PublicSite
 from gateway.publish.ngsi_ld.models import Attribute, Model
 from gateway.publish.ngsi_ld.settings import NgsiLdSettings
+from gateway.shapes import Form
 from wire import measurements
 
 RAW_DATASET = "urn:ngsi-ld:Dataset:meetnet:raw"
@@ -42,9 +43,9 @@ def refusal(row: PublicObservation, attribute: Attribute) -> str:
             continue
         if not math.isfinite(value):
             return f"{attribute.name} is not a finite number"
-        scaled = _scaled(value, attribute)
-        if not attribute.low <= scaled <= attribute.high:
-            return f"{attribute.name} {scaled} is outside of {attribute.low} to {attribute.high}"
+        shown = scaled(value, attribute)
+        if not attribute.low <= shown <= attribute.high:
+            return f"{attribute.name} {shown} is outside of {attribute.low} to {attribute.high}"
     return ""
 
 
@@ -66,18 +67,30 @@ class EntityWriter:
         observed_at_ms = rows[0].observed_at_ms
         moment = iso_utc(observed_at_ms)
         name = entity_id(model.type, site.site_id, self._settings)
-        parts = [self._head(name, site, model)]
-        if model.type == "NoiseLevelObserved":
-            since = iso_utc(observed_at_ms - self._settings.noise_average_s * 1000)
-            parts.append(f',"dateObservedFrom":{_MOMENT % since},"dateObservedTo":{_MOMENT % moment}')
-        elif model.type != "WasteContainer":  # has no time of its own: the attributes' observedAt says it
-            parts.append(f',"dateObserved":{_MOMENT % moment}')
+        parts = [self._head(name, site, model), self.times(model, observed_at_ms, moment)]
         for row in rows:
             parts.append(self._attribute(row, model, moment))
             if row.quantity == "events" and int(row.value or 0) & measurements.EVENT_EMPTIED:
                 parts.append(f',"dateLastEmptying":{_MOMENT % moment}')
         parts.append(added + "}")
         return name, "".join(parts)
+
+    def times(self, model: Model, observed_at_ms: int, moment: str) -> str:
+        """Return the attributes of an entity that say when; moment: the same as text."""
+        if model.type == "NoiseLevelObserved":
+            since = iso_utc(observed_at_ms - self._settings.noise_average_s * 1000)
+            return f',"dateObservedFrom":{_MOMENT % since},"dateObservedTo":{_MOMENT % moment}'
+        if model.type == "WasteContainer":  # has no time of its own: the attributes' observedAt says it
+            return ""
+        return f',"dateObserved":{_MOMENT % moment}'
+
+    def head(self, name: str, site: PublicSite, model: Model) -> str:
+        """Return what an entity says of its site, as JSON text that is not closed."""
+        return dumps(_common(name, site, model, self._settings))[:-1]
+
+    def tails(self, attribute: Attribute, form: Form) -> tuple[str, str]:
+        """Return what follows number and moment, of the shown value and of the raw one."""
+        return _tails(form, attribute)
 
     def about(self, site: PublicSite, model: Model) -> tuple[str, str]:
         """Return (id, JSON text) of what an entity says of its site, without any value."""
@@ -88,7 +101,7 @@ class EntityWriter:
         key = (name, site.name, site.longitude, site.latitude, site.precision_m, site.licence)
         found = self._heads.get(key)
         if found is None:
-            found = _bounded(self._heads)[key] = dumps(_common(name, site, model, self._settings))[:-1]
+            found = _bounded(self._heads)[key] = self.head(name, site, model)
         return found
 
     def _attribute(self, row: PublicObservation, model: Model, moment: str) -> str:
@@ -99,11 +112,11 @@ class EntityWriter:
             found = _bounded(self._tails)[key] = _tails(row, attribute)
         tail, raw_tail = found
         value: Any = row.value
-        text = f'"{word_of(value, attribute)}"' if attribute.words else repr(_scaled(value, attribute))
+        text = f'"{word_of(value, attribute)}"' if attribute.words else repr(scaled(value, attribute))
         shown = f'{{"type":"Property","value":{text},"observedAt":"{moment}"{tail}'
         if row.method == "none" or row.raw_value is None or not self._settings.raw_twin:
             return f',"{attribute.name}":{shown}'
-        raw = _scaled(row.raw_value, attribute)
+        raw = scaled(row.raw_value, attribute)
         return (
             f',"{attribute.name}":[{shown},{{"type":"Property","value":{raw!r},"observedAt":"{moment}"'
             f"{raw_tail}]"
@@ -163,7 +176,7 @@ def _common(name: str, site: PublicSite, model: Model, settings: NgsiLdSettings)
     return found
 
 
-def _tails(row: PublicObservation, attribute: Attribute) -> tuple[str, str]:
+def _tails(row: PublicObservation | Form, attribute: Attribute) -> tuple[str, str]:
     """Return what follows number and moment, of the shown value and of the raw one."""
     is_doubtful = bool(row.flags) or row.state in DOUBTFUL_STATES
     shared: Entity = {
@@ -184,7 +197,8 @@ def _method(name: str, version: int) -> Entity:
     return {"method": as_property(name), "methodVersion": as_property(version)}
 
 
-def _scaled(value: float, attribute: Attribute) -> float:
+def scaled(value: float, attribute: Attribute) -> float:
+    """Return a value in the scale of its attribute."""
     if attribute.scale == 1.0:
         return value
     return round(value * attribute.scale, 6)  # 0.01 is no binary fraction: 81 % is 0.81, not 0.81...01

@@ -8,20 +8,22 @@ broker's clock back: it goes to the temporal interface, as history.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import httpx
 
 from gateway.counters import Counters
-from gateway.model import PublicObservation, PublicReader, PublicSite
-from gateway.publish.base import Outcome, Packed, Parcel, Rejection
+from gateway.model import PublicObservation, PublicReader, PublicRecord, PublicSite, RecordReader
+from gateway.publish.base import Outcome, Packed, Parcel, RecordRows, Rejection
 from gateway.publish.ngsi_ld.answers import Verdict, batch_result, judge, reason, retry_after_s
 from gateway.publish.ngsi_ld.batches import Batch, Item, batches_of, is_late, once_each
 from gateway.publish.ngsi_ld.contexts import body_context, context_address
 from gateway.publish.ngsi_ld.devices import DEVICE, DEVICE_MODEL, device, device_model
 from gateway.publish.ngsi_ld.entities import EntityWriter, dumps, entity_id, refusal, temporal
 from gateway.publish.ngsi_ld.models import MODELS
+from gateway.publish.ngsi_ld.plans import Planner
 from gateway.publish.ngsi_ld.settings import NgsiLdSettings
 from gateway.publish.ngsi_ld.sounddays import day_texts
 from gateway.publish.sitebook import News
@@ -35,6 +37,16 @@ NO_BATCH = frozenset({404, 405, 501})  # what a broker without a batch interface
 # A broker that answers 500 to a batch may choke on one entity: from then on they go alone, and one that
 # fails alone for this often is put aside.
 ALONE_FROM, PATIENCE = 3, 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """Observations as entities: current ones, and late ones. sendable: all of them as they were."""
+
+    current: list[Item]
+    late: list[Item]
+    sendable: list[PublicObservation]
+    rejections: list[Rejection]
 
 
 class NgsiLdPublisher:
@@ -53,7 +65,9 @@ class NgsiLdPublisher:
         self._has_taken = False
         self._has_batch = settings.batch != "never"
         self._writer = EntityWriter(settings)
-        self._devices_sent: dict[str, str] = {}  # entity id -> text
+        self._planner = Planner(settings, self._writer)
+        self._devices_sent: dict[int, int] = {}  # entity id -> text, their hashes
+        self._devices_seen: set[int] = set()  # (site as it is, forms): its device was looked at
 
     @property
     def name(self) -> str:
@@ -68,17 +82,104 @@ class NgsiLdPublisher:
     def pack(self, rows: Sequence[PublicObservation], reader: PublicReader) -> Packed:
         """Make batches of a chunk in time order."""
         sites = {site.site_id: site for site in reader.sites()}
+        found = self._sort_rows(rows, sites, reader.latest(), reader)
+        batches = [Batch(tuple(items)) for items in self._device_items(found.sendable, sites)]
+        batches += batches_of(found.current, self._settings.max_entities)
+        batches += [Batch((item,), is_late=True) for item in found.late]
+        return Packed([_parcel(batch) for batch in batches], found.rejections)
+
+    def _sort_rows(
+        self,
+        rows: Sequence[PublicObservation],
+        sites: dict[str, PublicSite],
+        latest: Sequence[PublicObservation],
+        reader: PublicReader,
+    ) -> _Sorted:
+        """Make entities of observations, a site and moment each, by time."""
         sendable, rejections = self._sort_out(rows, sites)
-        newest = {(row.site_id, row.quantity): row for row in reader.latest()}
+        newest = {(row.site_id, row.quantity): row for row in latest}
         late = [row for row in sendable if is_late(row, newest.get((row.site_id, row.quantity)))]
         late_positions = {row.position for row in late}
         current = [row for row in sendable if row.position not in late_positions]
-        batches = [Batch(tuple(items)) for items in self._device_items(sendable, sites)]
         noise = frozenset(site.site_id for site in sites.values() if site.kind == "noise")
         days = day_texts(current, noise, reader, ZoneInfo(self._settings.time_zone)) if noise else {}
-        batches += batches_of(self._items(current, sites, days), self._settings.max_entities)
-        batches += [Batch((item,), is_late=True) for item in self._items(late, sites)]
+        return _Sorted(self._items(current, sites, days), self._items(late, sites), sendable, rejections)
+
+    @property
+    def chunk_records(self) -> int:
+        """Return how many records the follower should hand over at once."""
+        return max(100, self._settings.max_entities * 10)
+
+    def pack_records(self, records: Sequence[PublicRecord], reader: RecordReader) -> Packed:
+        """Make batches of records in store order; those out of the ordinary as `pack` does it."""
+        site_ids = list({record.site_id for record in records})
+        sites = reader.places_of(site_ids)
+        newest = reader.newest_of(site_ids)
+        found: list[tuple[int, str, Item]] = []
+        others: list[PublicObservation] = []
+        strange: dict[str, PublicSite] = {}
+        unmapped = 0
+        for record in records:
+            site = sites.get(record.site_id)
+            if site is None:
+                continue
+            plan = self._planner.plan(site.kind, record.forms)
+            if plan.model is None or not plan.indexes:
+                unmapped += len(record.forms)
+                continue
+            newest_ms, first_position = newest.get(record.site_id, (0, 0))
+            may_be_late = newest_ms > record.observed_at_ms and first_position <= record.position
+            entity = None if may_be_late else self._planner.entity(site, record, plan)
+            if entity is None:
+                others += [row for row in record.rows() if row.site_id in sites]
+                continue
+            unmapped += plan.unmapped
+            rows = RecordRows([(record, plan.indexes)])
+            found.append((record.observed_at_ms, record.site_id, Item(*entity, plan.model, rows)))
+            if self._settings.devices:
+                seen = hash(
+                    (site.site_id, site.name, site.longitude, site.latitude, site.licence, plan.quantities)
+                )
+                if seen not in self._devices_seen:
+                    self._devices_seen.add(seen)
+                    strange[site.site_id] = site
+        if unmapped:
+            self._counters.count(f"publish.{self.name}.unmapped", n=unmapped)
+        batches = [Batch(tuple(items)) for items in self._new_devices(strange, reader)]
+        rejections: list[Rejection] = []
+        late: list[Item] = []
+        if others:
+            whole, latest = self._whole({row.site_id: sites[row.site_id] for row in others}, reader)
+            sorted_out = self._sort_rows(others, whole, latest, reader)
+            found += [
+                (item.rows[0].observed_at_ms, item.rows[0].site_id, item) for item in sorted_out.current
+            ]
+            late, rejections = sorted_out.late, sorted_out.rejections
+            batches += [Batch(tuple(items)) for items in self._device_items(sorted_out.sendable, whole)]
+        found.sort(key=_by_time)
+        batches += batches_of([item for _, _, item in found], self._settings.max_entities)
+        batches += [Batch((item,), is_late=True) for item in late]
         return Packed([_parcel(batch) for batch in batches], rejections)
+
+    def _whole(
+        self, sites: Mapping[str, PublicSite], reader: RecordReader
+    ) -> tuple[dict[str, PublicSite], Sequence[PublicObservation]]:
+        """Return sites with what is measured there, and their newest values."""
+        latest = reader.latest_of(list(sites))
+        quantities: dict[str, list[str]] = {}
+        for row in latest:
+            quantities.setdefault(row.site_id, []).append(row.quantity)
+        return {
+            site_id: replace(site, quantities=tuple(quantities.get(site_id, ())))
+            for site_id, site in sites.items()
+        }, latest
+
+    def _new_devices(self, sites: Mapping[str, PublicSite], reader: RecordReader) -> list[list[Item]]:
+        """Return the devices at sites that were not looked at yet, where the broker has them otherwise."""
+        if not sites:
+            return []
+        whole, latest = self._whole(sites, reader)
+        return self._device_items(latest, whole)
 
     def announce(self, news: News, reader: PublicReader) -> Sequence[Parcel]:
         """Update what entities say of changed sites; delete those of sites that are gone, where asked to."""
@@ -181,7 +282,7 @@ class NgsiLdPublisher:
             *[(device(site, self._settings), DEVICE) for site in here],
         ]
         items = [Item(entity["id"], dumps(entity), model) for entity, model in entities]
-        items = [item for item in items if self._devices_sent.get(item.id) != item.text]
+        items = [item for item in items if self._devices_sent.get(hash(item.id)) != hash(item.text)]
         most = self._settings.max_entities
         found: list[list[Item]] = []
         for model in (DEVICE_MODEL, DEVICE):
@@ -196,7 +297,11 @@ class NgsiLdPublisher:
         """
         outcome = await self._send_upsert(batch.items, 0)
         waiting = {item.id for item in outcome.remaining.content.items} if outcome.remaining else set[str]()
-        self._devices_sent |= {item.id: item.text for item in batch.items if item.id not in waiting}
+        self._devices_sent |= {
+            hash(item.id): hash(item.text) for item in batch.items if item.id not in waiting
+        }
+        if waiting:
+            self._devices_seen.clear()
         if waiting:
             self._counters.count(f"publish.{self.name}.devices_later", outcome.reason[:200], n=len(waiting))
         return Outcome()
@@ -306,6 +411,9 @@ class NgsiLdPublisher:
 
     async def _delete(self, parcel: Parcel, names: Sequence[str]) -> Outcome:
         """Delete entities; one that is not there is as good as deleted."""
+        for name in names:  # a host who agrees again gets the device sent again
+            self._devices_sent.pop(hash(name), None)
+        self._devices_seen.clear()
         if self._has_batch:
             answer = await self._request("POST", DELETE, dumps(list(names)))
             if isinstance(answer, str):
@@ -319,8 +427,6 @@ class NgsiLdPublisher:
                 return Outcome((), parcel, answer)
             if judge(answer) is Verdict.RETRY and answer.status_code != 404:
                 return Outcome((), parcel, reason(answer), retry_after_s(answer))
-        for name in names:
-            self._devices_sent.pop(name, None)
         return Outcome()
 
     async def _send_late(self, batch: Batch, attempt: int) -> Outcome:
@@ -390,8 +496,16 @@ class NgsiLdPublisher:
         return self._client
 
 
+def _by_time(found: tuple[int, str, Item]) -> tuple[int, str]:
+    return found[0], found[1]
+
+
 def _parcel(batch: Batch) -> Parcel:
-    return Parcel(tuple(row for item in batch.items for row in item.rows), batch)
+    parts = [item.rows for item in batch.items]
+    whole = [rows for rows in parts if isinstance(rows, RecordRows)]
+    if whole and len(whole) == len(parts):
+        return Parcel(RecordRows([part for rows in whole for part in rows.parts]), batch)
+    return Parcel(tuple(row for rows in parts for row in rows), batch)
 
 
 def _again(items: Sequence[Item], why: str, after_s: float | None = None, is_late: bool = False) -> Outcome:

@@ -64,7 +64,7 @@ class Street:
     def hear(self, snr_db: float) -> None:
         self.recent = RecentUplinks()
         for uplink in uplinks(*({"a": snr_db, "b": snr_db - 1},) * 3):
-            from dataclasses import replace
+            from msgspec.structs import replace
 
             self.recent.heard(replace(uplink, dev_eui=EUI, received_at_ms=NOW))
 

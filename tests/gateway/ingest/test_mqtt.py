@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -48,13 +48,14 @@ class Sink:
         self.refuse = 0
         self.news = asyncio.Event()
 
-    async def accept(self, uplink: Uplink) -> None:
+    async def accept_all(self, uplinks: Sequence[Uplink]) -> list[IngestError]:
         await self.open.wait()
         if self.refuse:
             self.refuse -= 1
             raise StoreError("the disk is full")
-        self.taken.append(uplink.payload)
+        self.taken += [uplink.payload for uplink in uplinks]
         self.news.set()
+        return []
 
     async def until(self, count: int) -> None:
         async with asyncio.timeout(10):
@@ -66,7 +67,7 @@ class Sink:
 @contextlib.asynccontextmanager
 async def an_ingest(sink: Sink, port: int, **changes: object) -> AsyncIterator[tuple[MqttIngest, Counters]]:
     counters = Counters()
-    settings = MqttSettings(port=port, username="gateway", password="any", **changes)
+    settings = MqttSettings(port=port, username="gateway", password="any", version=4, **changes)
     ingest = MqttIngest(sink, lambda dev_eui: dev_eui == AIR, SetClock(), counters, settings)
     await ingest.start()
     try:

@@ -45,7 +45,7 @@ TTN = "v3/meetnet@ttn/devices/eui-" + AIR
 async def a_house(make, user: str = "gateway", **more) -> AsyncIterator[types.SimpleNamespace]:
     sink, counters = Sink(), Counters()
     async with a_broker() as (broker, port):
-        made = MqttSettings(port=port, username=user, password="any")
+        made = MqttSettings(port=port, username=user, password="any", version=4)
         ingest = make(sink, lambda dev_eui: dev_eui == AIR, SetClock(NOW_MS), counters, made, **more)
         await ingest.start()
         network = Client("network", "network", "any")
@@ -180,7 +180,7 @@ async def test_a_burst_over_tls_comes_through_at_once_and_whole(tmp_path) -> Non
     async with a_tls_broker(tmp_path) as (port, certificate):
         sink = Sink()
         made = MqttSettings(
-            port=port, username="u", password="any", tls=True, tls_ca=certificate, in_flight=5
+            port=port, username="u", password="any", tls=True, tls_ca=certificate, in_flight=5, version=4
         )
         ingest = ChirpStackIngest(sink, lambda _: True, SetClock(NOW_MS), Counters(), made)
         await ingest.start()
@@ -223,7 +223,7 @@ async def test_many_messages_in_one_tls_record_are_not_left_in_the_decrypter(tmp
     server = await asyncio.start_server(broker, "127.0.0.1", 0, ssl=context)
     sink = Sink()
     port = server.sockets[0].getsockname()[1]
-    made = MqttSettings(port=port, tls=True, tls_ca=certificate, in_flight=3)
+    made = MqttSettings(port=port, tls=True, tls_ca=certificate, in_flight=3, version=4)
     ingest = ChirpStackIngest(sink, lambda _: True, SetClock(NOW_MS), Counters(), made)
     await ingest.start()
     async with asyncio.timeout(3):
@@ -236,7 +236,7 @@ async def test_many_messages_in_one_tls_record_are_not_left_in_the_decrypter(tmp
 async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path) -> None:
     async with a_tls_broker(tmp_path) as (port, _):
         counters = Counters()
-        made = MqttSettings(port=port, username="u", password="any", tls=True)
+        made = MqttSettings(port=port, username="u", password="any", tls=True, version=4)
         ingest = ChirpStackIngest(Sink(), lambda _: True, SetClock(), counters, made, application_id=APP)
         await ingest.start()
         async with asyncio.timeout(5):

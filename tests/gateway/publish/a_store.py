@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.model import Decoded, Observation, Uplink
+from gateway.model import Decoded, Observation, Uplink, judged
 from gateway.registry import Site
-from gateway.store import SqlitePublicReader, SqliteStore
-from gateway.store.sqlite import Outcome
+from gateway.store import Outcome, SqlitePublicReader, SqliteStore
 from tests.gateway.house import a_site
 from tests.gateway.memory_reader import NOW_MS
 
@@ -49,7 +48,7 @@ class AStore:
             for name, unit in quantities
         ]  # fmt: skip
         uplink = Uplink("lorawan", dev_eui, 1, b"", received)
-        return Outcome(self._sequence, uplink, [(decoded, observations)])
+        return Outcome(self._sequence, uplink, [(decoded, site_id, judged(observations))])
 
     def add(self, site_id: str, observed_at_ms: int = NOW_MS, *args: object, **rest: object) -> None:
         self.store.commit([self.outcome(site_id, observed_at_ms, *args, **rest)])  # type: ignore[arg-type]

@@ -70,7 +70,7 @@ async def test_starts_after_the_saved_position_and_goes_chunk_by_chunk(
 ) -> None:
     positions.saved["recorder"] = 4
     publisher = Recorder()
-    follower = following(publisher, stocked(11), positions, tmp_path, chunk_rows=3)
+    follower = following(publisher, stocked(11), positions, tmp_path, chunk_rows=3, save_s=0.0)
     while await follower.step():
         pass
     assert publisher.sent == [5, 6, 7, 8, 9, 10, 11]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
 from referencing import Registry, Resource
 
@@ -276,7 +277,7 @@ def test_a_derived_value_has_no_raw_twin() -> None:
     reader = MemoryReader()
     reader.add_site("bak", "bin")
     row = reader.add("bak", "filling_level", "%", 50.0, method="bin_geometry", version=1)
-    object.__setattr__(row, "raw_value", None)
+    row = msgspec.structs.replace(row, raw_value=None)
     (parcel,) = (
         NgsiLdPublisher(NgsiLdSettings(url="http://b", devices=False), Counters()).pack([row], reader).parcels
     )

@@ -58,7 +58,7 @@ async def test_a_full_disk_acknowledges_nothing_is_counted_and_passes(tmp_path: 
             await log.accept(uplink(99))
     assert counters.get("store.log_write_failed") >= 2
     await log.accept(uplink(100))
-    found = [decode_uplink(body).received_at_ms for _, body in await log.read(0, 100)]
+    found = [one.received_at_ms for _, one in await log.read(0, 100)]
     assert found == [1, 100]
     await log.close()
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from pathlib import Path
@@ -7,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StoreError, StoreVersionError
-from gateway.model import Decoded, Observation, Reading, Uplink
-from gateway.store import DeadLetter, Outcome, SqliteStore, fingerprint
+from gateway.model import Decoded, Observation, Reading, Uplink, judged
+from gateway.store import DeadLetter, Outcome, SqliteStore
 
 from ..house import AIR, T0_MS, a_directory_for_all, full_disk, read_only_directory
 
@@ -23,7 +24,7 @@ def outcome(
         at_ms + 500, "network",
     )  # fmt: skip
     uplink = Uplink("lorawan", dev_eui, 1, b"\1", at_ms + 500, f_cnt=sequence)
-    return Outcome(sequence, uplink, records=[(decoded, [observation])])
+    return Outcome(sequence, uplink, records=[(decoded, site, judged([observation]))])
 
 
 @pytest.fixture
@@ -52,8 +53,8 @@ def test_the_fingerprint_tells_a_copy_from_another_record(store: SqliteStore) ->
     first = outcome(1, 5, T0_MS)
     store.commit([first])
     other = outcome(2, 5, T0_MS, 3.0)
-    assert store.known(AIR, 5) == fingerprint(first.records[0][0])
-    assert store.known(AIR, 5) != fingerprint(other.records[0][0])
+    assert store.known(AIR, 5) == first.records[0][0].readings.fingerprint()
+    assert store.known(AIR, 5) != other.records[0][0].readings.fingerprint()
     assert store.known(AIR, 6) is None
 
 
@@ -180,3 +181,81 @@ def test_a_read_only_directory_is_a_store_error() -> None:
         pytest.raises(StoreError, match="owner, mode"),
     ):
         SqliteStore(path / "store.db")
+
+
+def test_a_database_of_version_1_is_moved_whole(tmp_path: Path) -> None:
+    """Made by the tables and the row format of version 1: observations in msgpack, forms of their own."""
+    import msgspec
+
+    path = tmp_path / "store.db"
+    db = sqlite3.connect(path)
+    db.executescript(VERSION_1)
+    forms = [
+        ["distance", "mm", "ok", ["range"], "none", 0],
+        ["filling_level", "%", "ok", [], "bin_geometry", 1],
+        ["pm2_5", "ug/m3", "ok", [], "kappa_koehler", 1],
+    ]
+    for form in forms:
+        db.execute("INSERT INTO forms(form) VALUES (?)", (json.dumps(form),))
+    bodies = [[(1, 900.0, True), (2, None, 50.0)], [(1, None, None)], [(3, 9.0, 7.25)]]
+    for n, body in enumerate(bodies, 1):
+        db.execute(
+            "INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?,?)",
+            (
+                n,
+                AIR,
+                100 + n,
+                "bak-7",
+                T0_MS + n,
+                T0_MS + n + 5,
+                "network",
+                n,
+                0,
+                msgspec.msgpack.encode(body),
+            ),
+        )
+    for quantity, position in (("distance", 128), ("filling_level", 65), ("pm2_5", 192)):
+        db.execute("INSERT INTO last VALUES ('bak-7', ?, ?, ?, 0, 1, 0, 0)", (quantity, T0_MS, position))
+    db.execute("INSERT INTO positions VALUES ('pipeline', 3), ('publisher:x', 129)")
+    db.execute("INSERT INTO devices_seen VALUES (?, 'lorawan', 7, 5, 9, 2, -90.5, 6.0, NULL)", (AIR,))
+    db.execute("PRAGMA user_version = 1")
+    db.commit()
+    db.close()
+    store = SqliteStore(path)
+    rows = store.after(0, 100)
+    assert [(row.position, row.form.quantity, row.raw, row.value) for row in rows] == [
+        (64, "distance", 900.0, 900.0), (65, "filling_level", None, 50.0), (128, "distance", None, None),
+        (192, "pm2_5", 9.0, 7.25),
+    ]  # fmt: skip
+    assert rows[0].form.flags == ("range",) and rows[3].form.method == "kappa_koehler"
+    assert [row.position for row in store.latest()] == [128, 65, 192]
+    assert (store.position(), store.load("x"), store.newest_position()) == (3, 129, 4 * 64 - 1)
+    assert store.devices_seen()[0].missed == 2
+    store.commit([outcome(4, 103, T0_MS, dev_eui=AIR), outcome(5, 104, T0_MS + 9, site="bak-7")])
+    assert [row.position for row in store.after(255, 9)] == [256]  # 103 was there already
+    store.close()
+
+
+VERSION_1 = """
+CREATE TABLE records(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    dev_eui TEXT NOT NULL, seq INTEGER NOT NULL, site_id TEXT NOT NULL,
+    observed_at_ms INTEGER NOT NULL, received_at_ms INTEGER NOT NULL, time_quality TEXT NOT NULL,
+    log_sequence INTEGER NOT NULL, fingerprint INTEGER NOT NULL, body BLOB NOT NULL,
+    UNIQUE(dev_eui, seq));
+CREATE INDEX records_by_site ON records(site_id, observed_at_ms);
+CREATE INDEX records_by_time ON records(observed_at_ms);
+CREATE TABLE forms(id INTEGER PRIMARY KEY, form TEXT NOT NULL UNIQUE);
+CREATE TABLE last(
+    site_id TEXT NOT NULL, quantity TEXT NOT NULL, observed_at_ms INTEGER NOT NULL, position INTEGER NOT NULL,
+    received_at_ms INTEGER NOT NULL, form INTEGER NOT NULL, raw REAL, value REAL,
+    PRIMARY KEY(site_id, quantity)) WITHOUT ROWID;
+CREATE TABLE positions(name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE dead_letters(
+    log_sequence INTEGER NOT NULL, item INTEGER NOT NULL, received_at_ms INTEGER NOT NULL,
+    source TEXT NOT NULL, dev_eui TEXT NOT NULL, f_port INTEGER NOT NULL, cause TEXT NOT NULL,
+    detail TEXT NOT NULL, payload BLOB NOT NULL, PRIMARY KEY(log_sequence, item)) WITHOUT ROWID;
+CREATE TABLE devices_seen(
+    dev_eui TEXT PRIMARY KEY, source TEXT NOT NULL, uplinks INTEGER NOT NULL, received_at_ms INTEGER NOT NULL,
+    f_cnt INTEGER, missed INTEGER NOT NULL, rssi_dbm REAL, snr_db REAL, status TEXT) WITHOUT ROWID;
+"""

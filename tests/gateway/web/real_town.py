@@ -15,8 +15,7 @@ from gateway.model import Uplink
 from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
 from gateway.registry.people import Person
-from gateway.store import SqlitePublicReader, SqliteStore
-from gateway.store.sqlite import Outcome
+from gateway.store import Outcome, SqlitePublicReader, SqliteStore
 from gateway.web import House, WebSettings, create_app
 from gateway.web.gate import COOKIE
 from tests.gateway.memory_reader import NOW_MS, FixedClock

@@ -1,0 +1,163 @@
+"""What the store wants of a database: reading from any thread, one writer, many rows at a time.
+
+Statements are written once, with `?` for their values; an engine turns them into its own. Each engine's
+faults leave here as StoreError.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from gateway.errors import StoreError
+from gateway.store import schema
+
+Rows = Sequence[Sequence[Any]]
+_MOST_VALUES = 30_000  # SQLite takes 32,766 in a statement
+
+
+class Transaction(Protocol):
+    """Reads and writes of one transaction."""
+
+    def query(self, sql: str, keys: Sequence[Any] = ()) -> list[Any]:
+        """Return all rows."""
+        ...
+
+    def execute(self, sql: str, keys: Sequence[Any] = ()) -> int:
+        """Run a statement; return how many rows it changed."""
+        ...
+
+    def insert(self, table: str, columns: str, rows: Rows, conflict: str = "") -> None:
+        """Insert many rows in few statements; conflict: what follows ON CONFLICT."""
+        ...
+
+
+class Database(Protocol):
+    """One engine. `name` stands in messages; it holds no password."""
+
+    name: str
+
+    def write(self) -> contextlib.AbstractContextManager[Transaction]:
+        """Begin the one transaction that writes, and commit it; or nothing (StoreError)."""
+        ...
+
+    def changed_elsewhere(self, transaction: Transaction) -> bool:
+        """Tell whether another process wrote since this one last did."""
+        ...
+
+    def query(self, sql: str, keys: Sequence[Any] = ()) -> list[Any]:
+        """Return all rows, from any thread."""
+        ...
+
+    def stream(self, sql: str, keys: Sequence[Any] = ()) -> Iterator[Any]:
+        """Yield rows as they are read, from any thread; close it when you stop early."""
+        ...
+
+    def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+def marks(n: int) -> str:
+    """Return n placeholders."""
+    return ",".join("?" * n)
+
+
+class SqliteDatabase:
+    """A SQLite file in WAL mode."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create; raise StoreError, StoreVersionError."""
+        self.name = path.name
+        self._path = path
+        self._writer = schema.prepare(path)
+        self._lock = threading.RLock()
+        self._local = threading.local()
+        self._connections = [self._writer]
+        self._version = -1
+
+    @contextlib.contextmanager
+    def write(self) -> Generator[Transaction]:
+        """Begin the one transaction that writes, and commit it."""
+        with self._lock:
+            db = self._writer
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield _SqliteTransaction(db)
+                    db.execute("COMMIT")
+                except BaseException:
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as error:
+                raise StoreError(f"{self.name}: {error}") from error
+
+    def changed_elsewhere(self, transaction: Transaction) -> bool:
+        """Tell whether another connection wrote."""
+        version = transaction.query("PRAGMA data_version")[0][0]
+        changed = version != self._version
+        self._version = version
+        return changed
+
+    def query(self, sql: str, keys: Sequence[Any] = ()) -> list[Any]:
+        """Return all rows."""
+        try:
+            return self._reader().execute(sql, keys).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.name}: {error}") from error
+
+    def stream(self, sql: str, keys: Sequence[Any] = ()) -> Iterator[Any]:
+        """Yield rows as they are read."""
+        try:
+            cursor = self._reader().execute(sql, keys)
+            try:
+                while rows := cursor.fetchmany(256):
+                    yield from rows
+            finally:
+                cursor.close()
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.name}: {error}") from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            for connection in self._connections:
+                connection.close()
+
+    def _reader(self) -> sqlite3.Connection:
+        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if found is None:
+            found = schema.connect(self._path)
+            found.execute("PRAGMA query_only=ON")
+            self._local.connection = found
+            self._connections.append(found)
+        return found
+
+
+class _SqliteTransaction:
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def query(self, sql: str, keys: Sequence[Any] = ()) -> list[Any]:
+        return self._db.execute(sql, keys).fetchall()
+
+    def execute(self, sql: str, keys: Sequence[Any] = ()) -> int:
+        return self._db.execute(sql, keys).rowcount
+
+    def insert(self, table: str, columns: str, rows: Rows, conflict: str = "") -> None:
+        """Insert in statements of many rows: the interpreter lock is let go once a statement."""
+        if not rows:
+            return
+        width = len(rows[0])
+        most = max(1, min(500, _MOST_VALUES // width))
+        tail = f" ON CONFLICT {conflict}" if conflict else ""
+        for at in range(0, len(rows), most):
+            part = rows[at : at + most]
+            values = f"({marks(width)})"
+            sql = f"INSERT INTO {table}({columns}) VALUES {','.join([values] * len(part))}{tail}"  # noqa: S608
+            self._db.execute(sql, [value for row in part for value in row])

@@ -1,0 +1,385 @@
+"""The store: what the pipeline writes and everybody reads, on any engine.
+
+Writing belongs to one thread at a time; reading may be done from any thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.model import Bucket, Decoded
+from gateway.shapes import Judged, Shape, fingerprint
+from gateway.store.buckets import buckets
+from gateway.store.database import Database, marks
+from gateway.store.rows import (
+    POSITIONS_PER_RECORD,
+    Record,
+    Row,
+    decode_parts,
+    shape_of,
+    values_of,
+)
+from gateway.store.writing import PIPELINE, Batch, Kept, Outcome
+
+_PUBLISHER = "publisher:"
+_RECORDS = "records"
+_SELECT = (
+    "SELECT r.id, s.site_id, r.observed_at_ms, r.received_at_ms, r.shape, r.body "
+    "FROM records r JOIN sites s ON s.id = r.site "
+)
+_OF_SITE = "WHERE r.site = (SELECT id FROM sites WHERE site_id = ?) AND "
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSeen:
+    """When and how a device was last heard. missed: gaps in the frame counter so far."""
+
+    dev_eui: str
+    source: str
+    uplinks: int
+    received_at_ms: int
+    f_cnt: int | None
+    missed: int
+    rssi_dbm: float | None
+    snr_db: float | None
+    status: dict[str, int | str] | None
+
+
+class Store:
+    """The observations of one network. It is the PositionStore of the publishers."""
+
+    def __init__(self, database: Database) -> None:
+        """database: opened, with the tables as they are now."""
+        self._db = database
+        self._kept = Kept()
+        self._shapes: dict[int, Shape] = {}
+
+    # -- writing
+
+    @contextlib.contextmanager
+    def batch(self) -> Generator[tuple[Batch, bool]]:
+        """Yield a batch, and whether another process has written meanwhile; raise StoreError.
+
+        It is committed at the end of the block, or nothing of it is kept.
+        """
+        try:
+            with self._db.write() as transaction:
+                is_stale = self._db.changed_elsewhere(transaction)
+                if is_stale:
+                    self._kept.forget()
+                yield Batch(transaction, self._kept), is_stale
+        except BaseException:
+            self._kept.forget()
+            raise
+
+    def commit(self, outcomes: Sequence[Outcome]) -> int:
+        """Store outcomes and the position of the last; return the newest position of the store.
+
+        Raise StoreError: then nothing of it is stored. Records that are already there are left alone.
+        """
+        with self.batch() as (batch, _):
+            keys = [(r.dev_eui, r.seq) for outcome in outcomes for r, _, _ in outcome.records]
+            known = batch.known(keys)
+            for outcome in outcomes:
+                outcome.records = [
+                    record for record in outcome.records if (record[0].dev_eui, record[0].seq) not in known
+                ]
+            batch.put(outcomes, {})
+        return self.newest_position()
+
+    def put_imported(self, records: Sequence[tuple[Decoded, str, Judged]]) -> int:
+        """Store records that no uplink brought, in one transaction; return how many were new.
+
+        The position in the segment log stays. Raise StoreError: then nothing of it is stored.
+        """
+        with self.batch() as (batch, _):
+            known = batch.known([(decoded.dev_eui, decoded.seq) for decoded, _, _ in records])
+            new: dict[tuple[str, int], tuple[int, Decoded, str, Judged]] = {}
+            for record in records:
+                key = record[0].dev_eui, record[0].seq
+                if key not in known and record[2].raws:
+                    new.setdefault(key, (0, *record))
+            batch.put_records(list(new.values()), {})
+            batch.put_tops({dev_eui for dev_eui, _ in new})
+        return len(new)
+
+    # -- positions
+
+    def load(self, publisher: str) -> int:
+        """Return the last confirmed position of a publisher, 0 if there is none."""
+        return self.position(_PUBLISHER + publisher)
+
+    def save(self, publisher: str, position: int) -> None:
+        """Make a publisher's position durable; raise StoreError."""
+        with self._db.write() as transaction:
+            Batch(transaction, self._kept).put_position(_PUBLISHER + publisher, position)
+
+    def publisher_positions(self) -> dict[str, int]:
+        """Return the position of every publisher that ever saved one."""
+        rows = self._db.query("SELECT name, position FROM positions ORDER BY name")
+        return {
+            name.removeprefix(_PUBLISHER): position for name, position in rows if name.startswith(_PUBLISHER)
+        }
+
+    def position(self, name: str = PIPELINE) -> int:
+        """Return a position by its full name; the default is the pipeline's in the segment log."""
+        rows = self._db.query("SELECT position FROM positions WHERE name = ?", (name,))
+        return rows[0][0] if rows else 0
+
+    def newest_position(self) -> int:
+        """Return the highest position that an observation can have by now."""
+        following = self.position(_RECORDS)
+        return following * POSITIONS_PER_RECORD - 1 if following > 1 else 0
+
+    # -- reading
+
+    def known(self, dev_eui: str, seq: int) -> int | None:
+        """Return the fingerprint of a stored record, or None."""
+        rows = self._db.query(
+            "SELECT r.shape, r.body FROM records r JOIN devices d ON d.id = r.device "
+            "WHERE d.dev_eui = ? AND r.seq = ?",
+            (dev_eui, seq),
+        )
+        if not rows:
+            return None
+        form = self._shape(rows[0][0])
+        raws, _ = values_of(len(form), rows[0][1])
+        return fingerprint(form.mark, raws[: form.n_readings])
+
+    def seqs(self, dev_eui: str, first: int, end: int) -> list[int]:
+        """Return the sequence numbers in [first, end) of the stored records of a device, sorted."""
+        rows = self._db.query(
+            "SELECT r.seq FROM records r WHERE r.device = (SELECT id FROM devices WHERE dev_eui = ?) "
+            "AND r.seq >= ? AND r.seq < ? ORDER BY r.seq",
+            (dev_eui, first, end),
+        )
+        return [row[0] for row in rows]
+
+    def history(self, site_id: str, since_ms: int) -> list[Row]:
+        """Return a site's observations from a time on, by observed time: what quality checks start from."""
+        return list(self._rows(self._of_site(site_id, since_ms, 2**62)))
+
+    def newest_observed(self, site_id: str) -> int | None:
+        """Return the newest observed time of a site, or None."""
+        rows = self._db.query("SELECT observed_at_ms FROM sites WHERE site_id = ?", (site_id,))
+        return rows[0][0] if rows else None
+
+    def newest_of(self, site_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Return of each of some sites the newest observed time, and the lowest position of its latest."""
+        found: dict[str, tuple[int, int]] = {}
+        for at in range(0, len(site_ids), 500):
+            part = site_ids[at : at + 500]
+            rows = self._db.query(
+                f"SELECT site_id, observed_at_ms, last FROM sites WHERE site_id IN ({marks(len(part))})",  # noqa: S608
+                part,
+            )
+            for site_id, observed_at_ms, last in rows:
+                first = min([part.id for part in decode_parts(last)], default=0)
+                found[site_id] = observed_at_ms, first * POSITIONS_PER_RECORD
+        return found
+
+    def latest(self, site_ids: Sequence[str] | None = None) -> list[Row]:
+        """Return the newest observation of each site (of some) and quantity, by site and quantity."""
+        sql = "SELECT site_id, last FROM sites "
+        if site_ids is None:
+            found = self._db.query(sql + "ORDER BY site_id")
+        else:
+            found: list[Any] = []
+            for at in range(0, len(site_ids), 500):
+                part = site_ids[at : at + 500]
+                found += self._db.query(f"{sql} WHERE site_id IN ({marks(len(part))})", part)
+            found.sort()
+        return [row for site_id, last in found for row in self._newest(site_id, last)]
+
+    def _newest(self, site_id: str, last: bytes) -> list[Row]:
+        rows: list[Row] = []
+        parts = decode_parts(last)
+        for part in parts:
+            form = self._shape(part.shape)
+            record = Record(
+                part.id, site_id, part.observed_at_ms, part.received_at_ms, form,
+                *values_of(len(form), part.body),
+            )  # fmt: skip
+            rows += [row for at, row in enumerate(record.rows()) if part.mask >> at & 1]
+        rows.sort(key=lambda row: row.form.quantity)
+        return rows
+
+    def series(self, site_id: str, quantity: str, start_ms: int, end_ms: int, limit: int) -> list[Row]:
+        """Return one series in [start_ms, end_ms), by observed time; the newest `limit` if there are more."""
+        found: list[Row] = []
+        with contextlib.closing(self._of_site(site_id, start_ms, end_ms, descending=True)) as records:
+            for record in records:
+                found.extend(row for row in record.rows() if row.form.quantity == quantity)
+                if len(found) >= limit:
+                    break
+        return found[:limit][::-1]
+
+    def buckets(
+        self, site_id: str, quantity: str, start_ms: int, end_ms: int, step_ms: int, since_ms: int
+    ) -> list[Bucket]:
+        """Return one series from since_ms on in [start_ms, end_ms) as buckets counted from start_ms."""
+        unit = ""
+        values: list[tuple[int, float | None, bool]] = []
+        columns: dict[Shape, list[tuple[int, bool]]] = {}
+        for record in self._of_site(site_id, max(start_ms, since_ms), end_ms):
+            found = columns.get(record.shape)
+            if found is None:
+                forms = record.shape.forms
+                found = [(at, bool(form.flags)) for at, form in enumerate(forms) if form.quantity == quantity]
+                columns[record.shape] = found
+                unit = next((form.unit for form in forms if form.quantity == quantity), unit)
+            values += [(record.observed_at_ms, record.values[at], flagged) for at, flagged in found]
+        return buckets(values, unit, start_ms, step_ms)
+
+    def records_after(self, position: int, limit: int) -> list[Record]:
+        """Return records in store order whose observations are after a position, in part or all."""
+        first = (position + 1) // POSITIONS_PER_RECORD
+        rows = self._db.query(f"{_SELECT}WHERE r.id >= ? ORDER BY r.id LIMIT ?", (first, limit))
+        found = list(self._records(rows))
+        if found and found[0].id * POSITIONS_PER_RECORD + len(found[0].raws) - 1 <= position:
+            del found[0]
+            if not found and len(rows) == limit:
+                return self.records_after(first * POSITIONS_PER_RECORD + POSITIONS_PER_RECORD - 1, limit)
+        return found
+
+    def after(self, position: int, limit: int, sites: Iterable[str] | None = None) -> list[Row]:
+        """Return observations (of some sites) in store order after a position."""
+        wanted = None if sites is None else set(sites)
+        found: list[Row] = []
+        first = position // POSITIONS_PER_RECORD
+        with self._streamed(f"{_SELECT}WHERE r.id >= ? ORDER BY r.id", (first,)) as records:
+            for record in records:
+                if wanted is None or record.site_id in wanted:
+                    found.extend(row for row in record.rows() if row.position > position)
+                if len(found) >= limit:
+                    break
+        return found[:limit]
+
+    def between(
+        self, start_ms: int, end_ms: int, limit: int, sites: Iterable[str] | None = None
+    ) -> list[Row]:
+        """Return observations (of some sites) in [start_ms, end_ms), by observed time then position."""
+        found: list[Row] = []
+        with contextlib.closing(self._scan(start_ms, end_ms, sites)) as records:
+            for record in records:
+                found.extend(record.rows())
+                if len(found) >= limit:
+                    break
+        return found[:limit]
+
+    def scan(
+        self, start_ms: int, end_ms: int, sites: Iterable[str], *, descending: bool = False
+    ) -> Iterator[Row]:
+        """Yield observations of sites in [start_ms, end_ms), by (observed time, position), either way."""
+        with contextlib.closing(self._scan(start_ms, end_ms, sites, descending=descending)) as records:
+            for record in records:
+                rows = record.rows()
+                yield from reversed(rows) if descending else rows
+
+    def stretch(self, first: int, end: int, sites: Iterable[str]) -> list[Row]:
+        """Return observations of sites with first <= position < end, in store order."""
+        wanted = set(sites)
+        rows = self._db.query(
+            f"{_SELECT}WHERE r.id >= ? AND r.id < ? ORDER BY r.id",
+            (first // POSITIONS_PER_RECORD, -(-end // POSITIONS_PER_RECORD)),
+        )
+        records = self._records(row for row in rows if row[1] in wanted)
+        return [row for row in self._rows(records) if first <= row.position < end]
+
+    def arrivals(self, first: int, end: int) -> list[tuple[int, int]]:
+        """Return (lowest position, time of reception) of the records in [first, end), in store order."""
+        rows = self._db.query(
+            "SELECT id, received_at_ms FROM records WHERE id >= ? AND id < ? ORDER BY id",
+            (-(-first // POSITIONS_PER_RECORD), -(-end // POSITIONS_PER_RECORD)),
+        )
+        return [(record_id * POSITIONS_PER_RECORD, received_at_ms) for record_id, received_at_ms in rows]
+
+    def at(self, position: int) -> Row | None:
+        """Return the observation at a position, or None."""
+        rows = self._db.query(f"{_SELECT}WHERE r.id = ?", (position // POSITIONS_PER_RECORD,))
+        return next((row for row in self._rows(self._records(rows)) if row.position == position), None)
+
+    def dead_letters(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Return the newest dead letters as they are in the table, payload in hex."""
+        names = ("received_at_ms", "source", "dev_eui", "f_port", "cause", "detail", "payload")
+        rows = self._db.query(
+            f"SELECT {', '.join(names)} FROM dead_letters "  # noqa: S608
+            "ORDER BY log_sequence DESC, item LIMIT ?",
+            (limit,),
+        )
+        return [dict(zip(names, (*row[:-1], bytes(row[-1]).hex()), strict=True)) for row in rows]
+
+    def devices_seen(self, dev_eui: str | None = None) -> list[DeviceSeen]:
+        """Return when and how each device (or one) was last heard, by DevEUI."""
+        rows = self._db.query(
+            "SELECT dev_eui, source, uplinks, received_at_ms, f_cnt, missed, rssi_dbm, snr_db, status "
+            "FROM devices WHERE uplinks > 0" + (" AND dev_eui = ?" if dev_eui else "") + " ORDER BY dev_eui",
+            (dev_eui,) if dev_eui else (),
+        )
+        return [DeviceSeen(*row[:8], status=json.loads(row[8]) if row[8] else None) for row in rows]
+
+    def count(self) -> int:
+        """Return the number of records."""
+        return self._db.query("SELECT COUNT(*) FROM records")[0][0]
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._db.close()
+
+    # -- within
+
+    def _of_site(
+        self, site_id: str, start_ms: int, end_ms: int, *, descending: bool = False
+    ) -> Generator[Record]:
+        way = "DESC" if descending else "ASC"
+        rows = self._db.stream(
+            f"{_SELECT}{_OF_SITE}r.observed_at_ms >= ? AND r.observed_at_ms < ? "
+            f"ORDER BY r.observed_at_ms {way}, r.id {way}",
+            (site_id, start_ms, end_ms),
+        )
+        yield from self._records(rows)
+
+    def _scan(
+        self, start_ms: int, end_ms: int, sites: Iterable[str] | None, *, descending: bool = False
+    ) -> Generator[Record]:
+        wanted = None if sites is None else set(sites)
+        if wanted is not None and len(wanted) == 1:
+            yield from self._of_site(next(iter(wanted)), start_ms, end_ms, descending=descending)
+            return
+        way = "DESC" if descending else "ASC"
+        sql = (
+            f"{_SELECT}WHERE r.observed_at_ms >= ? AND r.observed_at_ms < ? "
+            f"ORDER BY r.observed_at_ms {way}, r.id {way}"
+        )
+        with self._streamed(sql, (start_ms, end_ms)) as records:
+            yield from (record for record in records if wanted is None or record.site_id in wanted)
+
+    @contextlib.contextmanager
+    def _streamed(self, sql: str, keys: Sequence[Any]) -> Generator[Iterator[Record]]:
+        rows = self._db.stream(sql, keys)
+        try:
+            yield self._records(rows)
+        finally:
+            close = getattr(rows, "close", None)
+            if close is not None:
+                close()
+
+    def _records(self, rows: Iterable[Sequence[Any]]) -> Iterator[Record]:
+        for number, site_id, observed, received, shape_id, body in rows:
+            form = self._shape(shape_id)
+            yield Record(number, site_id, observed, received, form, *values_of(len(form), body))
+
+    def _rows(self, records: Iterable[Record]) -> Iterator[Row]:
+        for record in records:
+            yield from record.rows()
+
+    def _shape(self, number: int) -> Shape:
+        found = self._shapes.get(number)
+        if found is None:
+            text = self._db.query("SELECT shape FROM shapes WHERE id = ?", (number,))[0][0]
+            found = self._shapes[number] = shape_of(text)
+        return found

@@ -1,0 +1,64 @@
+"""Whole records and single observations make the same entities, and a follower that reads records the same
+progress: against the way row by row, whose entities test_ngsi_ld_models.py holds against the schemas."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.counters import Counters
+from gateway.publish.ngsi_ld import NgsiLdPublisher, NgsiLdSettings
+from gateway.registry import Site
+from gateway.store import SqlitePublicReader
+
+from ..house import BIN, T0_MS, a_house, a_record, an_uplink, fill_registry
+
+MINUTE_MS = 60_000
+
+
+def entities(packed: Any) -> list[tuple[bool, str]]:
+    return [
+        (parcel.content.is_late, item.text)
+        for parcel in packed.parcels
+        if parcel.rows
+        for item in parcel.content.items
+    ]
+
+
+@pytest.mark.parametrize("provider", ["", 'Stad "X" 100 %'])
+async def test_records_and_rows_make_the_same_entities(tmp_path: Path, provider: str) -> None:
+    dice = random.Random(4)
+    settings = NgsiLdSettings(url="http://b", provider=provider)
+    async with a_house(tmp_path) as house:
+        fill_registry(house.registry)
+        site = house.registry.site("plein-1")
+        assert site is not None
+        house.registry.put_site(
+            Site(**{f: getattr(site, f) for f in site.__slots__} | {"name": 'Ple"in 1111.0625'})
+        )
+        for n in range(120):
+            seq = n + 1
+            values: dict[str, float] = {
+                "temperature": dice.uniform(-5, 30), "relative_humidity": dice.uniform(30, 100),
+                "pm2_5": dice.uniform(0, 99), "pm10": dice.uniform(0, 99), "battery": 3300,
+            }  # fmt: skip
+            for name in dice.sample(sorted(values), dice.choice((0, 0, 1, 4))):
+                del values[name]
+            at_ms = T0_MS + n * MINUTE_MS - dice.choice((0, 0, 0, 1_830_000))
+            state = dice.choice((0, 0, 0, 1, 8))
+            await house.log.accept(an_uplink(a_record(seq, at_ms, state=state, **values)))
+            if n % 3 == 0:
+                await house.log.accept(
+                    an_uplink(a_record(seq, at_ms, distance=dice.uniform(100, 4000)), dev_eui=BIN)
+                )
+        await house.pipeline.drained()
+        reader = SqlitePublicReader(house.store, lambda: house.registry.consenting_sites("public", T0_MS))
+        whole = NgsiLdPublisher(settings, Counters()).pack_records(reader.records_after(0, 1000), reader)
+        single = NgsiLdPublisher(settings, Counters()).pack(reader.after(0, 100_000), reader)
+    assert sorted(entities(whole)) == sorted(entities(single))
+    assert any(late for late, _ in entities(whole))
+    rows = sorted(row.position for parcel in whole.parcels for row in parcel.rows)
+    assert rows == sorted(row.position for parcel in single.parcels for row in parcel.rows)
