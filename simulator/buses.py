@@ -60,14 +60,22 @@ class _Uart:
     waiting: bytearray = field(default_factory=bytearray)
 
 
+DMA_FRAMES = 256  # of one DMA buffer, ports/esp32/machine_i2s.c
+
+
 @dataclass
 class _Stream:
     rate: int
     bits: int
     stereo: bool
-    capacity: int  # frames that the DMA buffer holds
+    capacity: int  # frames that the DMA buffers hold
     start_us: int
     position: int = 0  # frames taken or lost since the start
+
+    @staticmethod
+    def whole(frames: int) -> int:
+        """Return how many of so many frames lie in full DMA buffers."""
+        return frames // DMA_FRAMES * DMA_FRAMES
 
 
 @dataclass
@@ -114,6 +122,8 @@ class Board:
         self._microphones = dict(i2s or {})
         self._one_wire = dict(one_wire or {})
         self._streams: dict[int, _Stream] = {}
+        self.i2s_heard_frames = 0  # what the program read, and what its DMA buffers had to drop
+        self.i2s_lost_frames = 0
         self._radios: dict[int, AirChip] = {
             id(mount.chip): mount.chip for mount in self.spi.values() if isinstance(mount.chip, AirChip)
         }
@@ -288,12 +298,12 @@ class Board:
     def i2s_init(self, bus: int, rate: int, packed: int, t_us: int) -> BusAnswer:
         """Start the microphone clock. packed: DMA bytes * 4 + (2 for 32 bits) + (1 for stereo)."""
         self._streams[bus] = _Stream(
-            rate, 32 if packed & 2 else 16, bool(packed & 1), (packed >> 2) // 8, t_us
+            rate, 32 if packed & 2 else 16, bool(packed & 1), _Stream.whole((packed >> 2) // 8), t_us
         )
         return BusAnswer()
 
     def i2s_read(self, bus: int, n: int, t_us: int) -> BusAnswer:
-        """Return n frames in the format asked for, at the time the last of them is there.
+        """Return n frames in the format asked for, at the time the DMA buffer with the last of them is full.
 
         When the node comes too late, the DMA buffer has overrun and the frames in between are lost
         without a word, as on the chip.
@@ -301,11 +311,15 @@ class Board:
         stream = self._streams.get(bus)
         if stream is None:
             return BusAnswer(errno.EIO)
-        produced = (t_us - stream.start_us) * stream.rate // 1_000_000
-        stream.position = max(stream.position, produced - stream.capacity)
+        produced = stream.whole((t_us - stream.start_us) * stream.rate // 1_000_000)
+        lost = max(0, produced - stream.capacity - stream.position)
+        stream.position += lost
+        self.i2s_lost_frames += lost
         begin_us = stream.start_us + stream.position * 1_000_000 // stream.rate
         stream.position += n
-        t_us = max(t_us, stream.start_us + -(-stream.position * 1_000_000 // stream.rate))
+        self.i2s_heard_frames += n
+        there = stream.whole(stream.position + DMA_FRAMES - 1)
+        t_us = max(t_us, stream.start_us + -(-there * 1_000_000 // stream.rate))
         microphone = self._microphones.get(bus)
         raw = microphone.frames(n, begin_us) if microphone else bytes(8 * n)
         if stream.bits == 32 and stream.stereo:

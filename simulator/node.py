@@ -339,8 +339,12 @@ class _Life:
             self._reply(board.pulses(addr, t), t)
         elif op == Op.ONE_WIRE:
             self._reply(board.one_wire(addr, unit, n, t), t)
-        elif op == Op.I2S_READ:
-            self._reply(board.i2s_read(unit, n, t), t)
+        elif op == Op.I2S_READ:  # a program that only listens would run ahead for ever
+            behind_us = t - HORIZON_US
+            if behind_us > self._loop.now_us():
+                self.later(behind_us, lambda: self._reply(board.i2s_read(unit, n, t), t))
+            else:
+                self._reply(board.i2s_read(unit, n, t), t)
         elif op == Op.PEEK:
             self._reply(BusAnswer(n=board.peek(n, t)), t)
         elif op == Op.POKE:

@@ -162,7 +162,7 @@ class Street:
         if planned.kind in ("bin", "garden"):
             config["battery_low_mv"] = 3300
         if planned.kind == "noise":
-            config["noise_s"] = 1  # the default of ten would be most of a simulated day's work
+            config["noise_s"] = 1  # to listen all the time would be most of a simulated day's work
         if planned.transport == "lorawan":
             config |= {"join_eui": planned.join_eui, "app_key": planned.app_key}
         else:

@@ -90,9 +90,10 @@ class Interval:
         self.peak = 0
         self.fast_top = self.slow_top = 0
         self.fast_bottom = None
+        self.low, self.high = 0x7FFFFFFF, -0x80000000
 
-    def add(self, ms, a, c, z, peak, fast_top, fast_bottom, slow_top):
-        """Add a block: its energies, its peak of |C|, and the extremes of the time-weighted energies."""
+    def add(self, ms, a, c, z, peak, fast_top, fast_bottom, slow_top, low, high):
+        """Add a block: energies, peak of |C|, the extremes of time-weighted energies and of samples."""
         self.ms += ms
         self.a += a
         self.c += c
@@ -102,6 +103,12 @@ class Interval:
         self.slow_top = max(self.slow_top, slow_top)
         if self.fast_bottom is None or fast_bottom < self.fast_bottom:
             self.fast_bottom = fast_bottom
+        self.low = min(self.low, low)
+        self.high = max(self.high, high)
+
+    def forget(self):
+        """Overwrite the extremes, the only words here that ever were samples."""
+        self.low = self.high = 0
 
     def laeq(self):
         """Return LAeq in mdb, corrected for self-noise; None without energy."""
@@ -147,6 +154,7 @@ class SoundLevels(Interval):
     self_noise_mdb: A-weighted level of the microphone's own noise, subtracted as energy; None: not.
     response: the microphone whose response the filters undo, "" for none (kernels.coefficients).
     engine: what runs the kernels, where it is not this machine (tests run another chip's code).
+    A block is block_ms long, fed in one piece or in several.
     lap: an Interval of its own, for the levels of a second or of a block; restart it when you have read it.
     """
 
@@ -162,52 +170,71 @@ class SoundLevels(Interval):
         self._survey = array("i", bytes(4 * 8))
         self._fast = array("i", bytes(4 * 10))
         self._slow = array("i", bytes(4 * 10))
+        self._fed_ms = 0
+        self._begin_block()
         Interval.__init__(self, scale)
 
     def restart(self):
-        """Begin a new interval and a new lap; filters and time weightings go on."""
+        """Begin a new interval; the lap, filters and time weightings go on."""
         Interval.restart(self)
-        self.lap.restart()
         self.laf.clear()
+
+    def drop_block(self):
+        """Forget what was fed since the last block ended."""
+        for ctx, i in ((self._fast, 6), (self._slow, 6), (self._weigh, 8), (self._survey, 4)):
+            _total(ctx, i)
+        self._begin_block()
+
+    def _begin_block(self):
+        """Extremes of a block begin with what the time weightings stand at."""
+        self._fed_ms = 0
+        self._weigh[6] = 0
         self._survey[1] = 0x7FFFFFFF
         self._survey[2] = -0x80000000
-
-    def block(self, frames, slot, n_ms):
-        """Take n_ms <= block_ms milliseconds of stereo frames; counts one LAF level for the percentiles."""
-        if n_ms > self.block_ms:
-            raise ValueError("n_ms: at most block_ms")
-        k = self._kernels
-        self._weigh[6] = 0
         for ctx in (self._fast, self._slow):
             ctx[2] = ctx[0]
             ctx[3] = ctx[1]
             ctx[4] = _HUGE
             ctx[5] = 30
+
+    def feed(self, frames, slot, n_ms):
+        """Take n_ms milliseconds of stereo frames, a part of a block; allocates next to nothing."""
+        if n_ms > self.block_ms:
+            raise ValueError("n_ms: at most block_ms")
+        k = self._kernels
         k.weigh(frames, slot, n_ms, self._energies, self._weigh, True)
         k.survey(frames, slot, n_ms, self._survey)
         k.detect(self._energies, self._fast, n_ms, FAST)
         k.detect(self._energies, self._slow, n_ms, SLOW)
+        self._fed_ms += n_ms
+
+    def end_block(self):
+        """Take what was fed as one block: it counts one LAF level for the percentiles."""
         _total(self._slow, 6)
         a, c, z = _total(self._fast, 6), _total(self._weigh, 8), _total(self._survey, 4)
         fast, slow = self._fast, self._slow
+        fast_top, fast_bottom, slow_top = fast[2] << fast[3], fast[4] << fast[5], slow[2] << slow[3]
+        peak, low, high = self._weigh[6], self._survey[1], self._survey[2]
         for interval in (self, self.lap):
-            interval.add(
-                n_ms, a, c, z, self._weigh[6], fast[2] << fast[3], fast[4] << fast[5], slow[2] << slow[3]
-            )
+            interval.add(self._fed_ms, a, c, z, peak, fast_top, fast_bottom, slow_top, low, high)
         level = self._time_weighted(fast[0] << fast[1])
         if level is not None:
             self.laf.add(level)
+        self._begin_block()
+
+    def block(self, frames, slot, n_ms):
+        """Take n_ms <= block_ms milliseconds of stereo frames as one block."""
+        self.feed(frames, slot, n_ms)
+        self.end_block()
 
     def shift(self, mdb):
         """Take full scale as that much louder, from the next level on."""
         self._scale.shift(mdb)
 
-    def extremes(self):
-        """Return the lowest and highest raw sample of the interval."""
-        return self._survey[1], self._survey[2]
-
     def forget(self):
         """Overwrite the extremes, the only words here that ever were samples."""
+        Interval.forget(self)
+        self.lap.forget()
         self._survey[1] = self._survey[2] = 0
 
     def percentiles(self):

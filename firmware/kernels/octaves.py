@@ -74,6 +74,7 @@ class ThirdOctaves:
             for i in range(3):
                 ctx[12 + i] = shifts[i]
             self._ctx.append(ctx)
+        self._of_stage = [self._ctx[3 * stage : 3 * stage + 3] for stage in range(stages)]
         self._split = [array("i", bytes(4 * 11)) for _ in range(stages)]
         # what waits for a stage: at most a group less one, and a chunk's share
         self._waiting = [array("i", bytes(4 * ((CHUNK_FRAMES >> s) + 2 * _GROUP))) for s in range(stages + 1)]
@@ -111,7 +112,7 @@ class ThirdOctaves:
         k = self._kernels
         k.split(waiting, self._shared, self._waiting[stage + 1], self._n[stage + 1], self._split[stage], n)
         self._n[stage + 1] += n // 2
-        for ctx in self._ctx[3 * stage : 3 * stage + 3]:
+        for ctx in self._of_stage[stage]:
             k.band(self._shared, ctx, n)
         self._samples[stage] += n
         rest = self._n[stage] - n

@@ -227,6 +227,11 @@ def _bare_driver(name, bus, where, buses, config, last_value):
     raise ValueError("boards: no driver named " + name)
 
 
+def has_microphone(board):
+    """Tell whether a board hears."""
+    return any(row[0] == "i2s_mic" for row in getattr(board, "SENSORS", ()))
+
+
 def sensors(board, buses, config, health, last_value):
     """Return the sensors of a board; one that cannot even be built is told and left out."""
     built = []
@@ -246,15 +251,18 @@ def battery(board):
     return None
 
 
-def lora_link(board, buses, config, store, retained, rtc_ms=None):
-    """Return the LoRaWAN link of a board; what passed in deep sleep or a reset counts for its duty cycle."""
+def lora_link(board, buses, config, store, retained, rtc_ms=None, waits=None):
+    """Return the LoRaWAN link of a board; what passed in deep sleep or a reset counts for its duty cycle.
+
+    waits: node.waits.Waits, where something else wants to be done while the radio waits.
+    """
     from radio.memory import RETAINED
 
     from .lora_link import LoraLink
     from .retained import Stamped
 
     kept = Stamped(retained, rtc_ms or (lambda: 0))
-    mac = lora_mac(board, buses, config, store, kept, kept.age_ms(RETAINED))
+    mac = lora_mac(board, buses, config, store, kept, kept.age_ms(RETAINED), waits=waits)
     package = None
     if config["certification"]:
         from radio.certification import Certification
@@ -267,7 +275,7 @@ def lora_link(board, buses, config, store, retained, rtc_ms=None):
     return link
 
 
-def lora_mac(board, buses, config, store, retained=None, slept_ms=0, duty_cycle=True):
+def lora_mac(board, buses, config, store, retained=None, slept_ms=0, duty_cycle=True, waits=None):
     """Return the LoRaWAN MAC over the radio of a board."""
     import random
 
@@ -276,10 +284,10 @@ def lora_mac(board, buses, config, store, retained=None, slept_ms=0, duty_cycle=
     from radio.classa import ClassA
 
     return ClassA(
-        lora_phy(board, buses),
+        lora_phy(board, buses, waits.exact if waits else time),
         lambda key: _Ecb(aes(key, 1)),
         random,
-        time,
+        waits or time,
         store,
         bytes.fromhex(config["dev_eui"]),
         bytes.fromhex(config["join_eui"]),
@@ -290,7 +298,7 @@ def lora_mac(board, buses, config, store, retained=None, slept_ms=0, duty_cycle=
     )
 
 
-def lora_phy(board, buses):
+def lora_phy(board, buses, clock=time):
     """Return the driver of a board's radio, its wires by the names of the row RADIO."""
     row = dict(board.RADIO)
     chip = row.pop("chip", "sx126x")
@@ -302,12 +310,12 @@ def lora_phy(board, buses):
         from radio.sx126x import Sx126x
 
         busy = pin(row.pop("busy"), pin.IN)
-        return Sx126x(spi, nss, reset, busy, pin(row.pop("dio1"), pin.IN), time, **row)
+        return Sx126x(spi, nss, reset, busy, pin(row.pop("dio1"), pin.IN), clock, **row)
     if chip == "sx127x":
         from radio.sx127x import Sx127x
 
         dio0 = pin(row.pop("dio0"), pin.IN)
-        return Sx127x(spi, nss, reset, dio0, pin(row.pop("dio1"), pin.IN), time, **row)
+        return Sx127x(spi, nss, reset, dio0, pin(row.pop("dio1"), pin.IN), clock, **row)
     raise ValueError("boards: RADIO names a chip without a driver: " + chip)
 
 
@@ -344,8 +352,8 @@ def _set_rtc(utc_ms):
         machine.RTC().datetime((year, month, day, weekday, hour, minute, second, 0))
 
 
-def wifi_link(config):
-    """Return the Wi-Fi link."""
+def wifi_link(config, waits=None):
+    """Return the Wi-Fi link. waits: node.waits.Waits, where something else wants to be done meanwhile."""
     import socket
 
     import network
@@ -357,9 +365,16 @@ def wifi_link(config):
     from .wifi_link import WifiLink
 
     wrap = _tls(config["mqtt.ca"]) if config["mqtt.tls"] else None
+    opened, clock = mqtt.tcp(socket, wrap), waits or time
+    if waits is not None:
+        import select
+
+        from .attentive import attentive
+
+        opened = attentive(opened, select, waits)
     client = mqtt.Client(
-        mqtt.tcp(socket, wrap),
-        time,
+        opened,
+        clock,
         config["dev_eui"],
         config["mqtt.host"],
         config["mqtt.port"],
@@ -367,9 +382,9 @@ def wifi_link(config):
         config["mqtt.password"],
     )
     link = WifiLink(
-        Wifi(network, time),
+        Wifi(network, clock),
         socket,
-        time,
+        clock,
         client,
         config["dev_eui"],
         config["wifi.ssid"],
@@ -379,7 +394,7 @@ def wifi_link(config):
     link.gateway(config["mqtt.host"])
     if config["mqtt.tls"]:
         link.set_rtc = _set_rtc
-    link.fetch = Fetch(mqtt.tcp(socket, wrap), time, config["mqtt.host"])
+    link.fetch = Fetch(opened, clock, config["mqtt.host"])
     return link
 
 
@@ -417,8 +432,8 @@ def base_image():
         return None
 
 
-def local_link(config):
-    """Return the link of a node that has Wi-Fi and no gateway."""
+def local_link(config, waits=None):
+    """Return the link of a node that has Wi-Fi and no gateway. waits: as for wifi_link."""
     import socket
 
     import network
@@ -426,8 +441,9 @@ def local_link(config):
     from .local_link import LocalLink
     from .wifi import Wifi
 
-    wifi = Wifi(network, time)
-    return LocalLink(wifi, socket, time, config["wifi.ssid"], config["wifi.password"], config["ntp"])
+    clock = waits or time
+    wifi = Wifi(network, clock)
+    return LocalLink(wifi, socket, clock, config["wifi.ssid"], config["wifi.password"], config["ntp"])
 
 
 def print_error(error):

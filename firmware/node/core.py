@@ -33,6 +33,7 @@ _SPREAD_PART = const(10)  # of the interval: nodes that measure on the same seco
 _JITTER_MS = const(3000)  # a street that gets its power back does not join in one voice
 _SETTLED_MS = const(600000)  # a life that gets this far was no crash at start
 _SAFE_MODE_MS = const(6 * 3600 * 1000)  # then it is worth another try
+_NEWS_MS = const(1000)  # with a sensor that tells something each second
 _NEVER_MS = const(1 << 29)
 
 
@@ -63,6 +64,7 @@ class Node:
         self.updates = None  # node.updates.Updates, where there is a key to judge them by
         self._update_at_ms = 0
         self._local = getattr(link, "local", False)  # there is nobody to send to
+        self._tellers = [sensor.driver for sensor in sensors if getattr(sensor.driver, "tells", False)]
         self._say = say or (lambda text: None)
         self._told = ""
         self._lead_ms = lead_ms(sensors)
@@ -108,6 +110,8 @@ class Node:
                 self.hal.reset()
         if self.desk is not None and self.desk.reset_due:
             self.hal.reset()
+        for driver in self._tellers:
+            self.keep_records(driver.news())
         if self._updated(now_ms):
             return
         begin_ms = self._schedule.start_ms(self._lead_ms)
@@ -119,7 +123,7 @@ class Node:
         else:
             if link_ms - now_ms > _LISTEN_MS:
                 self.link.rest()
-            self._sleep_until(min(begin_ms, link_ms) if link_ms > now_ms else begin_ms)
+            self._sleep_until(min(begin_ms, link_ms) if link_ms > now_ms else begin_ms, bool(self._tellers))
 
     def _updated(self, now_ms):
         """Do what an update wants while nothing else is due; tell whether that took the step."""
@@ -145,19 +149,22 @@ class Node:
 
     def _room(self, left_ms):
         """Tell whether a frame may start now; with an interval too short for that it always may."""
-        return left_ms >= _LISTEN_MS or self.config["interval_s"] * 1000 < self._lead_ms + 2 * _LISTEN_MS
+        wanted_ms = getattr(self.link, "listen_ms", _LISTEN_MS)
+        return left_ms >= wanted_ms or self.config["interval_s"] * 1000 < self._lead_ms + 2 * _LISTEN_MS
 
-    def _sleep_until(self, until_ms):
-        """Sleep in pieces that the watchdog bears."""
+    def _sleep_until(self, until_ms, once=False):
+        """Sleep in pieces that the watchdog bears. once: no more than a second, somebody may have news."""
         while True:
             left_ms = until_ms - self.time.uptime_ms()
             if left_ms <= 0:
                 return
             self.hal.feed()
             if self.desk is not None and self.desk.open:
-                self.desk.serve(min(left_ms, _SERVE_MS))
+                self.desk.serve(min(left_ms, _NEWS_MS if once else _SERVE_MS))
             else:
-                self.hal.sleep(min(left_ms, _SLEEP_MAX_MS))
+                self.hal.sleep(min(left_ms, _NEWS_MS if once else _SLEEP_MAX_MS))
+            if once:
+                return
 
     def _acquired(self, readings):
         """Return the readings as they are to be kept: a kind of node may have its own mind."""
@@ -192,6 +199,13 @@ class Node:
             time_s = now_s if up_s is None else up_s + offset_s
             self.outbox.add(Record(self.outbox.take_seq(), time_s, quality, readings))
             self.hal.feed()
+            self._attend()
+
+    def _attend(self):
+        """Let a microphone be read between the steps of what takes long."""
+        waits = getattr(self.hal, "waits", None)
+        if waits is not None:
+            waits.attend()
 
     @property
     def failing(self):

@@ -80,14 +80,14 @@ class FileFlash:
         return data + b"\xff" * (n - len(data))
 
 
-def log_flash(log_kib):
-    """Return the flash of the log: the partition named "log" where there is one, else files in log/."""
+def ring_flash(name, kib):
+    """Return the flash of a ring: the partition of that name where there is one, else files in a folder."""
     try:
         import esp32
 
-        found = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="log")
+        found = esp32.Partition.find(esp32.Partition.TYPE_DATA, label=name)
         if found:
             return PartitionFlash(found[0])
     except (ImportError, OSError):
         pass
-    return FileFlash("log", max(log_kib // 4, 4))
+    return FileFlash(name, max(kib // 4, 4))

@@ -19,11 +19,18 @@ class Hal:
     def __init__(self):
         self._sleep = "light"
         self._watchdog = None
+        self.waits = None  # node.waits.Waits, once something listens all the time
         self.retained = Retained(machine.RTC().memory)
 
     def sleep_mode(self, mode):
         """Choose how to sleep: "light" or "none", as in config.json."""
         self._sleep = mode
+
+    def listen(self):
+        """From now on a microphone may be read in all waits. Other nodes are spared the memory."""
+        from .waits import Waits
+
+        self.waits = Waits(time)
 
     def watch(self):
         """Start the watchdog. It cannot be stopped, so this is the last step of starting up."""
@@ -39,8 +46,10 @@ class Hal:
         gc.collect()
 
     def sleep(self, ms):
-        """Sleep; light sleep keeps memory, pins and ticks."""
-        if self._sleep == "none":
+        """Sleep; light sleep keeps memory, pins and ticks, but stops a microphone's clock."""
+        if self.waits is not None and self.waits.listener is not None:
+            self.waits.sleep_ms(ms)
+        elif self._sleep == "none":
             time.sleep_ms(ms)
         else:
             machine.lightsleep(ms)

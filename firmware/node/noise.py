@@ -5,7 +5,6 @@ state without a number, and `status` names it; what only limits a level (overloa
 noise) is a state beside the number.
 """
 
-from array import array
 from binascii import crc32
 
 from drivers.errors import DriverError
@@ -40,6 +39,8 @@ from wire.measurements import (
 from wire.record import BELOW_FLOOR, DEGRADED, FAULT, GAP, OK, OVERLOAD, TIMEOUT
 from wire.sound import NOT_1KHZ, TOO_FAR, UNSTEADY
 
+from .seconds import Seconds
+
 _OVERLOAD_RAW = const(0x7F000000)  # within 0.07 dB of full scale, where the acoustic overload point lies
 _DRIFT_PPM = const(2000)  # beyond it the rate is not what the filters were made for; crystals keep 100
 _WRONG_RATE_PPM = const(15000)
@@ -53,10 +54,7 @@ _RAIN_C_MINUS_A = const(1500)
 _RAIN_SPREAD = const(3000)  # LA10 - LA90; a street moves by 5 dB and more within a minute
 _RAIN_CREST = const(8000)  # tones stay below, noise above
 _RAIN_LEAST = const(45000)
-_MINUTES = const(15)
-_RAW_BITS = const(11)  # of the ring: level, then 4 bits of state, then 1 "was sent"
-_RAW_MASK = const(0x7FF)
-_SENT = const(0x8000)
+_LEAST_OF_A_SECOND_MS = const(500)
 _NO_LEVEL = ("no_data", "wrong_rate", "repeating_data", "hum")
 
 # What can stand in `status` beside drivers.i2s_line.FAULTS.
@@ -72,6 +70,10 @@ NOTES = {
     "wind": "strong rumble below 20 Hz: wind on the microphone",
     "rain": "steady, bright noise: rain on the housing, most likely",
 }
+
+
+def _is_overload(interval):
+    return interval.high >= _OVERLOAD_RAW or interval.low <= -_OVERLOAD_RAW
 
 
 class CalibrationError(DriverError):
@@ -90,7 +92,10 @@ class NoiseMeter:
     response: "ics43434" undoes that part's own response; "" takes the microphone as flat.
     octaves: of third-octave bands, from 20 kHz down; 10 reach 25 Hz, 0 for none. 48 kHz only.
     calibration_mdb: what a calibrator added to that. self_noise_mdb: A-weighted, None to not correct.
-    every: all levels; else those of BASIC, for shorter frames.
+    every: all levels; else those of BASIC, for shorter frames. ring_ms: what the I2S buffer holds.
+
+    Either measure(), which listens for so long; or begin(), then read() whenever due_in_us() says so, and
+    close() at the end of each interval, which goes over into the next without a hole.
     """
 
     BASIC = (LAEQ, LAFMAX, LAFMIN, LA10, LA50, LA90, LCEQ, LCPEAK)
@@ -110,12 +115,14 @@ class NoiseMeter:
         response="",
         octaves=0,
         every=True,
+        piece_ms=32,
+        ring_ms=250,
     ):
         engine = kernels(rate_hz, response)
         if not every:
             self.MEASURES = self.BASIC
         self.calibration_mdb = calibration_mdb
-        self._microphone = I2SMicrophone(i2s, clock, rate_hz, block_ms)
+        self._microphone = I2SMicrophone(i2s, clock, rate_hz, piece_ms, ring_ms)
         full_scale_mdb = 94000 - sensitivity_mdbfs + calibration_mdb
         self._levels = SoundLevels(rate_hz, full_scale_mdb, self_noise_mdb, block_ms, engine, response)
         self._line = LineCheck(engine, slot)
@@ -128,47 +135,115 @@ class NoiseMeter:
             self._bank = ThirdOctaves(full_scale_mdb, octaves)
         self._slot = slot
         self._block_ms = block_ms
+        self._piece_ms = piece_ms
         self._warmup = (warmup_ms + block_ms - 1) // block_ms
-        self._second = 1000 // block_ms
-        self._seconds = array("H", bytes(2 * 60 * _MINUTES))  # LAeq of seconds, 0.1 dB; 0: none
-        self._ends_s = array("I", bytes(4 * 60 * _MINUTES))  # uptime at their ends
-        self._n_seconds = 0
-        self.uptime_ms = lambda: 0
+        self._warming = self._fed_ms = self._blocks = 0
         self._last = self._same = 0
+        self._begun_ms = self._phase_ms = 0
+        self._second = None  # number of the second that is under way
+        self._bands = []
+        self._was_cut = False
+        self._gaps = 0  # of the interval, when that began
+        self.seconds = Seconds()
+        self.uptime_ms = lambda: 0
         self.status = []
         self.captured = None
-        self.on_second = None  # called with a kernels.levels.Interval after each second of a measurement
+        self.on_second = None  # called with a kernels.levels.Interval after each second
 
     def measure(self, duration_ms):
         """Listen for duration_ms (rounded up to blocks) after the warm-up; return the readings."""
-        blocks = (duration_ms + self._block_ms - 1) // self._block_ms
-        first = self._n_seconds
+        self.begin(False)
         try:
-            self.captured = self._microphone.capture(self._warmup + blocks, self._take)
+            self.listen(duration_ms)
+            return self.close()
+        finally:
+            self.end()
+
+    def end(self):
+        """The receiver stops: nothing here holds a sample any more."""
+        self._levels.drop_block()
+        self._forget_samples()
+
+    def begin(self, on_the_clock=True):
+        """The receiver starts now. Seconds end as the clock's do, or are counted from the warm-up's end."""
+        self._microphone.begin()
+        self._was_cut = False
+        self._levels.drop_block()
+        self._warming = self._warmup
+        self._fed_ms = 0
+        self._begun_ms = self.uptime_ms()
+        self._phase_ms = 0 if on_the_clock else -(self._begun_ms + self._warmup * self._block_ms)
+        self._restart()
+        self._restart_lap()
+
+    def _restart_lap(self):
+        self._levels.lap.restart()
+        self._second = None
+
+    def _restart(self):
+        """A new interval begins, in the middle of a second and of a block, or not."""
+        self._levels.restart()
+        self._line.restart()
+        if self._bank:
+            self._bank.restart()
+        self._last = self._same = self._blocks = 0
+        self._first_second = self.seconds.n
+        self._gaps = 0
+
+    def due_in_us(self):
+        """Return in how long to read(); below 0 it is late, and what the I2S buffer cannot hold is lost."""
+        return self._microphone.due_in_us()
+
+    def read(self):
+        """Take a piece of sound; False when the line gives none."""
+        good = False
+        try:
+            good = self._microphone.read(self._take)
+            return good
+        finally:
+            if not good:
+                self._forget_samples()
+
+    def listen(self, duration_ms):
+        """Read until the interval has heard duration_ms, or the line gives nothing."""
+        wanted = self._blocks + (duration_ms + self._block_ms - 1) // self._block_ms
+        while self._blocks < wanted and self.read():
+            pass
+
+    @property
+    def heard_ms(self):
+        """How much of the interval was heard so far."""
+        return self._blocks * self._block_ms
+
+    def close(self):
+        """End the interval and begin the next; return the readings."""
+        try:
+            self.captured = self._microphone.take()
             readings = self._judged()
-            self._mark_seconds(first, None if self._is_broken() else readings[0][2])
+            if self._is_broken():
+                self.seconds.forget(self._first_second)
             return readings
         finally:
-            self._levels.forget()
-            self._line.restart()
+            self._restart()
+            self._was_cut = False
 
     def _judged(self):
         levels = self._levels
         self.status = []
-        fault = self._fault()
+        fault = self._fault(self.captured, levels)
+        self._bands = [] if fault is not None or self._bank is None else self._bank.levels()
         if fault is not None:
             self.status.append(fault)
             state = FAULTS[fault][0] if fault in FAULTS else TIMEOUT if fault == "no_data" else FAULT
             return failed(self.MEASURES, state)
-        low, high = levels.extremes()
         state = OK
         for note, is_so, its_state in (
             ("wind", levels.lzeq() - levels.lceq() > _WIND_Z_MINUS_C, OK),
             ("rain", self._is_rain(), OK),
             ("clock_drift", abs(self.captured.drift_ppm) > _DRIFT_PPM, DEGRADED),
-            ("gap", self.captured.gaps, GAP),
+            ("gap", self.captured.gaps or self._was_cut, GAP),
             ("below_floor", levels.is_below_floor(), BELOW_FLOOR),
-            ("overload", high >= _OVERLOAD_RAW or low <= -_OVERLOAD_RAW, OVERLOAD),
+            ("overload", _is_overload(levels), OVERLOAD),
         ):
             if is_so:
                 self.status.append(note)
@@ -189,33 +264,6 @@ class NoiseMeter:
             and peak - c > _RAIN_CREST
         )
 
-    def _mark_seconds(self, first, state):
-        """Give the seconds from `first` on the state of their measurement; None: they are no levels."""
-        ring = self._seconds
-        for i in range(max(first, self._n_seconds - len(ring)), self._n_seconds):
-            at = i % len(ring)
-            ring[at] = 0 if state is None else (ring[at] & _RAW_MASK) | state << _RAW_BITS
-
-    def _indices(self):
-        n = self._n_seconds
-        return range(max(0, n - len(self._seconds)), n)
-
-    def seconds(self):
-        """Return LAeq of the last seconds measured, oldest first, in tenths of a decibel: 15 minutes."""
-        ring = self._seconds
-        return [ring[i % len(ring)] & _RAW_MASK for i in self._indices()]
-
-    def take_seconds(self, first_s, last_s):
-        """Return [(uptime in s at its end, raw, state)] of the seconds in between; each is given once."""
-        ring, found = self._seconds, []
-        for i in self._indices():
-            at = i % len(ring)
-            word = ring[at]
-            if word & _RAW_MASK and not word & _SENT and first_s <= self._ends_s[at] <= last_s:
-                found.append((self._ends_s[at], word & _RAW_MASK, word >> _RAW_BITS & 15))
-                ring[at] = word | _SENT
-        return found
-
     def set_calibration(self, calibration_mdb):
         """Measure with another calibration from now on."""
         shift = calibration_mdb - self.calibration_mdb
@@ -225,13 +273,11 @@ class NoiseMeter:
             self._bank.shift(shift)
 
     def bands(self):
-        """Return third-octave levels of the last measurement, [(nominal Hz, tenths of a decibel or None)].
+        """Return third-octave levels of the last interval, [(nominal Hz, tenths of a decibel or None)].
 
         Unweighted, without the correction of a microphone's response; empty without a bank, or after a fault.
         """
-        if self._bank is None or self._is_broken():
-            return []
-        return [(name, None if mdb is None else (mdb + 50) // 100) for name, mdb in self._bank.levels()]
+        return [(name, None if mdb is None else (mdb + 50) // 100) for name, mdb in self._bands]
 
     def band_readings(self):
         """Return bands() from 25 Hz on as readings, or nothing unless all thirty are there."""
@@ -250,19 +296,32 @@ class NoiseMeter:
         Raises DriverError, naming why, when what it hears is not a steady tone near the reference. What was
         heard is no sound of the street: its seconds are forgotten.
         """
-        first = self._n_seconds
+        self.begin(False)
         try:
-            self.measure(duration_ms)
-            return self._correction(reference_mdb, first)
+            return self.calibrate_running(reference_mdb, duration_ms)
         finally:
-            self._mark_seconds(first, None)
+            self.end()
 
-    def _correction(self, reference_mdb, first):
-        levels = self._levels
+    def calibrate_running(self, reference_mdb, duration_ms):
+        """Do it in the middle of an interval: what went before of that is dropped, and it has a gap."""
+        first = self._first_second
+        self._microphone.take()
+        self._restart()
+        self._restart_lap()
+        try:
+            self.listen(duration_ms)
+            levels = self._levels
+            a, c, peak = levels.laeq(), levels.lceq(), levels.lcpeak()
+            heard = self.seconds.levels(self._first_second)
+            self.close()
+            return self._correction(reference_mdb, a, c, peak, heard)
+        finally:
+            self.seconds.forget(first)
+            self._was_cut = True
+
+    def _correction(self, reference_mdb, a, c, peak, heard):
         if [note for note in self.status if note not in ("wind", "rain")]:
             raise DriverError(FAULT, "calibrator: " + ", ".join(self.status))
-        a, c, peak = levels.laeq(), levels.lceq(), levels.lcpeak()
-        heard = self.seconds()[first - self._n_seconds :]
         if max(heard) - min(heard) > 2:
             raise CalibrationError(UNSTEADY, "the level is not steady; wait until it has settled")
         # At 1 kHz A and C are equal by definition, and a sine's crest is 3.01 dB.
@@ -272,9 +331,9 @@ class NoiseMeter:
             raise CalibrationError(TOO_FAR, "more than 6 dB off; check the part's sensitivity first")
         return reference_mdb - c
 
-    def _fault(self):
-        captured, levels = self.captured, self._levels
-        if captured.timeouts:
+    def _fault(self, captured, interval):
+        """Return what spoils an interval, or the second that runs; None when nothing does."""
+        if captured.timeouts or not interval.ms:
             return "no_data"
         fault = self._line.fault()
         if fault is not None:
@@ -283,41 +342,81 @@ class NoiseMeter:
             return "wrong_rate"
         if self._same >= _SAME_BLOCKS:
             return "repeating_data"
-        a, c, peak = levels.laeq(), levels.lceq(), levels.lcpeak()
+        a, c, peak = interval.laeq(), interval.lceq(), interval.lcpeak()
         if a is None or c is None:
             return "line_constant"
         if c - a > _HUM_C_MINUS_A and peak - c < _SINE_CREST:
             return "hum"
         return None
 
-    def _take(self, frames, index):
-        """Give one block to the levels; the interval begins after the warm-up."""
-        levels = self._levels
-        if index == self._warmup:
-            levels.restart()
-            self._line.restart()
-            self._last = self._same = 0
-            if self._bank:
-                self._bank.restart()
+    def _take(self, frames):
+        """Give one piece to the levels, cut where a block ends."""
         if self._bank:
             self._bank.block(frames, self._slot, len(frames) // 8)
-        levels.block(frames, self._slot, self._block_ms)
-        self._line.block(frames)
-        if index < self._warmup:
+        part = frames
+        left_ms = self._piece_ms
+        while left_ms:
+            if not self._fed_ms:
+                self._line.block(part)
+                check = crc32(memoryview(part)[:_CHECKED_BYTES])
+                self._same = self._same + 1 if check == self._last else 0
+                self._last = check
+            n_ms = min(left_ms, self._block_ms - self._fed_ms)
+            self._levels.feed(part, self._slot, n_ms)
+            self._fed_ms += n_ms
+            left_ms -= n_ms
+            if self._fed_ms == self._block_ms:
+                self._fed_ms = 0
+                self._end_block(left_ms)
+                part = memoryview(frames)[len(frames) - left_ms * self._levels.rate_hz // 125 :]
+
+    def _end_block(self, left_ms):
+        """A block is complete; left_ms of the piece lie behind its end."""
+        self._levels.end_block()
+        if self._warming:
+            self._warming -= 1
+            if not self._warming:
+                self._microphone.take()
+                self._restart()
+                self._restart_lap()
             return
-        check = crc32(memoryview(frames)[:_CHECKED_BYTES])
-        self._same = self._same + 1 if check == self._last else 0
-        self._last = check
-        if (index - self._warmup + 1) % self._second == 0:
-            level = levels.lap.laeq()
-            ring = self._seconds
-            at = self._n_seconds % len(ring)
-            ring[at] = 0 if level is None else min(1500, max(0, (level + 50) // 100))
-            self._ends_s[at] = self.uptime_ms() // 1000
-            self._n_seconds += 1
+        self._blocks += 1
+        middle_ms = self._stream_ms() - left_ms - self._block_ms // 2
+        second = middle_ms // 1000
+        if self._second is None:
+            self._second = second
+        if (middle_ms + self._block_ms) // 1000 != second:
+            self._end_second(second)
+
+    def _stream_ms(self):
+        microphone = self._microphone
+        return self._begun_ms + self._phase_ms + microphone.stream_ms + microphone.lag_ms
+
+    def _end_second(self, second):
+        """The next block belongs to another second: keep this one, unless too little of it was heard."""
+        lap = self._levels.lap
+        whole = second == self._second and lap.ms >= _LEAST_OF_A_SECOND_MS
+        if whole:
+            captured = self._microphone.so_far()
+            raw, state = None, OK
+            if self._fault(captured, lap) is None:
+                raw = (lap.laeq() + 50) // 100
+                if _is_overload(lap):
+                    state = OVERLOAD
+                elif lap.is_below_floor():
+                    state = BELOW_FLOOR
+                elif captured.gaps != self._gaps:
+                    state = GAP
+            self._gaps = captured.gaps
+            self.seconds.add(((second + 1) * 1000 - self._phase_ms) // 1000, raw, state)
             if self.on_second is not None:
-                self.on_second(levels.lap)
-            levels.lap.restart()
+                self.on_second(lap)
+        self._restart_lap()
+
+    def _forget_samples(self):
+        """After a piece that was cut short: what is left of single samples goes."""
+        self._levels.forget()
+        self._line.restart()
 
     def _readings(self, state):
         levels = self._levels

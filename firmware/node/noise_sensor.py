@@ -11,16 +11,23 @@ from wire._compat import const
 from wire.measurements import LAEQ_1S
 
 from .noise import CalibrationError, NoiseMeter
+from .second_log import SecondBook
 
 _RECORD = "noise_cal"
 _VERSION = const(1)
 _MOST_CENTIDB = const(2000)
+_LEAST_MS = const(1000)  # of sound in the first interval: a level can be judged, and somebody waits for it
+
+
+def _rows(seconds):
+    return [(up_s, [(LAEQ_1S, raw, state)]) for up_s, raw, state in seconds]
 
 
 class NoiseSensor:
     """A driver for node.acquire. number, row: the I2S bus. config: node.config.Config. store: NVS.
 
-    The microphone runs only while it listens.
+    With noise_s 0 the microphone runs all the time, and is read in all waits of the node (node.waits), those
+    of the radio too: intervals follow one another without a hole. Else it runs only while it listens.
     """
 
     settle_ms = 0
@@ -31,20 +38,24 @@ class NoiseSensor:
         self._config = config
         self._store = store
         self._duration_ms = config["noise_s"] * 1000
+        self._always = not config["noise_s"]
         self._i2s = None
         self._node = None
+        self._waits = None
         self._asked = 0  # token of the calibration that was done last
         self._answer = None
         self.calibrated_s = 0
         self.number = 0
         self.instrument = ""
-        self.fetch_ms = self._duration_ms + 1000
+        self.fetch_ms = self._duration_ms + 1000 if self._duration_ms else 0
+        self._rate_hz = row.get("rate", 48000)
+        self._ibuf = row.get("ibuf", 96000)
         # Its buffers are large: taken now, while the heap is one piece.
         self._self_noise = config["noise_self_centidb"]
         self._meter = NoiseMeter(
             self,
             clock,
-            rate_hz=row.get("rate", 48000),
+            rate_hz=self._rate_hz,
             slot=slot,
             sensitivity_mdbfs=config["noise_sensitivity_centidb"] * 10,
             calibration_mdb=self._load(config["noise_offset_centidb"]) * 10,
@@ -52,12 +63,21 @@ class NoiseSensor:
             response=config["noise_response"],
             octaves=10 if config["noise_octaves"] else 0,
             every=config["noise_levels"] == "all",
+            ring_ms=self._ibuf * 1000 // (8 * self._rate_hz),
         )
+        self._meter.on_second = self._on_second
+        self._book = None
+        if config["noise_seconds_kib"] and not config["noise_seconds"]:
+            self._book = SecondBook(config["noise_seconds_kib"], store)
         self.MEASURES = self._meter.MEASURES
 
     def attach(self, node):
-        """Take the node that this sensor belongs to: its clock, and its ear for commands."""
+        """Take the node that this sensor belongs to: its clock, its waits, and its ear for commands."""
         self._node = node
+        self._waits = getattr(node.hal, "waits", None)
+        self._always = self._always and self._waits is not None
+        if self._always:
+            node.link.keep = True
         self._meter.uptime_ms = node.time.uptime_ms
         if node.remote is not None:
             node.remote.others[sound.CALIBRATE] = self.calibrate
@@ -66,7 +86,9 @@ class NoiseSensor:
     # -- as a sensor -------------------------------------------------------------------------------
 
     def start(self):
-        """Open the bus."""
+        """Open the bus, where it is not open already."""
+        if self._i2s is not None:
+            return
         row = self._row
         self._i2s = I2S(
             self._number,
@@ -76,9 +98,12 @@ class NoiseSensor:
             mode=I2S.RX,
             bits=32,
             format=I2S.STEREO,
-            rate=row.get("rate", 48000),
-            ibuf=row.get("ibuf", 96000),
+            rate=self._rate_hz,
+            ibuf=self._ibuf,
         )
+        if self._always:
+            self._meter.begin()
+            self._waits.listener = self
 
     def readinto(self, buf):
         """Pass on to the I2S bus that is open now: the meter and its buffers live longer than the bus."""
@@ -88,13 +113,51 @@ class NoiseSensor:
         """A microphone has nothing to ask; a dead line shows in the first measurement."""
 
     def fetch(self):
-        """Listen, and return the levels."""
-        return self._meter.measure(self._duration_ms)
+        """Return the levels of the interval that ends now, or listen to one."""
+        if not self._always:
+            return self._meter.measure(self._duration_ms)
+        if self._meter.heard_ms < _LEAST_MS:
+            self._meter.listen(_LEAST_MS - self._meter.heard_ms)
+        return self._meter.close()
 
     def stop(self):
-        """Close the bus."""
-        self._i2s.deinit()
-        self._i2s = None
+        """Close the bus; one that always listens goes on."""
+        if not self._always:
+            self._close()
+
+    def _close(self):
+        if self._waits is not None and self._waits.listener is self:
+            self._waits.listener = None
+            self._meter.end()
+        i2s, self._i2s = self._i2s, None
+        if i2s is not None:
+            i2s.deinit()
+
+    # -- all the time, for node.waits --------------------------------------------------------------
+
+    def due_in_us(self):
+        """Return in how long to read()."""
+        return self._meter.due_in_us()
+
+    def read(self):
+        """Read a piece of sound. A line that gives none is closed, and opened anew for the next interval."""
+        if not self._meter.read():
+            self._close()
+
+    def _on_second(self, _lap):
+        if self._book is not None and self._node is not None and self._node.time.known:
+            self._book.keep(self._meter.seconds, self._node.time.offset_ms // 1000)
+        if self.tells and self._waits is not None:
+            self._waits.wake = True
+
+    @property
+    def tells(self):
+        """Tell whether news() has something each second."""
+        return self._always and self._config["noise_seconds"]
+
+    def news(self):
+        """Return [(uptime in s, readings)] of the seconds since the last call."""
+        return _rows(self._meter.seconds.new())
 
     def more(self):
         """Return [(uptime in s, readings)]: what has a record of its own beside that of the interval."""
@@ -103,8 +166,7 @@ class NoiseSensor:
         if bands:
             found.append((None, bands))
         if self._config["noise_seconds"]:
-            for up_s, raw, state in self._meter.take_seconds(0, 0x7FFFFFFF):
-                found.append((up_s, [(LAEQ_1S, raw, state)]))
+            found += self.news()
         return found
 
     def status_block(self):
@@ -131,11 +193,7 @@ class NoiseSensor:
         correction = self._meter.calibration_mdb // 10
         time_s = self._node.time.now()[0] if self._node.time.known else 0
         try:
-            self.start()
-            try:
-                delta = self._meter.calibrate(level * 10, seconds * 1000)
-            finally:
-                self.stop()
+            delta = self._listen_to_calibrator(level * 10, seconds * 1000)
             wanted = (self._meter.calibration_mdb + delta + 5) // 10
             if abs(wanted) > _MOST_CENTIDB:
                 outcome = sound.TOO_FAR
@@ -152,6 +210,16 @@ class NoiseSensor:
         self._answer = sound.pack_calibrated(token, outcome, level, correction, time_s, instrument)
         return self._answer
 
+    def _listen_to_calibrator(self, reference_mdb, duration_ms):
+        running = self._i2s is not None
+        self.start()
+        try:
+            calibrate = self._meter.calibrate_running if self._always else self._meter.calibrate
+            return calibrate(reference_mdb, duration_ms)
+        finally:
+            if not running and not self._always:
+                self._close()
+
     def send_seconds(self, payload):
         """Make records of the seconds between two moments; return how many there are."""
         first_s, last_s = sound.unpack_send_seconds(payload)
@@ -159,9 +227,12 @@ class NoiseSensor:
         if not time.known:
             return sound.pack_seconds(first_s, last_s, 0)
         offset_s = time.offset_ms // 1000
-        found = self._meter.take_seconds(first_s - offset_s, last_s - offset_s)
-        self._node.keep_records([(up_s, [(LAEQ_1S, raw, state)]) for up_s, raw, state in found])
-        return sound.pack_seconds(first_s, last_s, len(found))
+        found = self._meter.seconds.between(first_s - offset_s, last_s - offset_s)
+        rows = _rows(found)
+        if self._book is not None:
+            rows = _rows(self._book.more(first_s, last_s, found, offset_s, time.now()[0])) + rows
+        self._node.keep_records(rows)
+        return sound.pack_seconds(first_s, last_s, len(rows))
 
     # -- calibration -------------------------------------------------------------------------------
 

@@ -23,10 +23,10 @@ def open_desk(hal, settings, link, cause):
 
             from .wifi import Wifi
 
-            wifi = Wifi(network, time)
+            wifi = Wifi(network, hal.waits or time)
         except ImportError:
             return None
-    desk = Desk(wifi, time, hal.feed)
+    desk = Desk(wifi, hal.waits or time, hal.feed)
     for_ms = _CONSOLE_MS if settings["wifi.ssid"] else _NO_NETWORK_MS if settings["battery_low_mv"] else None
     improv = _improv(desk, settings)
     if improv is not None:

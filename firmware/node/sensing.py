@@ -68,7 +68,7 @@ class SensingNode(Node):
         """Tell whether a frame may start now; an alarm always may."""
         return self._alarm is not None or Node._room(self, left_ms)
 
-    def _sleep_until(self, until_ms):
+    def _sleep_until(self, until_ms, once=False):
         """Sleep, and book it; what measures without pause gets its turn in between."""
         while self._steady and not self._in_tick:
             self._in_tick = True
@@ -79,11 +79,11 @@ class SensingNode(Node):
             if next_ms >= until_ms:
                 break
             self._slumber(next_ms)
-        self._slumber(until_ms)
+        self._slumber(until_ms, once)
 
-    def _slumber(self, until_ms):
+    def _slumber(self, until_ms, once=False):
         before_ms = self.time.uptime_ms()
-        Node._sleep_until(self, until_ms)
+        Node._sleep_until(self, until_ms, once)
         self.ledger.slept(self.time.uptime_ms() - before_ms)
 
     def pause(self, ms):

@@ -12,7 +12,7 @@ import time
 from wire import codec
 
 from . import brownout, build, config, furnish, recovery
-from .flash import log_flash
+from .flash import ring_flash
 from .hal import Hal
 from .log import RecordLog
 from .no_link import NoLink
@@ -69,11 +69,11 @@ def _from_copy(store):
 def _link(settings, board, buses, store, hal, health):
     try:
         if settings["radio"] == "lorawan":
-            return build.lora_link(board, buses, settings, store, hal.retained, hal.rtc_ms)
+            return build.lora_link(board, buses, settings, store, hal.retained, hal.rtc_ms, hal.waits)
         if settings["radio"] == "mqtt":
-            return build.wifi_link(settings)
+            return build.wifi_link(settings, hal.waits)
         if settings["radio"] == "wifi":
-            return build.local_link(settings)
+            return build.local_link(settings, hal.waits)
     except Exception as error:  # a broken radio must not stop the measuring
         build.print_error(error)
         health.config_errors.append("radio: " + repr(error))
@@ -100,9 +100,11 @@ def make(hal, store, lives, cause):
     settings = _read_config(health, store)
     hal.sleep_mode(settings["sleep"])
     board = _board(settings, health)
+    if not settings["noise_s"] and build.has_microphone(board):
+        hal.listen()
     clock = Timekeeper(time, settings["drift_ok_s"])
     clock.restore(hal.kept(), hal.rtc_ms())
-    log = RecordLog(log_flash(settings["log_kib"]))
+    log = RecordLog(ring_flash("log", settings["log_kib"]))
     outbox = Outbox(log, store)
     _choose_codec(outbox, settings, clock)
     buses = build.Buses(board)

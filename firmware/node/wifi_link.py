@@ -25,8 +25,8 @@ _OF_MQTT = {
 class WifiLink:
     """wifi: node.wifi.Wifi. socket: MicroPython's module. client: radio.mqtt.Client."""
 
-    called = False
     text = ""
+    keep = False  # stay connected: what cannot sleep saves nothing by leaving, and hears commands sooner
 
     def __init__(self, wifi, socket, clock, client, dev_eui, ssid, password, ntp_host):
         self.wifi = wifi
@@ -54,6 +54,11 @@ class WifiLink:
     def up(self):
         """Tell whether the broker is connected, as far as we know."""
         return self._client.connected
+
+    @property
+    def listen_ms(self):
+        """How long a message may take: seconds to come up, then next to nothing."""
+        return 500 if self.up else 8000
 
     def bring_up(self):
         """Associate, ask the time if wanted, log in at the broker."""
@@ -132,16 +137,33 @@ class WifiLink:
         return answer
 
     def rest(self):
-        """Say goodbye and switch the radio off."""
+        """Say goodbye and switch the radio off, unless there is a reason not to."""
+        if self.keep:
+            return
         if self._client.connected:
             self._client.disconnect()
         if self.stay:
             return
         self.wifi.off()
 
+    @property
+    def called(self):
+        """Tell whether the broker wants a sign of life."""
+        return self.keep and not self.calls_in_ms()
+
     def calls_in_ms(self):
-        """Never by itself."""
-        return 1 << 29
+        """Return in how long it does."""
+        return self._client.ping_in_ms() if self.keep else mqtt.NEVER_MS
+
+    def answer(self):
+        """Give it, and take what has come for us."""
+        try:
+            self._client.ping()
+            return True
+        except mqtt.MqttError as error:
+            return self._failed(_OF_MQTT[error.reason])
+        finally:
+            self._came()
 
     def battery(self, level):
         """Nobody asks: the status has the voltage."""

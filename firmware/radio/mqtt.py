@@ -12,6 +12,7 @@ WRONG_PASSWORD = const(3)  # CONNACK 4 or 5
 SILENT = const(4)  # no answer in time, or the connection broke
 NAME = const(5)  # the name has no address
 TLS = const(6)  # the broker is not who it says
+NEVER_MS = const(1 << 29)
 MAX_PACKET = const(2048)  # of what we read: only short packets are ever meant for us
 MAX_MESSAGES = const(8)  # that wait for the node; more are acknowledged and left
 
@@ -137,12 +138,16 @@ class Client:
         self._write(b"\xc0\x00")
         self._await(0xD0, b"", "PINGRESP")
 
+    def ping_in_ms(self):
+        """Return in how long a ping() is due, 0 when it is."""
+        if self._stream is None or not self._keepalive_ms:
+            return NEVER_MS
+        idle_ms = self._clock.ticks_diff(self._clock.ticks_ms(), self._last_ms)
+        return max(self._keepalive_ms // 2 - idle_ms, 0)
+
     def ping_if_due(self):
         """Keep the connection alive; raise MqttError when nobody answers."""
-        if self._stream is None or not self._keepalive_ms:
-            return
-        idle_ms = self._clock.ticks_diff(self._clock.ticks_ms(), self._last_ms)
-        if idle_ms * 2 >= self._keepalive_ms:
+        if not self.ping_in_ms():
             self.ping()
 
     def _new_id(self):

@@ -58,6 +58,7 @@ class Sx126x:
         self.bus = Sx126xBus(spi, nss, reset, busy, clock)
         self.dio1 = dio1
         self.clock = clock
+        self._pause_us = getattr(clock, "pause_us", clock.sleep_us)
         self.tcxo_mv = tcxo_mv
         self.tcxo_delay_us = tcxo_delay_us
         self.dio2_rf_switch = dio2_rf_switch
@@ -205,7 +206,7 @@ class Sx126x:
                 return 0  # noise taken for a preamble would keep the receiver on for ever
             if elapsed > window_us + longest_us:
                 return 0
-            clock.sleep_us(step)
+            self._pause_us(step)
         return self._take_irq()
 
     def _read_packet(self):

@@ -50,6 +50,7 @@ class Sx127x:
         self.dio0 = dio0
         self.dio1 = dio1
         self.clock = clock
+        self._pause_us = getattr(clock, "pause_us", clock.sleep_us)
         self.pa_boost = pa_boost
         self.tcxo = tcxo
         self.antenna_gain_cdb = antenna_gain_cdb
@@ -184,7 +185,7 @@ class Sx127x:
                 return 0  # noise taken for a preamble would keep the receiver on for ever
             if elapsed > window_us + longest_us:
                 return 0
-            clock.sleep_us(step)
+            self._pause_us(step)
         return self._take_irq()
 
     def _read_packet(self):

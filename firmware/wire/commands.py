@@ -46,7 +46,7 @@ KEYS = (
     (4, "time_s", 600, 604800),
     (5, "drift_ok_s", 3600, 2592000),
     (6, "battery_low_mv", 0, 20000),
-    (7, "noise_s", 1, 3600),
+    (7, "noise_s", 0, 3600),
     (8, "noise_offset_centidb", -2000, 2000),
 )
 MAX_GET = const(9)

@@ -16,6 +16,9 @@ class Clock:
     def ticks_diff(self, a, b):
         return a - b
 
+    def ticks_add(self, a, n):
+        return a + n
+
 
 class FileI2S:
     """machine.I2S over a file: a read takes as long as its frames, and what was stalled over is lost."""
@@ -63,7 +66,7 @@ def run(data):
     return {
         "readings": readings,
         "status": meter.status,
-        "seconds": meter.seconds(),
+        "seconds": meter.seconds.levels(),
         "bands": meter.bands(),
         "laps": laps,
     }

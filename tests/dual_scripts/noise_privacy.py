@@ -49,7 +49,7 @@ def run(data):
             said.append(str(meter.measure(data["duration_ms"])))
         except (KeyboardInterrupt, DriverError) as error:
             said.append(repr(error))
-        said.append(repr(meter) + str(meter.status) + str(meter.seconds()))
+        said.append(repr(meter) + str(meter.status) + str(meter.seconds.levels()))
         marker = bytes([int(data["marker"][i : i + 2], 16) for i in range(0, len(data["marker"]), 2)])
         buffers = list(reachable(meter, []))
         found.append([len(buffers), sum([len(b) for b in buffers]), sum([marker in b for b in buffers])])

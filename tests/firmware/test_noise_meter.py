@@ -51,7 +51,7 @@ def test_the_calibrator_recording_reads_94(shared: Callable[[str], Path], tmp_pa
     raw = shared("data/noise_golden/ref94dB_48000Hz_32bitsPCM.raw").read_bytes()
     (tmp_path / "f").write_bytes(raw)
     got, status = measure(
-        str(tmp_path / "f"), 1500, settings={"sensitivity_mdbfs": 94000 - 129080, "self_noise_mdb": None}
+        str(tmp_path / "f"), 1375, settings={"sensitivity_mdbfs": 94000 - 129080, "self_noise_mdb": None}
     )
     assert status == []
     assert got[m.LAEQ] == (940, OK)
@@ -73,7 +73,7 @@ def test_quieter_than_the_microphone_is_flagged(tmp_path: Path) -> None:
 
 def test_lost_blocks_are_a_gap(tmp_path: Path) -> None:
     path = record(tmp_path / "f", I2sMicrophone(Constants(sound_level=60.0)), 4)
-    got, status = measure(path, 2000, stalls={"8": 40})
+    got, status = measure(path, 2000, stalls={"31": 40})
     assert "gap" in status
     assert got[m.LAEQ] == (600, GAP)
 
@@ -141,7 +141,7 @@ def test_no_frames_at_all_is_a_timeout(tmp_path: Path) -> None:
 def test_a_late_reader_that_lost_nothing_is_no_gap(tmp_path: Path) -> None:
     """The bus was slow for a while and caught up from its buffer: elapsed time and frames agree again."""
     path = record(tmp_path / "f", I2sMicrophone(Constants(sound_level=60.0)), 4)
-    got, status = measure(path, 2000, late={"8": 90})
+    got, status = measure(path, 2000, late={"31": 90})
     assert status == []
     assert got[m.LAEQ] == (600, OK)
 
@@ -215,7 +215,7 @@ def test_no_sample_can_be_reached_after_a_measurement(tmp_path: Path) -> None:
     data = {"path": str(tmp_path / "f"), "duration_ms": 1000, "marker": word.hex()}
     for n_buffers, size, hits in run_on_micropython("noise_privacy", data, heap="1m"):
         assert n_buffers > 5
-        assert size > 48_000  # the capture buffer was among them
+        assert size > 6004 + 12_288  # the capture buffer was among them, beside the histogram
         assert hits == 0
 
 

@@ -82,13 +82,16 @@ def test_no_sample_leaves_a_noise_node(tmp_path: Path) -> None:
             microphone = node.board.chips.get("i2s_mic")
             if isinstance(microphone, I2sMicrophone):
                 microphone.play(words)
-        for _ in range(24):
+        for _ in range(5):
             await asyncio.sleep(60)
             printed.extend(node.log_tail() for node in street.world.nodes)
 
-    outcome = run_house(tmp_path, nodes=4, virtual_s=1500, start_s=START_S, interval_s=60, meanwhile=listen)
+    outcome = run_house(
+        tmp_path, nodes=2, virtual_s=330, start_s=START_S, interval_s=60, meanwhile=listen,
+        overrides={"noise_s": 0},
+    )  # fmt: skip
     levels = [o.value for o in outcome.observations if o.quantity == "laeq"]
-    assert len(levels) >= 10
+    assert len(levels) >= 4
     # it did hear: an RMS of 2^-4 is 98.9 dB, and A-weighting takes some 2 dB of white noise
     assert all(value is not None and 95 < value < 100 for value in levels)
     searched = 0

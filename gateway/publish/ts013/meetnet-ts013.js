@@ -34,7 +34,7 @@ var OUTCOMES = {
   "5": "busy",
   "6": "storage"
 };
-var KEYS = [[1, "interval_s", 10, 86400], [2, "confirm_every", 1, 255], [3, "status_s", 600, 604800], [4, "time_s", 600, 604800], [5, "drift_ok_s", 3600, 2592000], [6, "battery_low_mv", 0, 20000], [7, "noise_s", 1, 3600], [8, "noise_offset_centidb", -2000, 2000]];
+var KEYS = [[1, "interval_s", 10, 86400], [2, "confirm_every", 1, 255], [3, "status_s", 600, 604800], [4, "time_s", 600, 604800], [5, "drift_ok_s", 3600, 2592000], [6, "battery_low_mv", 0, 20000], [7, "noise_s", 0, 3600], [8, "noise_offset_centidb", -2000, 2000]];
 var MEASUREMENTS = {
   "1": {"name": "pm1", "unit": "ug/m3", "decimals": 1, "min": 0, "max": 10000},
   "2": {"name": "pm2_5", "unit": "ug/m3", "decimals": 1, "min": 0, "max": 10000},

@@ -203,7 +203,7 @@ def test_a_node_with_its_radio_lives_in_a_small_heap(tmp_path: Path) -> None:
         async with World(tmp_path) as world:
             hardware = boards.build("sim_bin", lambda quantity, _now_us: AROUND[quantity], IdealChannel())
             keys = {"radio": "lorawan", "join_eui": "70b3d57ed0000000", "app_key": "0f" * 16}
-            settings = NodeSettings("n", hardware, config=CONFIG | keys, heap_bytes=352 * 1024)
+            settings = NodeSettings("n", hardware, config=CONFIG | keys, heap_bytes=360 * 1024)
             node = world.add_node(settings)
             node.power_on()
             await world.run_for(1800)
