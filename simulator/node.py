@@ -37,6 +37,7 @@ class NodeSettings:
 
     script: a MicroPython file to run instead of the firmware's boot.py and main.py (for experiments).
     console: a terminal (the other end of a pty) on which the node has its serial console, instead of the log.
+    prompt: MicroPython's own prompt at the console instead of a program, as after Ctrl-C.
     path: what comes on MICROPYPATH after the shims; default the firmware, compiled.
     """
 
@@ -46,6 +47,7 @@ class NodeSettings:
     seed: int = 0
     script: Path | None = None
     console: Path | None = None
+    prompt: bool = False
     path: tuple[Path, ...] | None = None
     heap_bytes: int = HEAP_BYTES
     wifi: Wifi = field(default_factory=Wifi)
@@ -205,7 +207,7 @@ class _Life:
         heap = settings.heap_bytes // 1024
         self._process = self._world.spawner.spawn(
             theirs.fileno(),
-            ["micropython", "-X", f"heapsize={heap}k", "-m", "_start"],
+            ["micropython", "-X", f"heapsize={heap}k", *([] if settings.prompt else ["-m", "_start"])],
             node.flash,
             {"MICROPYPATH": ":".join([str(self._world.shims), *map(str, path), ".frozen"])},
             node.log,

@@ -1,4 +1,4 @@
-"""The group of commands. `simulate` is the simulator's own and is only imported when it is asked for."""
+"""The group of commands."""
 
 from __future__ import annotations
 
@@ -25,20 +25,26 @@ from gateway.cli.update import update
 from gateway.cli.user import user
 from gateway.errors import GatewayError
 
-_SIMULATE_HELP = "Run a simulated street: real firmware, real frames."
+# Commands of other rooms, only imported when they are asked for: module, what it is for, extra.
+_ELSEWHERE = {
+    "flash": ("tools.flash.cli", "Make devices of blank boards: write, test, register, label.", "flash"),
+    "simulate": ("simulator.cli", "Run a simulated street: real firmware, real frames.", "simulator"),
+}
 
 
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "simulate"])
+        return sorted([*super().list_commands(ctx), *_ELSEWHERE])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name != "simulate":
+        if cmd_name not in _ELSEWHERE:
             return super().get_command(ctx, cmd_name)
+        module, _, extra = _ELSEWHERE[cmd_name]
         try:
-            found = import_module("simulator.cli").simulate
+            found = getattr(import_module(module), cmd_name)
         except ImportError as error:
-            return _unavailable(f"the simulator is not installed ({error}): pip install 'meetnet[simulator]'")
+            why = f"{cmd_name} is not installed ({error}): pip install 'meetnet[{extra}]'"
+            return _unavailable(cmd_name, why)
         return found if isinstance(found, click.Command) else None
 
     def invoke(self, ctx: click.Context) -> object:
@@ -50,16 +56,16 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, found.get_short_help_str(100)) for name, found in sorted(self.commands.items())]
         with formatter.section("Commands"):
-            formatter.write_dl(sorted([*rows, ("simulate", _SIMULATE_HELP)]))
+            formatter.write_dl(sorted([*rows, *((name, row[1]) for name, row in _ELSEWHERE.items())]))
 
 
-def _unavailable(why: str) -> click.Command:
-    @click.command("simulate", context_settings={"ignore_unknown_options": True}, help=_SIMULATE_HELP)
+def _unavailable(name: str, why: str) -> click.Command:
+    @click.command(name, context_settings={"ignore_unknown_options": True}, help=_ELSEWHERE[name][1])
     @click.argument("rest", nargs=-1)
-    def simulate(rest: tuple[str, ...]) -> None:
+    def missing(rest: tuple[str, ...]) -> None:
         raise click.ClickException(why)
 
-    return simulate
+    return missing
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

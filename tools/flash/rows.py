@@ -1,0 +1,198 @@
+"""The list of devices to make: one CSV row a device, checked whole before the first board is written.
+
+Columns as of `meetnet device add --from FILE.csv`, and:
+    board      which board of firmware/boards (t3s3_garden)
+    row        its name in journal and report; without this column the line number
+    mac        this very board; else the next board with the right chip
+    owner      whose it is, for the label; language of label and card: nl, fr, en
+and any key of the node's config.json (interval_s, wifi.ssid, ...), as given.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import RegistryError
+from gateway.registry import rules
+from node import config as node_config
+from tools.flash.application import boards
+from tools.flash.errors import FlashError
+
+NEEDED = ("board", "kind", "transport", "site_id", "longitude", "latitude")
+_OWN = ("row", "board", "mac", "owner", "language", "dev_eui", "join_eui", "app_key", "mqtt_password")
+_SITE = (
+    "kind", "transport", "site_id", "site_name", "longitude", "latitude", "precision_m", "licence",
+    "empty_mm", "full_mm", "rain_mm_per_tip", "public", "from_ms",
+)  # fmt: skip
+_KEYS = {row[0]: row[1] for row in node_config.KEYS}
+# Keys of config.json that follow from other columns.
+_FIXED = ("kind", "board", "radio", "dev_eui", "join_eui", "app_key", "mqtt.password")
+_FREE = tuple(key for key in _KEYS if key not in _FIXED)
+_MAC = re.compile(r"[0-9a-f]{12}")
+_ROW = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One device to make. dev_eui None: from the board's MAC. Its repr shows no secret."""
+
+    name: str
+    line: int
+    board: str
+    chip: str
+    kind: str
+    transport: str
+    site: Mapping[str, str]
+    mac: str | None = None
+    dev_eui: str | None = None
+    join_eui: str = "0" * 16
+    app_key: str | None = field(default=None, repr=False)
+    mqtt_password: str | None = field(default=None, repr=False)
+    owner: str = ""
+    language: str = "nl"
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+
+    @property
+    def title(self) -> str:
+        """Name of its site, as people know it."""
+        return self.site.get("site_name") or self.site["site_id"]
+
+
+def read(path: Path) -> list[Row]:
+    """Return the rows of a file. FlashError `rows` names every bad line."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FlashError("rows", f"{path}: {error}; give a CSV file in UTF-8") from error
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    names = list(reader.fieldnames or ())
+    missing = [name for name in NEEDED if name not in names]
+    unknown = [name for name in names if name not in (*_OWN, *_SITE, *_FREE)]
+    if missing or unknown:
+        said = [f"column {name} is missing" for name in missing]
+        said += [f"column {name!r} is unknown" for name in unknown]
+        raise FlashError("rows", f"{path}: {', '.join(said)}")
+    known, rows, faults = boards(), list[Row](), list[str]()
+    for found in reader:
+        line = reader.line_num
+        try:
+            rows.append(_row(found, line, known))
+        except (FlashError, RegistryError) as error:
+            faults.append(f"line {line}: {error}")
+    faults += _twice(rows)
+    if not rows and not faults:
+        faults.append("no row in it")
+    if faults:
+        raise FlashError("rows", f"{path}: " + "; ".join(faults))
+    return rows
+
+
+def one(cells: Mapping[str, str]) -> Row:
+    """Return the row of a single device from its columns; FlashError, RegistryError when it cannot be."""
+    for name in NEEDED:
+        if not cells.get(name):
+            raise FlashError("rows", f"{name}: missing")
+    return _row(dict(cells), 1, boards())
+
+
+def _row(found: dict[Any, Any], line: int, known: Mapping[str, str]) -> Row:
+    if None in found or None in found.values():
+        raise FlashError("rows", "it has not as many fields as the header")
+    cells = {str(name): str(value).strip() for name, value in found.items()}
+    board = cells["board"]
+    if board not in known:
+        raise FlashError("rows", f"board: {board!r} is none of {', '.join(known)}")
+    name = cells.get("row") or f"line-{line}"
+    if not _ROW.fullmatch(name):
+        raise FlashError("rows", f"row: {name!r}; give 1 to 64 of A-Z a-z 0-9 . _ -")
+    mac = cells.get("mac", "").replace(":", "").replace("-", "").lower() or None
+    if mac is not None and not _MAC.fullmatch(mac):
+        raise FlashError("rows", f"mac: {cells['mac']!r} is not 12 hex digits")
+    language = cells.get("language") or "nl"
+    if language not in ("nl", "fr", "en"):
+        raise FlashError("rows", f"language: {language!r}; give nl, fr or en")
+    transport = cells["transport"]
+    if transport not in ("lorawan", "mqtt"):
+        raise FlashError("rows", f"transport: {transport!r}; give lorawan or mqtt")
+    if cells["kind"] not in node_config.KINDS:
+        raise FlashError("rows", f"kind: {cells['kind']!r}; give {', '.join(node_config.KINDS)}")
+    app_key, password = cells.get("app_key") or None, cells.get("mqtt_password") or None
+    if app_key is not None:
+        rules.key("app_key", app_key)
+    if password is not None and not 8 <= len(password) <= 64:
+        raise FlashError("rows", "mqtt_password: give 8 to 64 characters, or none for a random one")
+    settings = {key: _setting(key, cells[key]) for key in _FREE if cells.get(key)}
+    if transport == "mqtt" and "mqtt.host" not in settings:
+        raise FlashError("rows", "mqtt.host: missing; give the name or address of the gateway")
+    site = {name: cells[name] for name in _SITE if cells.get(name)}
+    for number in ("longitude", "latitude"):
+        try:
+            float(site.get(number, ""))
+        except ValueError:
+            raise FlashError("rows", f"{number}: {cells[number]!r} is not a number; use a point") from None
+    return Row(
+        name, line, board, known[board], cells["kind"], transport, site, mac,
+        rules.eui("dev_eui", cells["dev_eui"]) if cells.get("dev_eui") else None,
+        rules.eui("join_eui", cells["join_eui"]) if cells.get("join_eui") else "0" * 16,
+        app_key, password, cells.get("owner", ""), language, settings,
+    )  # fmt: skip
+
+
+def _setting(key: str, text: str) -> Any:
+    kind = _KEYS[key]
+    value: Any = text
+    if kind == "int":
+        try:
+            value = int(text)
+        except ValueError:
+            raise FlashError("rows", f"{key}: {text!r} is no whole number") from None
+    elif text.lower() in ("true", "false"):
+        value = text.lower() == "true"
+    fault = node_config.fault(key, value)
+    if fault:
+        raise FlashError("rows", f"{key}: {fault}")
+    return value
+
+
+def _twice(rows: list[Row]) -> list[str]:
+    faults: list[str] = []
+    for what in ("name", "mac", "dev_eui"):
+        seen: dict[str, int] = {}
+        for row in rows:
+            value = getattr(row, what)
+            if value is not None and value in seen:
+                faults.append(f"line {row.line}: {what} {value} is on line {seen[value]} too")
+            elif value is not None:
+                seen[value] = row.line
+    return faults
+
+
+def eui_of(mac: str) -> str:
+    """Return the EUI-64 of a MAC address (IEEE, "Guidelines for EUI": FFFE in the middle)."""
+    return f"{mac[:6]}fffe{mac[6:]}"
+
+
+def config_of(row: Row, dev_eui: str, app_key: str | None, password: str | None) -> dict[str, Any]:
+    """Return config.json of a device; FlashError `rows` when the node would not take it as it is."""
+    found: dict[str, Any] = {
+        "schema": node_config.SCHEMA, "kind": row.kind, "board": row.board, "dev_eui": dev_eui,
+        "radio": row.transport,
+    }  # fmt: skip
+    if row.transport == "lorawan":
+        found |= {"join_eui": row.join_eui, "app_key": app_key}
+    nested = dict(row.settings)
+    if password is not None:
+        nested["mqtt.password"] = password
+    for key, value in nested.items():
+        place = found
+        *parts, last = key.split(".")
+        for part in parts:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return found
