@@ -245,6 +245,7 @@ class Gateway:
             tiles_url=self.config.text("web.tiles_url"),
             tiles_attribution=self.config.text("web.tiles_attribution"),
             outlines=self.config.path("web.outlines"),
+            flasher=self.config.path("web.flasher"),
             documents=public_documents(self.config),
             applications=served(self.config, self.reader_of, self._surroundings)
             | {"/update": bundles_app(self.updates.offered)},

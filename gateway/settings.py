@@ -152,6 +152,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("web.refresh_s", WHOLE, 10, "How often an open page asks for new values.", 1, 3600, unit="s"),
     Setting("web.tiles_url", TEXT, "", "Address template of map tiles; empty: local outlines.", 0, 1000),
     Setting("web.tiles_attribution", TEXT, "", "Credit that the tiles' licence asks for.", 0, 500),
+    Setting("web.flasher", PATH, "", "Folder that `meetnet flash web` prepared, for the flasher.", 0, 4096),
     Setting("web.outlines", PATH, "", "GeoJSON with lines of the neighbourhood.", 0, 4096),
     Setting("mail.host", TEXT, "", "Server that takes mail (sign-in links); empty: none is sent.", 0),
     Setting("mail.port", WHOLE, 587, "Its TCP port.", 1, 65535),

@@ -21,6 +21,7 @@ VENDOR = WEB / "static" / "vendor"
 
 # package -> files that the page loads, and their names in static/vendor
 FILES = {
+    "esptool-js": {"bundle.js": "esptool.js"},
     "htmx.org": {"dist/htmx.min.js": "htmx.js"},
     "leaflet": {"dist/leaflet.js": "leaflet.js", "dist/leaflet.css": "leaflet.css"},
     "uplot": {"dist/uPlot.iife.min.js": "uplot.js", "dist/uPlot.min.css": "uplot.css"},

@@ -16,7 +16,18 @@ from starlette.routing import Route
 
 from gateway.clock import Clock, SystemClock
 from gateway.model import PublicReader
-from gateway.web import account, api, calibration, claiming, mine, operator, pages, signing, site_page
+from gateway.web import (
+    account,
+    api,
+    calibration,
+    claiming,
+    flasher,
+    mine,
+    operator,
+    pages,
+    signing,
+    site_page,
+)
 from gateway.web.context import Context, json_error, make_context
 from gateway.web.gate import TOO_OFTEN, RefusedError
 from gateway.web.house import House
@@ -53,6 +64,7 @@ def create_app(
             *pages.routes(context),
             *site_page.routes(context),
             *calibration.routes(context),
+            *flasher.routes(context),
             *api.routes(context),
             *signing.routes(context),
             *account.routes(context),

@@ -26,6 +26,7 @@ class WebSettings:
         outlines only, and the page asks nothing of any other host.
     tiles_attribution: the credit that the tiles' licence asks for; obligatory with tiles_url.
     outlines: GeoJSON file with lines of the neighbourhood, drawn under the sites.
+    flasher: folder of firmware that `meetnet flash web` prepared, for the page that writes it to a board.
     documents: further public documents by path ("/contexts/x.jsonld"): (media type, content).
     applications: further ASGI applications by path ("/sta/v1.1"), which get that path and all below it.
     """
@@ -40,6 +41,7 @@ class WebSettings:
     tiles_url: str = ""
     tiles_attribution: str = ""
     outlines: Path | None = HERE / "static" / "outlines.geojson"
+    flasher: Path | None = None
     documents: Mapping[str, tuple[str, bytes]] = field(default_factory=dict[str, tuple[str, bytes]])
     applications: Mapping[str, Any] = field(default_factory=dict[str, Any])
 

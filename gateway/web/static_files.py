@@ -26,7 +26,14 @@ MEDIA_TYPES = {
     ".png": "image/png",
     ".geojson": "application/geo+json",
 }
-VENDOR = ("vendor/htmx.js", "vendor/leaflet.js", "vendor/leaflet.css", "vendor/uplot.js", "vendor/uplot.css")
+VENDOR = (
+    "vendor/htmx.js",
+    "vendor/leaflet.js",
+    "vendor/leaflet.css",
+    "vendor/uplot.js",
+    "vendor/uplot.css",
+    "vendor/esptool.js",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def files_of(flash: FlashChip, label: str = "vfs") -> dict[str, bytes]:
 
 
 def ready() -> None:
-    """Compile what a world needs beside the flash, so that the first board starts as quickly as the others."""
+    """Compile what a world needs beside the flash, so that the first board starts as quickly as others."""
     compiled(BOARD)
     compiled(FIRMWARE)
 

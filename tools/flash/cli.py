@@ -275,3 +275,38 @@ def boards(as_json: bool) -> None:
         return
     for name, chip in found.items():
         click.echo(f"{name}  {chip}")
+
+
+@flash.command("web")
+@click.option("--board", "board_names", multiple=True, required=True, help="Board; may be given again.")
+@click.option(
+    "-o", "--out", type=_path, default=Path("flasher"), show_default=True, help="Folder for web.flasher."
+)
+@click.option("--log-kib", type=click.IntRange(0, 4096), default=512, show_default=True)
+@json_option
+def web_images(board_names: tuple[str, ...], out: Path, log_kib: int, as_json: bool) -> None:
+    """Prepare firmware for the page /flash of the gateway (and for ESP Web Tools): no key is in it.
+
+    A node that is flashed by it keeps what it knows of itself; a blank board gets its identity by
+    `meetnet flash`. Name the folder in web.flasher.
+
+    \b
+    Example:
+      meetnet flash web --board t3s3_garden --board c3_air -o flasher
+    """
+    from node.version import VERSION
+    from tools.flash import web
+
+    known = application.boards()
+    store = ImageStore()
+    made: list[Path] = []
+    for board in board_names:
+        if board not in known:
+            raise FlashError("board", f"board {board!r} is none of {', '.join(known)}")
+        version = ".".join(map(str, VERSION))
+        made.append(web.prepare(out, store.newest_for(known[board]), board, version, log_kib))
+    if as_json:
+        print_json([str(path / "manifest.json") for path in made])
+        return
+    for path in made:
+        click.echo(str(path))

@@ -29,6 +29,8 @@ TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/{lang}/part/site"): ALL,
     ("GET", "/{lang}/site/{site_id}"): ALL,
     ("GET", "/{lang}/noise-calibration"): ALL,
+    ("GET", "/{lang}/flash"): ALL,
+    ("GET", "/flash/{board}/{part}"): ALL,
     ("GET", "/api/sites.geojson"): ALL,
     ("GET", "/api/latest.json"): ALL,
     ("GET", "/api/latest.geojson"): ALL,
