@@ -37,6 +37,7 @@ from gateway.healthfacts import Collector
 from gateway.http import HttpServer
 from gateway.mail import Mailer, MailSettings
 from gateway.networks import Networks
+from gateway.noise_bench import NoiseBench
 from gateway.pipeline import Pipeline
 from gateway.publish import FileSideList, Follower, Publisher, SiteBook
 from gateway.registry import Registry
@@ -234,6 +235,7 @@ class Gateway:
             mailer.send,
             lambda: {name: follower.state() for name, follower in self._followers.items()},
             self._desk(),
+            NoiseBench(self.registry, self.downlinks),
         )
         tls = tls_files(self.config, "web")
         scheme = "https" if tls else "http"

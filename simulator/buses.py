@@ -72,6 +72,16 @@ class _Stream:
     start_us: int
     position: int = 0  # frames taken or lost since the start
 
+    def __post_init__(self) -> None:
+        self.nominal = self.rate
+
+    def turn(self, rate: int, t_us: int) -> None:
+        """Go on at another rate from now on."""
+        if rate != self.rate:
+            produced = (t_us - self.start_us) * self.rate // 1_000_000
+            self.rate = rate
+            self.start_us = t_us - produced * 1_000_000 // rate
+
     @staticmethod
     def whole(frames: int) -> int:
         """Return how many of so many frames lie in full DMA buffers."""
@@ -124,6 +134,8 @@ class Board:
         self._streams: dict[int, _Stream] = {}
         self.i2s_heard_frames = 0  # what the program read, and what its DMA buffers had to drop
         self.i2s_lost_frames = 0
+        self.i2s_ppm = 0  # how much the clock of the bus is off
+        self._i2s_to_lose = 0
         self._radios: dict[int, AirChip] = {
             id(mount.chip): mount.chip for mount in self.spi.values() if isinstance(mount.chip, AirChip)
         }
@@ -302,6 +314,10 @@ class Board:
         )
         return BusAnswer()
 
+    def lose_i2s(self, buffers: int) -> None:
+        """Have so many DMA buffers vanish before the next read."""
+        self._i2s_to_lose += buffers * DMA_FRAMES
+
     def i2s_read(self, bus: int, n: int, t_us: int) -> BusAnswer:
         """Return n frames in the format asked for, at the time the DMA buffer with the last of them is full.
 
@@ -311,8 +327,10 @@ class Board:
         stream = self._streams.get(bus)
         if stream is None:
             return BusAnswer(errno.EIO)
+        stream.turn(round(stream.nominal * (1 + self.i2s_ppm / 1e6)), t_us)
         produced = stream.whole((t_us - stream.start_us) * stream.rate // 1_000_000)
-        lost = max(0, produced - stream.capacity - stream.position)
+        lost = max(0, produced - stream.capacity - stream.position, self._i2s_to_lose)
+        self._i2s_to_lose = 0
         stream.position += lost
         self.i2s_lost_frames += lost
         begin_us = stream.start_us + stream.position * 1_000_000 // stream.rate

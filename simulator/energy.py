@@ -21,6 +21,9 @@ UPLINK_AWAKE_S = 2.2  # until the second window closes; the radio code does not 
 WINDOWS_S = 0.12
 LORAWAN_BYTES = 13
 WATCH_S = 60
+USB_V = 5.0  # before a linear regulator, which passes the current on as it is
+CELL_V = {"cell_lithium": 3.7, "cell_2aa": 3.0}
+LISTEN_AWAKE_S = 1.7  # of a listening: starting the bus, warming up, judging
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,17 @@ class Prediction:
     battery_mah: int
     days: int | None
     assumptions: list[str]
+    volts: float = USB_V
 
     @property
     def average_ua(self) -> float:
         """Mean current in microamperes."""
         return sum(row.ua * row.seconds for row in self.rows) / DAY_S
+
+    @property
+    def mwh(self) -> float:
+        """Energy of a day in mWh, as the supply gives it."""
+        return sum(row.mah for row in self.rows) * self.volts
 
     def as_json(self) -> dict[str, Any]:
         """Return the prediction for programs."""
@@ -63,6 +72,8 @@ class Prediction:
             "sf": self.sf,
             "payload_bytes": self.payload_bytes,
             "average_ua": round(self.average_ua, 1),
+            "mwh_a_day": round(self.mwh, 1),
+            "volts": self.volts,
             "battery_mah": self.battery_mah,
             "days": self.days,
             "rows": [
@@ -79,9 +90,17 @@ class Prediction:
 
 
 def predict(
-    node: NodeHardware, interval_s: int, sf: int, payload_bytes: int = 34, radio: bool = True
+    node: NodeHardware,
+    interval_s: int,
+    sf: int,
+    payload_bytes: int = 34,
+    radio: bool = True,
+    listens_s: int = 0,
 ) -> Prediction:
-    """Return a day of a node that sends each record at once."""
+    """Return a day of a node that sends each record at once.
+
+    listens_s: how long a microphone listens for a record, `noise_s` of the node; 0: all the time.
+    """
     catalogue, currents = parts(), node.description["energy"]
     records = DAY_S / interval_s
     frames = records if radio else 0.0
@@ -89,6 +108,11 @@ def predict(
     glances = DAY_S / WATCH_S if node.kit["kind"] in ("bin", "garden") else 0.0
     fetching_s = sum(catalogue[key]["awake_s"] for key in node.parts)
     awake_s = records * (RECORD_AWAKE_S + fetching_s) + glances * GLANCE_AWAKE_S
+    on_s = {key: catalogue[key]["on_s"] for key in node.parts}
+    ears = [key for key in node.parts if catalogue[key]["driver"] == "i2s_mic"]
+    for key in ears:
+        on_s[key] = interval_s if not listens_s else min(interval_s, listens_s + LISTEN_AWAKE_S)
+        awake_s += records * (on_s[key] - catalogue[key]["awake_s"])
     awake_s = min(DAY_S, awake_s + frames * (air_s + UPLINK_AWAKE_S))
     rows = [
         Row("asleep", currents["sleep_ua"], DAY_S),
@@ -99,11 +123,16 @@ def predict(
     for key in node.parts:
         on_ua, waiting_ua = currents["sensors"][catalogue[key]["driver"]]
         if on_ua:
-            rows.append(Row(key, on_ua - waiting_ua, records * catalogue[key]["on_s"]))
+            rows.append(Row(key, on_ua - waiting_ua, records * on_s[key]))
     average = round(sum(row.ua * row.seconds for row in rows) / DAY_S)
     days = wire_energy.days_left(currents["battery_mah"], 0, average)
+    assumptions = _assumptions(node, sf)
+    if ears:
+        how = f"{listens_s} s of each record" if listens_s else "all the time, so the chip never sleeps"
+        assumptions.append(f"the microphone listens {how}; waiting takes what being awake takes")
+    volts = CELL_V[node.board["power"]["cells"]] if node.kit["power"] == "cell" else USB_V
     return Prediction(
-        node.name, interval_s, sf, payload_bytes, rows, currents["battery_mah"], days, _assumptions(node, sf)
+        node.name, interval_s, sf, payload_bytes, rows, currents["battery_mah"], days, assumptions, volts
     )
 
 
@@ -137,7 +166,10 @@ def table(prediction: Prediction) -> str:
         lines.append(
             f"{row.action:<16}{row.ua / 1000:>9.3f} mA{row.seconds:>14.1f}{row.mah:>10.3f}{share:>8.1%}"
         )
-    lines += ["", f"average {p.average_ua / 1000:.3f} mA, {total:.2f} mAh a day"]
+    lines += [
+        "",
+        f"average {p.average_ua / 1000:.3f} mA, {total:.2f} mAh, {p.mwh:.1f} mWh at {p.volts} V a day",
+    ]
     if p.days is not None:
         lines.append(f"{p.battery_mah} mAh last {p.days} days ({p.days / 365.25:.1f} years)")
     else:

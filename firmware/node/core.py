@@ -191,6 +191,10 @@ class Node:
             self._link_at_ms = max(self._link_at_ms, self.time.uptime_ms() + self.hal.random(spread_ms))
         self.records += 1
 
+    def tell_status(self):
+        """Have the status go out with the next chance: something has changed that somebody should know."""
+        self._status_due_ms = min(self._status_due_ms, self.time.uptime_ms())
+
     def keep_records(self, rows):
         """Keep records beside those of the interval: [(uptime in s or None for now, readings)]."""
         now_s, quality = self.time.now()

@@ -16,6 +16,7 @@ from .second_log import SecondBook
 _RECORD = "noise_cal"
 _VERSION = const(1)
 _MOST_CENTIDB = const(2000)
+_PASSING = ("wind", "rain", "below_floor")  # come and go with the weather and the hour
 _LEAST_MS = const(1000)  # of sound in the first interval: a level can be judged, and somebody waits for it
 
 
@@ -66,6 +67,7 @@ class NoiseSensor:
             ring_ms=self._ibuf * 1000 // (8 * self._rate_hz),
         )
         self._meter.on_second = self._on_second
+        self._told = []
         self._book = None
         if config["noise_seconds_kib"] and not config["noise_seconds"]:
             self._book = SecondBook(config["noise_seconds_kib"], store)
@@ -114,11 +116,22 @@ class NoiseSensor:
 
     def fetch(self):
         """Return the levels of the interval that ends now, or listen to one."""
+        meter = self._meter
         if not self._always:
-            return self._meter.measure(self._duration_ms)
-        if self._meter.heard_ms < _LEAST_MS:
-            self._meter.listen(_LEAST_MS - self._meter.heard_ms)
-        return self._meter.close()
+            readings = meter.measure(self._duration_ms)
+        else:
+            if meter.heard_ms < _LEAST_MS:
+                meter.listen(_LEAST_MS - meter.heard_ms)
+            readings = meter.close()
+        self._tell()
+        return readings
+
+    def _tell(self):
+        """Tell the gateway what is wrong when that changes, not with the status of the day."""
+        faults = [note for note in self._meter.status if note not in _PASSING]
+        if faults != self._told and self._node is not None:
+            self._node.tell_status()
+        self._told = faults
 
     def stop(self):
         """Close the bus; one that always listens goes on."""

@@ -35,15 +35,25 @@ class _Interval(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 @click.option("--sf", type=click.IntRange(7, 12), default=9, show_default=True, help="Spreading factor.")
 @click.option("--bytes", "payload", type=click.IntRange(1, 222), default=34, show_default=True)
 @click.option(
+    "--listens",
+    type=click.IntRange(0, 3600),
+    default=0,
+    show_default=True,
+    help="Seconds that a noise node listens for a record (noise_s); 0: all the time.",
+)
+@click.option(
     "--svg", type=click.Path(path_type=Path, dir_okay=False), help="Write the picture to this file."
 )
 @json_option
-def energy(board: str, interval: int, sf: int, payload: int, svg: Path | None, as_json: bool) -> None:
+def energy(
+    board: str, interval: int, sf: int, payload: int, listens: int, svg: Path | None, as_json: bool
+) -> None:
     """Predict current and battery life of BOARD (a name of firmware/boards, such as t3s3_bin).
 
     \b
     Example:
       meetnet energy c3_garden --interval 15m --sf 9 --svg garden.svg
+      meetnet energy c3_noise --interval 5m --listens 30
 
     Exit codes: 0 done, 1 unknown board or no hardware descriptions here, 2 wrong usage.
     """
@@ -60,7 +70,7 @@ def energy(board: str, interval: int, sf: int, payload: int, svg: Path | None, a
         raise Failure(
             f"{board}: no such board; known are {', '.join(sorted(nodes)) or 'none (no checkout here)'}"
         )
-    prediction = model.predict(nodes[board], interval, sf, payload)
+    prediction = model.predict(nodes[board], interval, sf, payload, listens_s=listens)
     if svg is not None:
         svg.write_text(model.svg(prediction), encoding="utf-8")
     if as_json:

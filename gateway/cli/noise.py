@@ -17,10 +17,12 @@ from gateway.datadir import DataDirectory
 from gateway.registry import Registry
 from gateway.registry.model import Calibration
 from gateway.registry.rules import eui
+from gateway.store import SqlitePublicReader, SqliteStore
 from wire import ports, sound
 from wire.errors import WireError
 
 _POLL_S = 1.0
+_EVENT_ROWS = 100_000
 REASONS = {
     "not_steady": "the level is not steady: wait until the calibrator has settled, and keep it still",
     "not_1khz": "it is no pure tone of 1 kHz: seat the coupler, and check the calibrator's battery",
@@ -178,7 +180,56 @@ def seconds(
     if as_json:
         print_json(found)
     else:
-        click.echo(f"queued as {found['id']}")
+        click.echo(f"queued as {found['id']}; `meetnet noise event` with the same times shows what has come")
+
+
+@noise.command()
+@config_option
+@json_option
+@click.argument("dev_eui", metavar="DEVICE")
+@click.option("--from", "first", type=click.DateTime(["%Y-%m-%dT%H:%M:%SZ"]), required=True, help="UTC.")
+@click.option("--to", "last", type=click.DateTime(["%Y-%m-%dT%H:%M:%SZ"]), required=True, help="UTC.")
+def event(
+    config_file: Path | None, data: Path | None, as_json: bool, dev_eui: str, first: datetime, last: datetime
+) -> None:
+    """Show the seconds of an event that have come: time, LAeq, what the meter said of it, and a bar.
+
+    \b
+    Example:
+      meetnet noise event 70b3d57ed0000001 --from 2026-11-23T18:00:00Z --to 2026-11-23T18:02:00Z
+
+    Exit codes: 0 shown, 1 the device is not at a site, or none of its seconds has come.
+    """
+    directory = DataDirectory(configuration(config_file, data).directory)
+    first_ms, last_ms = (round(moment.replace(tzinfo=UTC).timestamp() * 1000) for moment in (first, last))
+    registry = Registry(directory.path)
+    store = SqliteStore(directory.store)
+    try:
+        site = registry.site_of(eui("dev_eui", dev_eui), last_ms)
+        if site is None:
+            raise Failure(f"device {dev_eui} was at no site then")
+        reader = SqlitePublicReader(store, lambda: [site])
+        rows = [
+            (row.observed_at_ms, row.value, row.state)
+            for row in reader.observations(first_ms, last_ms + 1, limit=_EVENT_ROWS)
+            if row.quantity == "laeq_1s" and row.value is not None
+        ]
+    finally:
+        store.close()
+        registry.close()
+    rows.sort()
+    if as_json:
+        print_json([{"at": _moment(at), "laeq_db": level, "state": state} for at, level, state in rows])
+        return
+    if not rows:
+        raise Failure("none of these seconds has come yet: ask for them with `meetnet noise seconds`")
+    for at, level, state in rows:
+        click.echo(f"{_moment(at)}  {level:5.1f}  {'' if state == 'ok' else state:9}  {_bar(level)}")
+
+
+def _bar(level: float) -> str:
+    """Return a bar of a mark a decibel above 30."""
+    return "#" * max(0, round(level) - 30)
 
 
 def _moment(ms: int) -> str:

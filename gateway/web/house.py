@@ -15,6 +15,7 @@ from gateway.commissioning import Inspector, SiteReports
 from gateway.model import PublicReader
 from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
+from gateway.registry.model import Calibration
 
 
 class Seen(Protocol):
@@ -58,6 +59,18 @@ class Desk:
     erase: Callable[[str], int]
 
 
+class NoiseBench(Protocol):
+    """Where a noise node is calibrated."""
+
+    async def calibrate(self, dev_eui: str, level_db: float, instrument: str) -> None:
+        """Ask a node to listen to the calibrator that sits on it; GatewayError when it cannot be asked."""
+        ...
+
+    def calibrations(self, dev_eui: str) -> list[Calibration]:
+        """Return what came of calibrations, also those that were refused. Blocks."""
+        ...
+
+
 def _no_mail(to: str, subject: str, text: str) -> bool:
     return False
 
@@ -75,3 +88,4 @@ class House:
     send_mail: Callable[[str, str, str], bool] = _no_mail
     publishers: Callable[[], dict[str, Any]] = field(default=dict[str, Any])
     desk: Desk | None = None
+    noise: NoiseBench | None = None

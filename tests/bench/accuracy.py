@@ -95,18 +95,33 @@ def burst(duration_ms: float, level: float, delay_ms: float) -> tuple[np.ndarray
 
 def bursts() -> dict[str, float]:
     """Return the worst errors of LAFmax on tone bursts."""
-    ideal, formula = 0.0, 0.0
+    ideal, formula, inherent = 0.0, 0.0, 0.0
     for duration_ms in BURSTS_MS:
         for level, delay_ms in ((90, 0.0), (115, 0.37), (70, 0.77)):
             low, high = burst(duration_ms, level, delay_ms)
             got = measure(low).lafmax() / 1000
-            ideal = max(ideal, abs(got - float(ideal_f(high, 384_000).max())))
+            perfect = float(ideal_f(high, 384_000).max())
+            ideal = max(ideal, abs(got - perfect))
             if duration_ms >= 1:
                 steady = level + float(a_db(4000)) + 10 * np.log10(1 - np.exp(-duration_ms / 125))
                 formula = max(formula, abs(got - float(steady)))
+                inherent = max(inherent, abs(perfect - float(steady)))
     return {
         "against_an_ideal_meter_db": round(ideal, 3),
         "against_the_formula_from_1_ms_db": round(formula, 3),
+        "of_these_an_ideal_meters_own_db": round(inherent, 3),
+    }
+
+
+def percentiles() -> dict[str, float]:
+    """Return the errors of LAN on a minute of noise that swells and falls; see tests/kernels."""
+    t = np.arange(60 * 48000) / 48000
+    swell = 10 ** ((12 * np.sin(2 * np.pi * t / 5) + 5 * np.sin(2 * np.pi * t / 17)) / 20)
+    x = noise(-1.0, 60, 60) * swell
+    levels = ideal_f(x, 48000)[5999::6000][8:]
+    return {
+        f"la{percent}": round(value / 1000 - float(np.percentile(levels, 100 - percent, method="hazen")), 3)
+        for percent, value in zip((99, 95, 90, 50, 10, 1), measure(x, 8).percentiles(), strict=True)
     }
 
 
@@ -134,6 +149,7 @@ def report() -> dict[str, Any]:
         "laeq_of_noise_30_to_100_dba_db": noises(),
         "linearity_35_to_120_dba_db": linearity(),
         "lafmax_of_4_khz_bursts": bursts(),
+        "percentiles_of_a_minute_db": percentiles(),
         "golden_recordings_db": golden(),
     }
 

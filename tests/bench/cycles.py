@@ -224,38 +224,26 @@ def ram() -> dict[str, int]:
     levels, bank = SoundLevels(RATE, 120_000), ThirdOctaves(120_000)
     return {
         "levels": sum(map(bytes_of, vars(levels).values())) + bytes_of(levels.laf._counts),
-        "third_octaves": sum(map(bytes_of, vars(bank).values())),
-        "capture_buffer_125_ms": RATE // 8 * 8,
+        "third_octaves": sum(bytes_of(value) for name, value in vars(bank).items() if name != "_of_stage"),
+        "capture_buffer_32_ms": RATE * 32 // 1000 * 8,
+        "i2s_dma_250_ms": RATE // 4 * 8,
+        "seconds_15_minutes": 900 * (2 + 4),
     }
 
 
-# Assumptions of the energy model, from memory of data sheets where no source is named: not measured.
-SUPPLY_V = 3.3
-MICROPHONE_MA = 0.49  # ICS-43434, shared reference
-AWAKE_MA = 22.0  # ESP32-C3 at 160 MHz, radio off (modem sleep); it cannot sleep while I2S runs
-ASLEEP_MA = 0.01  # deep sleep with the RTC
-START_S = 1.0  # boot and warm-up before each interval
-
-
 def energy() -> dict[str, Any]:
-    """Return milliwatt-hours a day of listening (no radio) for some duty cycles, by the assumptions above."""
+    """Return milliwatt-hours a day by how long a node listens: `meetnet energy`'s model, sending included."""
+    from simulator import energy as model
+    from simulator import hardware
 
-    def day(listen_s: float, every_s: float) -> float:
-        on_s = min(every_s, listen_s + START_S) if listen_s < every_s else every_s
-        duty = on_s / every_s
-        return round(24 * SUPPLY_V * (duty * (AWAKE_MA + MICROPHONE_MA) + (1 - duty) * ASLEEP_MA), 1)
-
+    node = hardware.nodes()["c3_noise"]
+    runs = {"all_the_time": 0, "60_s": 60, "30_s": 30, "10_s": 10}
+    found = {name: model.predict(node, 300, 9, listens_s=seconds) for name, seconds in runs.items()}
     return {
-        "continuous": day(1, 1),
-        "10_s_every_minute": day(10, 60),
-        "10_s_every_5_minutes": day(10, 300),
-        "assumptions": {
-            "supply_v": SUPPLY_V,
-            "microphone_ma": MICROPHONE_MA,
-            "awake_ma": AWAKE_MA,
-            "asleep_ma": ASLEEP_MA,
-            "start_s": START_S,
-        },
+        "node": "c3_noise, a record every 300 s at SF9",
+        **{name: round(prediction.mwh, 1) for name, prediction in found.items()},
+        "volts": found["10_s"].volts,
+        "assumptions": found["all_the_time"].assumptions,
     }
 
 

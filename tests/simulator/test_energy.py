@@ -131,3 +131,16 @@ def test_the_firmwares_ledger_of_hours_is_what_was_predicted(tmp_path: Path, boa
     for part in node_hardware.parts:
         if predicted.get(part, 0) > 0.01:
             assert measured[part] == pytest.approx(pace * predicted[part], rel=0.6), part
+
+
+def test_a_noise_node_takes_by_how_long_it_listens() -> None:
+    """Ten seconds of 300 are a tenth of all the time or less; USB gives what the chip takes, at 5 V."""
+    node = NODES["c3_noise"]
+    always = energy.predict(node, 300, 9, listens_s=0)
+    some = [energy.predict(node, 300, 9, listens_s=s).mwh for s in (10, 30, 60, 300)]
+    assert some == sorted(some)
+    assert some[0] < always.mwh / 8
+    assert some[-1] <= always.mwh * 1.001
+    cpu_ma = node.chip["cpu_ma"]
+    assert always.mwh == pytest.approx(24 * cpu_ma * 5, rel=0.05)
+    assert any("never sleeps" in text for text in always.assumptions)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from gateway.app import Gateway
+from gateway.cli import main
 from simulator.chips.i2s_mic import I2sMicrophone
 from simulator.street import Street
 from tests.system.house import run_house
@@ -184,3 +187,38 @@ def test_a_node_on_wifi_is_calibrated_and_configured_by_command_too(
     assert (done.outcome, done.instrument) == ("done", "B&K 4231 1234567")
     assert abs(done.correction_db + 0.8) <= 0.05
     assert "kept" in str(found["config"])
+
+
+def test_an_event_from_before_a_power_cut_is_told_out_of_flash_and_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty seconds of the third minute, asked for twice after the power was away: each comes once."""
+    monkeypatch.setattr("simulator.plan._TWELVE", (("noise", "lorawan"),))
+    first_s = START_S + 130
+
+    async def officer(gateway: Gateway, street: Street) -> None:
+        node = next(iter(street.nodes.values()))
+        await asyncio.sleep(260)
+        node.power_off()
+        await asyncio.sleep(5)
+        node.power_on()
+        await asyncio.sleep(60)
+        for _ in range(2):
+            payload = sound.pack_send_seconds(first_s, first_s + 19)
+            await ask(gateway, street.planned[0].dev_eui, payload)
+            await asyncio.sleep(130)
+
+    outcome = run_house(
+        tmp_path, nodes=1, virtual_s=640, start_s=START_S, interval_s=60, meanwhile=officer,
+        overrides={"noise_s": 0},
+    )  # fmt: skip
+    rows = [o for o in outcome.observations if o.quantity == "laeq_1s"]
+    assert [o.observed_at_ms // 1000 for o in rows] == list(range(first_s, first_s + 20))
+    words = ["noise", "event", outcome.status["devices"][0]["dev_eui"], "--data", str(tmp_path / "gateway")]
+    for name, at_s in (("--from", first_s), ("--to", first_s + 19)):
+        words += [name, datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")]
+    shown = CliRunner().invoke(main, words)
+    assert shown.exit_code == 0, shown.output
+    lines = shown.output.splitlines()
+    assert len(lines) == 20
+    assert all(f"{o.value:5.1f}" in line for o, line in zip(rows, lines, strict=True))

@@ -29,6 +29,7 @@ TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/{lang}/part/site"): ALL,
     ("GET", "/{lang}/site/{site_id}"): ALL,
     ("GET", "/{lang}/noise-calibration"): ALL,
+    ("POST", "/{lang}/noise-calibration/start"): ("technician", "operator"),
     ("GET", "/{lang}/flash"): ALL,
     ("GET", "/flash/{board}/{part}"): ALL,
     ("GET", "/api/sites.geojson"): ALL,
