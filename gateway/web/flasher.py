@@ -26,7 +26,8 @@ PATH = "flash"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _TYPES = {".json": "application/json", ".bin": "application/octet-stream"}
 
-# What the page says, by what happened: one sentence with the remedy. {chip}, {version} are filled in there.
+# What the page says, by what happened: one sentence with the remedy. wifi_...: names of wire.status.
+# {chip}, {version} are filled in there.
 WORDS = {
     "ready": N_("Ready when you are."),
     "https": N_(
@@ -51,6 +52,10 @@ WORDS = {
     "wifi_not_found": N_("The sensor does not see this Wi-Fi: check the name. It must be 2.4 GHz."),
     "wifi_wrong_password": N_("Wrong Wi-Fi password: type it again."),
     "wifi_no_address": N_("The Wi-Fi gives the sensor no address: restart your router, and try again."),
+    "wifi_5ghz_only": N_("This Wi-Fi is 5 GHz only: switch 2.4 GHz on in your router."),
+    "wifi_security": N_(
+        "This Wi-Fi uses a security that the sensor does not know: allow WPA2 in your router."
+    ),
     "wifi_other": N_("The sensor cannot get onto this Wi-Fi: move it closer to the router, and try again."),
     "failed": N_("That went wrong. Take the cable out, put it in again, and try once more."),
 }

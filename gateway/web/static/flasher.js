@@ -152,7 +152,7 @@ class Improv {
       if (type === RESULT && data[0] === GET_CAUSE) return strings(data)[1];
       return type === ERROR && data[0] !== 0 ? "" : undefined;
     }, PATIENCE_MS).catch(() => "");
-    throw new Refusal(words[`wifi_${cause}`] ? `wifi_${cause}` : "wifi_other");
+    throw new Refusal(cause.startsWith("wifi_") && words[cause] ? cause : "wifi_other");
   }
 
   async close() {

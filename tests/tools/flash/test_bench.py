@@ -31,6 +31,8 @@ from tools.flash.register import Registrar
 from tools.flash.steps import Printer, RealHands
 from tools.flash.store import ImageStore
 
+pytestmark = pytest.mark.timeout(400)  # a busy machine starts programs slowly
+
 
 @pytest.fixture(autouse=True)
 def kept_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from tests.tools.flash.tray import a_tray, garden, without_climate, without_radi
 from tools.flash import application, base, esp, partitions, selftest, steps
 from tools.flash.errors import FlashError
 
+pytestmark = pytest.mark.timeout(400)  # a busy machine starts programs slowly
 EUI = "70b3d57ed0000001"
 KEY = "2b7e151628aed2a6abf7158809cf4f3c"
 CONFIG = {
