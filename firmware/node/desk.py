@@ -14,13 +14,12 @@ _GOODBYE_MS = const(3000)  # from new values to the start with them: the answer 
 class Desk:
     """What Improv and the portal do to the node. `cause` is why the last attempt failed, 0 for none.
 
-    wifi: node.wifi.Wifi. clock: ticks_ms, ticks_diff, sleep_ms. feed: called while the radio tries.
+    wifi: node.wifi.Wifi. clock: ticks_ms, ticks_diff, sleep_ms.
     """
 
-    def __init__(self, wifi, clock, feed=None):
+    def __init__(self, wifi, clock):
         self.wifi = wifi
         self._clock = clock
-        self._feed = feed
         self._began_ms = clock.ticks_ms()
         self._services = []  # (service, until in ms after the start, None for ever)
         self._changed_ms = None
@@ -71,7 +70,7 @@ class Desk:
     def try_wifi(self, ssid, password):
         """Join a network; keep it in config.json when that works. Return 0 or the cause."""
         self.wifi.off()
-        self.cause = self.wifi.join(ssid, password, self._feed)
+        self.cause = self.wifi.join(ssid, password)
         if not self.cause:
             self.keep([("wifi.ssid", ssid), ("wifi.password", password)])
         return self.cause

@@ -14,8 +14,8 @@ _CONSOLE_MS = const(180000)
 _NO_NETWORK_MS = const(1800000)  # on a battery that would be its end
 
 
-def open_desk(hal, settings, link, cause):
-    """Return the Desk, or None where there is no Wi-Fi. cause: of the reset."""
+def open_desk(hal, settings, link):
+    """Return the Desk, or None where there is no Wi-Fi. link: node.wifi_link.WifiLink or none."""
     wifi = getattr(link, "wifi", None)
     if wifi is None:
         try:
@@ -26,7 +26,7 @@ def open_desk(hal, settings, link, cause):
             wifi = Wifi(network, hal.waits or time)
         except ImportError:
             return None
-    desk = Desk(wifi, hal.waits or time, hal.feed)
+    desk = Desk(wifi, hal.waits or time)
     for_ms = _CONSOLE_MS if settings["wifi.ssid"] else _NO_NETWORK_MS if settings["battery_low_mv"] else None
     improv = _improv(desk, settings)
     if improv is not None:
@@ -34,7 +34,7 @@ def open_desk(hal, settings, link, cause):
     return desk
 
 
-def open_web(desk, node, settings, hal, link):
+def open_web(desk, node, settings, link):
     """Put the node's own page on the desk, and its own network where set-up is open. Mains only."""
     if settings["radio"] == "lorawan" or settings["battery_low_mv"] or not settings["page"]:
         return

@@ -3,7 +3,8 @@
 A trial begins by writing, in this order: config.prev (what runs now), the trial record in NVS, then the
 new config.json by renaming; and a reset, so that everything starts with the new values. From then on the
 first uplink that the network confirms ends the trial well. If none is confirmed in the minutes that the
-SET gave, or the node was started too often meanwhile, config.prev comes back and the node starts again.
+SET gave and three intervals, or the node was started too often meanwhile, config.prev comes back and the node
+starts again.
 A power cut between any two steps leaves the one configuration or the other; the trial record has the hash
 of the new one, so the next start knows which it is.
 """
@@ -21,6 +22,9 @@ from . import config_file
 _RECORD = "trial"
 _NONE = b"\x00"
 _AT_THE_NODE = ("dev_eui", "join_eui", "update_key", "updates")
+# The first uplink of a life is a confirmed one, and while one fails every further one is; so three will do.
+_CHANCES = const(3)
+_GRACE_S = const(600)  # to join, and for the duty cycle
 _MAX_BOOTS = const(6)
 _NEW, _NOW, _PREVIOUS = "config.new", "config.json", "config.prev"
 
@@ -152,8 +156,11 @@ class Remote:
             self._end(token, commands.KEPT)
 
     def check(self, uptime_ms):
-        """Go back when the trial's time is over."""
-        if self._trial is not None and uptime_ms > self._trial[1] * 60000:
+        """Go back when the trial's time is over, but never before the node had three chances to be heard."""
+        if self._trial is None:
+            return
+        least_ms = (_CHANCES * self._config["interval_s"] + _GRACE_S) * 1000
+        if uptime_ms > max(self._trial[1] * 60000, least_ms):
             self._revert(self._trial[0])
 
     def _revert(self, token):

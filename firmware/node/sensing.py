@@ -8,7 +8,7 @@ pace    the interval is stretched while nothing changes, or while the battery wo
 from wire import codec, ports
 from wire._compat import const
 from wire.energy import BLOCK, pack_block
-from wire.measurements import RAIN_TIPS, RELATIVE_HUMIDITY, TEMPERATURE, TILT
+from wire.measurements import LAEQ, RAIN_TIPS, RELATIVE_HUMIDITY, TEMPERATURE, TILT
 from wire.record import FIRST_ERROR, Record
 
 from .core import Node
@@ -16,6 +16,8 @@ from .core import Node
 _ALARM_PAUSE_MS = const(15000)
 _KNOWN_MS = const(6 * 3600 * 1000)  # start-up weighs on the average for a while
 _CRITICAL_STRETCH = const(8)  # intervals from look to look while the battery is critical
+_EVENT_MS = const(1800 * 1000)
+_LOUD_DB10 = const(100)
 _RECORD_ROOM_MS = const(3000)  # no glance so shortly before a record
 
 
@@ -33,6 +35,8 @@ class SensingNode(Node):
         self._watch_ms = watch_ms if kind is not None else 0
         self._watch_due_ms = self.time.uptime_ms() + self._watch_ms
         self._alarm = None
+        self._busy_ms = None  # when it last rained or was loud
+        self._usual_db10 = None  # LAeq of some hours, tenths of a decibel times 16
         self.alarms = 0
         self._last = []
         self._steady = [s.driver for s in self.sensors if hasattr(s.driver, "tick")]
@@ -43,6 +47,22 @@ class SensingNode(Node):
         """Return the block of the status uplink that tells of energy."""
         known = self.time.uptime_ms() >= _KNOWN_MS
         return BLOCK, pack_block(self.ledger.average_ua(), self.ledger.days_left() if known else None)
+
+    def quiet(self):
+        """Tell whether a pause would miss nothing: no alarm, no rain and no loud quarter in half an hour."""
+        recent = self._busy_ms is not None and self.time.uptime_ms() - self._busy_ms < _EVENT_MS
+        return self._alarm is None and not recent and Node.quiet(self)
+
+    def _listen_for_events(self, readings):
+        """Notice levels that stand 10 dB above those of the last hours."""
+        for measurement, raw, state in readings:
+            if measurement == LAEQ and state < FIRST_ERROR:
+                usual = self._usual_db10
+                if usual is None:
+                    usual = raw * 16
+                elif raw * 16 > usual + _LOUD_DB10 * 16:
+                    self._busy_ms = self.time.uptime_ms()
+                self._usual_db10 = usual + raw - usual // 16
 
     # -- pace --------------------------------------------------------------------------------------
 
@@ -125,6 +145,7 @@ class SensingNode(Node):
             if was_urgent:  # an alarm takes the whole record along
                 self._last = readings
         self._schedule.stretch = stretch
+        self._listen_for_events(readings)
         return readings
 
     def _measure(self):
@@ -142,6 +163,7 @@ class SensingNode(Node):
         if hasattr(kind, "rained"):
             readings = self._one(RAIN_TIPS)
             if readings and kind.rained(readings[0]):
+                self._busy_ms = now_ms
                 self._record(readings)
             return
         moved = None

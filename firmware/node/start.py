@@ -24,6 +24,7 @@ from .timekeeping import Timekeeper
 
 _COPY = "config"  # the last configuration without a fault, in NVS
 _TRIAL = "trial"  # node/remote.py's
+_MENDED = {"config.new": 1, "config.old": 2, "file system": 4}  # wire.status.MENDED
 
 
 def _read_config(health, store):
@@ -37,6 +38,7 @@ def _read_config(health, store):
         if copy:
             text = copy
             health.mended = True
+            health.mended_what = 3
     settings, health.config_errors = config.load(text)
     if not health.config_errors and (store.load(_TRIAL) or b"\x00") == b"\x00":
         try:
@@ -44,8 +46,11 @@ def _read_config(health, store):
         except OSError:
             pass  # no room: then there is no copy
     try:
-        os.remove("mended")  # boot.py left it
+        with open("mended") as f:  # boot.py or _boot.py left it
+            what = f.read()
+        os.remove("mended")
         health.mended = True
+        health.mended_what = health.mended_what or _MENDED.get(what, 0)
     except OSError:
         pass
     return settings
@@ -122,9 +127,9 @@ def make(hal, store, lives, cause):
     if settings["radio"] != "lorawan" and not lives.safe_mode:
         from . import reception
 
-        node.desk = reception.open_desk(hal, settings, link, cause)
+        node.desk = reception.open_desk(hal, settings, link)
         if node.desk is not None:
-            reception.open_web(node.desk, node, settings, hal, link)
+            reception.open_web(node.desk, node, settings, link)
     return node
 
 
@@ -167,8 +172,9 @@ def _updates(settings, store, remote):
     target = (build.architecture(), build.mpy_version(), settings["board"])
     key = bytes.fromhex(settings["update_key"])
     base = build.base_image()
+    allowed, free_bytes = settings["updates"], build.free_bytes
     made = Updates(
-        store, Slots(store), Inbox(), target, key, settings["updates"], remote, build.free_bytes, base
+        store, Slots(store), Inbox(), target, key, allowed, remote, free_bytes, base, settings["interval_s"]
     )
     remote.others[update.OFFER] = made.offer
     remote.others[update.CANCEL] = made.cancel

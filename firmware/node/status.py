@@ -9,6 +9,7 @@ from wire.status import (
     FLAG_MENDED,
     FLAG_SAFE_MODE,
     MAX_SENSORS,
+    MENDED_BLOCK,
     Status,
     encode_status,
 )
@@ -25,6 +26,7 @@ class Health:
         self.crashes = crashes
         self.safe_mode = safe_mode
         self.mended = mended
+        self.mended_what = 0  # wire.status.MENDED
         self.fell_back = False
         self.config_errors = []
         self.missing = []  # (name, state, text) of sensors that could not even be built
@@ -49,6 +51,8 @@ def _flags(health, outbox, log, power):
 def gather(node):
     """Return the payload of the status uplink of a node.core.Node."""
     status = fields(node)
+    if node.health.mended_what:
+        status.blocks += ((MENDED_BLOCK, bytes([node.health.mended_what])),)
     for source in [sensor.driver for sensor in node.sensors] + [node]:
         block = getattr(source, "status_block", None)
         if block is not None:

@@ -24,6 +24,8 @@ _ROOMS = ("node", "wire", "radio", "drivers", "kernels", "boards")
 _DATA = "data"
 _REDO = "redo"
 _CONFIG_MOST = const(4096)
+_CHANCES = const(3)  # uplinks that may fail before a trial can be over, as in node.remote
+_GRACE_S = const(600)
 _ROOM_SPARE = const(16384)  # bytes of the file system that stay free
 
 
@@ -34,7 +36,9 @@ class Updates:
     allowed: what the owner said. free_bytes() of the file system. base: node.base_image or None.
     """
 
-    def __init__(self, store, slots, inbox, target, key, allowed, remote=None, free_bytes=None, base=None):
+    def __init__(
+        self, store, slots, inbox, target, key, allowed, remote=None, free_bytes=None, base=None, interval_s=0
+    ):
         self._store = store
         self.slots = slots
         self.inbox = inbox
@@ -44,6 +48,7 @@ class Updates:
         self._remote = remote
         self._free_bytes = free_bytes or (lambda: 1 << 30)
         self._base = base
+        self._interval_s = interval_s
         self.answers = []
         self.reset_due = False
         self.head = None
@@ -410,7 +415,8 @@ class Updates:
         slots = self.slots
         if not self._runs or slots.phase != slot_record.TRIAL or slots.kind == update.CONFIG:
             return
-        if uptime_ms > slots.trial_min * 60000:
+        least_ms = (_CHANCES * self._interval_s + _GRACE_S) * 1000
+        if uptime_ms > max(slots.trial_min * 60000, least_ms):
             slots.back(update.NOT_HEARD)
             self.reset_due = True
 

@@ -47,8 +47,8 @@ class Wifi:
         """Tell whether there is a network and an address."""
         return self._wlan is not None and self._wlan.isconnected()
 
-    def join(self, ssid, password, feed=None):
-        """Join a network; return 0, or why there is none. feed: called while it waits."""
+    def join(self, ssid, password):
+        """Join a network; return 0, or why there is none, after twenty seconds at the latest."""
         network = self._network
         wlan = self._station()
         try:
@@ -66,8 +66,6 @@ class Wifi:
             status = wlan.status()
             if status in _REASONS:
                 break
-            if feed is not None:
-                feed()
             self._clock.sleep_ms(_POLL_MS)
         cause = NO_ADDRESS if status == network.STAT_CONNECTING else _REASONS.get(status, NO_ANSWER)
         if cause == NOT_FOUND and self._is_5_ghz(ssid):

@@ -6,7 +6,7 @@
     time age in hours u8 (255 = never set or older) | sensors n u8 | n state nibbles, high first
 
 Version 2 is the same with blocks behind it, each kind u8 | length u8 | bytes; kinds that are unknown are
-passed by (kind 1: wire/sound.py). A node without blocks sends version 1.
+passed by (kind 1: wire/sound.py, 2: wire/energy.py, 3: MENDED below). A node without blocks sends version 1.
 
 All big-endian. Counters stay at their highest value instead of wrapping.
 """
@@ -27,6 +27,9 @@ FLAG_LOG_TORN = const(8)  # the last power cut tore an entry that was never ackn
 FLAG_BATTERY_LOW = const(16)
 FLAG_MENDED = const(32)  # a file was put back from its copy, or the file system made anew
 FLAG_FELL_BACK = const(64)  # the application in the flash file system is left out: the one in the image runs
+
+MENDED_BLOCK = const(3)  # a block of one byte: what was mended at this start
+MENDED = {1: "config_from_new", 2: "config_from_old", 3: "config_from_copy", 4: "file_system_made_anew"}
 
 RESET_CAUSES = {0: "unknown", 1: "power_on", 2: "hard", 3: "watchdog", 4: "deep_sleep", 5: "soft"}
 

@@ -88,7 +88,7 @@ def get(
     type=click.IntRange(1, commands.MAX_TRIAL_MIN),
     default=60,
     show_default=True,
-    help="Minutes in which the network must hear the node with the new values.",
+    help="Minutes in which the network must hear the node with the new values (at least 3 intervals).",
 )
 @_wait_option
 def set_(

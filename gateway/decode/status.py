@@ -7,9 +7,12 @@ from typing import Any, cast
 from gateway.decode.sound import meter_fields
 from gateway.errors import IngestError
 from gateway.model import Uplink
+from wire import causes as _causes
 from wire import energy, status
 from wire.errors import WireError
 from wire.record import STATE_NAMES
+
+causes = cast("Any", _causes)
 
 _FLAGS = {
     status.FLAG_CONFIG_DEFAULTS: "config_defaults",
@@ -32,7 +35,10 @@ def decode_status(uplink: Uplink) -> dict[str, int | str]:
     fields: dict[str, int | str] = {}
     for name in status.Status.FIELDS:
         fields[name] = _readable(name, getattr(found, name))
+    fields["causes"] = " ".join(causes.row(code)[1] for code in causes.of_status(found) if causes.row(code))
     for kind, body in getattr(found, "blocks", ()):
+        if kind == status.MENDED_BLOCK and len(body) == 1:
+            fields["mended"] = status.MENDED.get(body[0], f"what {body[0]}")
         told = energy.unpack_block(body) if kind == energy.BLOCK else None
         if told is not None:
             fields["average_ua"] = told[0]

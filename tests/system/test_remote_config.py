@@ -28,7 +28,7 @@ def _interval(street: Street, site_id: str) -> int:
 
 
 def _trial_minutes_to_wait(minutes: int) -> float:
-    return (minutes + 6) * MINUTE_S
+    return (max(minutes, 3 * 10 + 10) + 12) * MINUTE_S  # never less than three intervals, here of ten minutes
 
 
 def test_a_heard_change_is_kept_and_an_unheard_one_reverted(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_heard_change_is_kept_and_an_unheard_one_reverted(tmp_path: Path) -> N
         seen["reverted"] = _interval(street, site)
         await asyncio.sleep(10 * MINUTE_S)
 
-    run_house(tmp_path, nodes=3, virtual_s=75 * MINUTE_S, start_s=START_S, meanwhile=meanwhile)
+    run_house(tmp_path, nodes=3, virtual_s=115 * MINUTE_S, start_s=START_S, meanwhile=meanwhile)
     assert seen == {"before": 300, "kept": 120, "boots": 2, "trial": 600, "reverted": 120}
 
 

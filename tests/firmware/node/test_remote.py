@@ -88,9 +88,10 @@ def test_a_set_that_is_heard_is_kept(house: Store) -> None:
 def test_a_set_that_is_not_heard_is_reverted(house: Store) -> None:
     boot(house).command(set_interval(minutes=10))
     remote = boot(house)
-    remote.check(10 * MINUTE_MS)
+    # Ten minutes were given, but a node with 15 minutes from record to record has three chances.
+    remote.check(55 * MINUTE_MS)
     assert not remote.reset_due
-    remote.check(10 * MINUTE_MS + 1)
+    remote.check(55 * MINUTE_MS + 1)
     assert remote.reset_due
     assert running() == BEFORE
     assert results(boot(house)) == [(7, "reverted", 0)]
