@@ -347,8 +347,10 @@ def _tls(authority):
 
 def _set_rtc(utc_ms):
     """Put the chip's clock right where it is far off: mbedTLS compares it with the dates of certificates."""
-    if abs(time.time() - utc_ms // 1000) > 3600:
-        year, month, day, hour, minute, second, weekday = time.gmtime(utc_ms // 1000)[:7]
+    # MicroPython counts seconds from 2000 on some ports, from 1970 on others.
+    seconds = utc_ms // 1000 - (946684800 if time.gmtime(0)[0] == 2000 else 0)
+    if abs(time.time() - seconds) > 3600:
+        year, month, day, hour, minute, second, weekday = time.gmtime(seconds)[:7]
         machine.RTC().datetime((year, month, day, weekday, hour, minute, second, 0))
 
 
