@@ -30,6 +30,7 @@ from gateway.config import Config
 from gateway.control import create_control
 from gateway.counters import Counters
 from gateway.datadir import DataDirectory
+from gateway.decode import Decoder, WindowBook
 from gateway.downlinks import Downlinks
 from gateway.errors import ConfigError, StoreError
 from gateway.health import IncidentBook
@@ -153,8 +154,16 @@ class Gateway:
             lambda: self.ports.get("web", 0),
         )
         self._stack.push_async_callback(self.updates.close)
+        windows = WindowBook(self.directory.windows)
+        self._stack.callback(windows.close)
         self.pipeline = Pipeline(
-            self.log, self.store, self.registry, self.counters, self._stored, self._heard
+            self.log,
+            self.store,
+            self.registry,
+            self.counters,
+            self._stored,
+            self._heard,
+            decoder=Decoder(windows),
         )
         self._stack.callback(self.pipeline.close)
         task = asyncio.create_task(self.pipeline.run(), name="meetnet-pipeline")

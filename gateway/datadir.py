@@ -13,6 +13,7 @@ meetnet-data/
   gaps.db        which records of which device did not arrive
   commands.json  what waits for nodes on Wi-Fi
   updates.db, updates/   roll-outs, and the bundles that they are of
+  windows.db     frames whose parity may bring lost ones back
   side/          what a platform refused for good, a file each
   control.json   port and token of the running gateway, mode 0600 (`meetnet status` reads it)
   lock           held while a gateway runs
@@ -48,6 +49,7 @@ class DataDirectory:
         self.health = path / "health.db"
         self.gaps = path / "gaps.db"
         self.commands = path / "commands.json"
+        self.windows = path / "windows.db"
         self.side = path / "side"
         self.control = path / "control.json"
 

@@ -44,6 +44,7 @@ class Pipeline:
         on_stored: Callable[[int], None],
         on_heard: Callable[[Sequence[Heard]], None] | None = None,
         name: str = PIPELINE,
+        decoder: Decoder | None = None,
     ) -> None:
         """name: of its position in the store; workers that share a store have a log and a name each."""
         self._log = log
@@ -53,7 +54,7 @@ class Pipeline:
         self._on_stored = on_stored
         self._on_heard = on_heard
         self._judge = Judge(self._history, registry.correction, registry.corrected_devices)
-        self._decoder = Decoder()
+        self._decoder = decoder or Decoder()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="meetnet-store")
         self._news = asyncio.Event()
         self._name = name
@@ -160,9 +161,12 @@ class Pipeline:
         outcome = Outcome(sequence, uplink)
         try:
             contents = self._decoder.decode(uplink)
+            taken.counts.extend((name, detail, 1) for name, detail in contents.notes)
             self._keep(contents, outcome, taken)
             seqs = tuple([record.seq for record in contents.records])
-            taken.heard.append(Heard(uplink.dev_eui, seqs, contents.gone, uplink))
+            taken.heard.append(
+                Heard(uplink.dev_eui, seqs, contents.gone, uplink, contents.skipped, contents.waiting)
+            )
             taken.records += [(outcome, record) for record in contents.records]
         except IngestError as error:
             taken.refuse(outcome, error.cause, str(error))

@@ -24,9 +24,10 @@ FIRMWARE = SIMULATOR.parent / "firmware"
 BOARD = SIMULATOR / "board"
 
 HEAP_BYTES = 512 * 1024
-"""Heap of a simulated ESP32. Measured with `gc.mem_alloc`: the loaded bytecode takes 200 KB, which a chip
-has frozen in flash, and the shims 42 KB. The other 270 KB hold what 135 KB (pointers and objects are
-8 bytes wide here, 4 on the chip) to 270 KB (plain bytes) do on a board: an ESP32 leaves 110 to 160 KB."""
+"""Heap of a simulated ESP32. Measured with `gc.mem_alloc`: the loaded bytecode takes 200 KB (32 KB more with
+codec 2), which a chip has frozen in flash, and the shims 42 KB. The other 270 KB hold what 135 KB (pointers
+and objects are 8 bytes wide here, 4 on the chip) to 270 KB (plain bytes) do on a board: an ESP32 leaves 110
+to 160 KB."""
 
 
 class SimulatorError(Exception):

@@ -29,7 +29,7 @@ from gateway.codec_lab.profile import channel_bytes, network_bytes, table_bytes 
 from gateway.codec_lab.recordings import Column, Ints, Run  # noqa: E402
 from wire import measurements  # noqa: E402
 from wire.codec import v2_profiles  # noqa: E402
-from wire.codec.v2_model import BASE_ZERO, NO_BASE  # noqa: E402
+from wire.codec.v2_channel import BASE_ZERO, NO_BASE  # noqa: E402
 from wire.codec.v2_tables import MASSES  # noqa: E402
 
 STEPS = 4000

@@ -69,7 +69,10 @@ def _tables() -> str:
             (name, getattr(commands, name))
             for name in ("GET", "VALUES", "SET", "RESULT", "MAX_GET", "MAX_SET")
         ],
-        *[(name, getattr(backfill, name)) for name in ("SEND_RECORDS", "RECORDS_GONE", "MAX_RANGES")],
+        *[
+            (name, getattr(backfill, name))
+            for name in ("SEND_RECORDS", "RECORDS_GONE", "NEVER_GIVEN", "MAX_RANGES")
+        ],
         ("OUTCOMES", commands.OUTCOMES),
         ("KEYS", [list(row) for row in commands.KEYS]),
         ("MEASUREMENTS", rows),

@@ -267,6 +267,7 @@ function commandData(bytes) {
     return { type: "result", token: bytes[1], outcome: OUTCOMES[bytes[2]], key: bytes[3], config_hash: hexOf(bytes, 4, 8) };
   }
   if (kind === RECORDS_GONE) return { type: "records_gone", ranges: rangesOf(bytes) };
+  if (kind === NEVER_GIVEN) return { type: "never_given", ranges: rangesOf(bytes) };
   throw fault("command", "no command of ours");
 }
 

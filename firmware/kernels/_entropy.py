@@ -131,7 +131,16 @@ def code_reading(call: ptr32, s: ptr16, w: ptr16, m: ptr8, q: ptr16, t: ptr16, a
     o2 = w[words + 10] - 32768
     o3 = w[words + 11] - 32768
     o4 = w[words + 12] - 32768
+    h0 = w[words] - 32768
+    h1 = w[words + 1] - 32768
+    h2 = w[words + 2] - 32768
+    h3 = w[words + 3] - 32768
+    h4 = w[words + 4] - 32768
+    h5 = w[words + 5] - 32768
+    h6 = w[words + 6] - 32768
+    h7 = w[words + 7] - 32768
     at = 8 * n
+    k = 0
     i = 0
     while i < n:
         v = a[i] - 32768
@@ -141,17 +150,28 @@ def code_reading(call: ptr32, s: ptr16, w: ptr16, m: ptr8, q: ptr16, t: ptr16, a
             o2 += v * (m[at + 2] - 128)
             o3 += v * (m[at + 3] - 128)
             o4 += v * (m[at + 4] - 128)
+            h0 += v * (m[k] - 128)
+            h1 += v * (m[k + 1] - 128)
+            h2 += v * (m[k + 2] - 128)
+            h3 += v * (m[k + 3] - 128)
+            h4 += v * (m[k + 4] - 128)
+            h5 += v * (m[k + 5] - 128)
+            h6 += v * (m[k + 6] - 128)
+            h7 += v * (m[k + 7] - 128)
         at += 5
+        k += 8
         i += 1
+    a[0] = h0 + 0x10000000
+    a[1] = h1 + 0x10000000
+    a[2] = h2 + 0x10000000
+    a[3] = h3 + 0x10000000
+    a[4] = h4 + 0x10000000
+    a[5] = h5 + 0x10000000
+    a[6] = h6 + 0x10000000
+    a[7] = h7 + 0x10000000
     j = 0
     while j < 8:
-        v = w[words + j] - 32768
-        k = j
-        i = 0
-        while i < n:
-            v += (a[i] - 32768) * (m[k] - 128)
-            k += 8
-            i += 1
+        v = a[j] - 0x10000000
         if v > 0:
             v >>= 5
             if v > 255:

@@ -4,13 +4,13 @@
     from kernels import entropy
     v2.use(entropy.Engine)
 
-The plain twin is wire.codec.v2_rows.Engine: both write the same bytes.
+The plain twin is wire.codec.v2_plain.Engine: both write the same bytes.
 """
 
 from array import array
 
 from wire._compat import const
-from wire.codec import v2_model
+from wire.codec import v2_channel
 from wire.codec.v2_first import encode_first
 
 _WORDS = const(9)
@@ -18,11 +18,11 @@ _SIGN = const(32768)
 
 SHARED = array(
     "H",
-    list(v2_model.LOGISTIC)
-    + list(v2_model.INVERSE_EXP2)
-    + list(v2_model.EXP2)
-    + list(v2_model.LOG2_FRACTION)
-    + list(v2_model.RECIPROCAL),
+    list(v2_channel.LOGISTIC)
+    + list(v2_channel.INVERSE_EXP2)
+    + list(v2_channel.EXP2)
+    + list(v2_channel.LOG2_FRACTION)
+    + list(v2_channel.RECIPROCAL),
 )
 
 
@@ -69,7 +69,7 @@ def clear(state, table):
 
 
 class Engine:
-    """As wire.codec.v2_rows.Engine, for encoding. step: the kernel, where it is not this machine's own."""
+    """As wire.codec.v2_plain.Engine, for encoding. step: the kernel, where it is not this machine's own."""
 
     def __init__(self, table, step=None):
         self._step = step or __import__("kernels._entropy", None, None, ("code_reading",)).code_reading

@@ -38,7 +38,16 @@ KEYS = (
     ("status_s", "int", 86400, 600, 604800, "seconds from status to status"),
     ("time_s", "int", 86400, 600, 604800, "seconds from time request to time request"),
     ("drift_ok_s", "int", 172800, 3600, 2592000, "how long a time answer counts as good"),
-    ("codec", "int", 1, 1, 2, "2 packs about three times as many records in a frame, for 30 KB of memory"),
+    ("codec", "int", 2, 1, 2, "2 packs about three times as many records in a frame, for 30 KB of memory"),
+    (
+        "batch",
+        "int",
+        1,
+        1,
+        48,
+        "records that share a frame, where so many fit: 12 of five minutes are an hour",
+    ),
+    ("parity_percent", "int", 0, 0, 150, "bytes that bring lost frames back: 50 up to 20 % loss, 64 to 30 %"),
     ("log_kib", "int", 256, 16, 4096, "flash for records that wait"),
     ("watch_s", "int", 60, 0, 3600, "seconds from glance to glance of bin and garden nodes; 0 for none"),
     ("battery_days", "int", 0, 0, 7300, "days that the battery must last: samples less where it would not"),
@@ -169,6 +178,8 @@ def load(text):
         if kind == "hex" and found and not wrong:
             value = value.lower()
         values[key] = value if found and not wrong else default
+    if values["kind"] == "noise" and not _lookup(data, "codec")[0]:
+        values["codec"] = 1  # beside the buffers of sound an ESP32 has no room for more, unless told so
     if values["noise_seconds"] and values["radio"] == "lorawan":
         errors.append("noise_seconds needs Wi-Fi: ask for the seconds of an event, or use radio mqtt")
         values["noise_seconds"] = False

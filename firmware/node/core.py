@@ -179,7 +179,9 @@ class Node:
         self.link.battery(self.power.level())
         if not readings:
             return  # a node without sensors still tells its status
-        self.outbox.add(Record(self.outbox.take_seq(), time_s, quality, readings))
+        interval_s = self.config["interval_s"]
+        slot = (time_s + interval_s // 2) // interval_s if self.time.known else 0
+        self.outbox.add(Record(self.outbox.take_seq(slot), time_s, quality, readings))
         for sensor in self.sensors:
             more = getattr(sensor.driver, "more", None)
             if more is not None:
@@ -237,7 +239,7 @@ class Node:
                 wanted_ms = now_ms
             elif self.updates.polls or self.updates.fetches:
                 wanted_ms = min(wanted_ms, self._update_at_ms)
-        if self.link.called or self._answers() or (self.outbox.unsent and not self._holding()):
+        if self.link.called or self._answers() or (self.outbox.ripe and not self._holding()):
             wanted_ms = now_ms
         return max(wanted_ms, self._link_at_ms)
 
@@ -252,7 +254,9 @@ class Node:
     def _again_waits(self):
         """Tell whether something may be sent once more: never in doubt, nor before its time is known."""
         box = self.outbox
-        return (box.again.rows or box.gone.rows) and not box.in_doubt and not self._holding()
+        return (
+            (box.again.rows or box.gone.rows or box.skipped.rows) and not box.in_doubt and not self._holding()
+        )
 
     def _communicate(self):
         """One attempt to come up, or one frame; then say when the next may be."""
@@ -279,7 +283,7 @@ class Node:
             self.link.request_time()
             self._time_tries += 1
             self._time_due_ms = now_ms + self._time_pause_ms()
-            if not self.outbox.unsent or not self.time.known:
+            if not self.outbox.ripe or not self.time.known:
                 self._status_due_ms = now_ms  # something must carry the request
         if now_ms >= self._status_due_ms:
             return self._send_status()
@@ -347,7 +351,8 @@ class Node:
     def _spare(self):
         """Return the share of the air that live frames leave, of 10,000."""
         budget = _BUDGET if self.time.uptime_ms() > _HOUR_MS else _BUDGET // 2
-        return max(budget - self._live_air_ms * 10000 // (self.config["interval_s"] * 1000), _LEAST)
+        every_ms = self.config["interval_s"] * self.outbox.batch * 1000
+        return max(budget - self._live_air_ms * 10000 // every_ms, _LEAST)
 
     def _deliver(self, port, payload, token=None):
         """Send a frame; tell whether it left. What came down with it is obeyed."""

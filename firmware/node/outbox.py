@@ -5,8 +5,10 @@
              outage or an earlier life, or pushed aside because too many were live
 
 `delivered` is durable: everything below it is known to have arrived, or the gateway knows that it
-did not. A confirmation that fails puts what was sent since the last one into `again`; while in doubt
-nothing of `again` is sent, for nobody may be listening. The log keeps records after they were
+did not. Live records may wait until `batch` of them share a frame, and such frames may carry parity of those
+before (wire.codec.parity); then what a frame did not bring is the gateway's to ask for, when its parity
+did not either. Without parity a confirmation that fails puts what was sent since the last one into `again`;
+while in doubt nothing of `again` is sent, for nobody may be listening. The log keeps records after they were
 delivered, until they fall out of the ring, so any of them can be asked for; what is no longer there is
 said so (`gone`). The gateway stores a record once, by (device, seq).
 """
@@ -41,6 +43,13 @@ class Outbox:
         self.in_doubt = False
         self.codec = codec.PLAIN  # or codec.SMALL, which costs memory
         self.now_s = None  # a function: UTC where the receiver stamps frames as they leave, see wire.codec
+        self.batch = 1  # live records that share a frame
+        self.parity = None  # wire.codec.parity.Window, where live frames carry parity
+        self._fit = 0  # live records of the last frame that was full, 0 when it was not
+        self._pending = None  # (token, data) of the protected frame that may leave
+        self._has_left = False
+        self._may_skip = True
+        self.skipped = Ranges(backfill.MAX_RANGES, False)  # numbers passed over, for the gateway to know
         log.on_drop = self._make_way
         self._reserved = int.from_bytes(store.load(_SEQ) or b"\0", "big")
         delivered = int.from_bytes(store.load(_DELIVERED) or b"\0", "big")
@@ -57,8 +66,18 @@ class Outbox:
                 return raw
         return None
 
-    def take_seq(self):
-        """Return the next sequence number; what is reserved in NVS is always above it."""
+    def take_seq(self, slot=0):
+        """Return the next sequence number; what is reserved in NVS is always above it.
+
+        slot: the number of the interval since 1970, 0 where the time is not known. Once a life, numbers go
+        on with it where codec 2 is used, which need not send them then.
+        """
+        may_skip = self._may_skip and self.codec == codec.SMALL and not self.waiting
+        if may_skip and slot > self._next_seq:
+            self._may_skip = False
+            is_new = slot - self._next_seq > backfill.NEW_COUNT
+            self.skipped.add(self._next_seq, self._next_seq + backfill.FIRST_COUNT if is_new else slot)
+            self._next_seq = self.live = slot
         seq = self._next_seq & 0xFFFFFFFF
         if seq >= self._reserved:
             self._reserved = seq + _SEQ_BLOCK
@@ -107,6 +126,14 @@ class Outbox:
         """Return how many records are to be sent, once more or for the first time."""
         return self.unsent + self.again.count()
 
+    @property
+    def ripe(self):
+        """Tell whether a frame of live records is due; the first of a life is, with a single one."""
+        unsent = self.unsent
+        if not unsent or unsent >= self.batch or self._unlogged or not self._has_left:
+            return unsent > 0
+        return 0 < self._fit < unsent
+
     # -- live ----------------------------------------------------------------------------------
 
     def frame(self, limit, hold_unset=False):
@@ -116,7 +143,7 @@ class Outbox:
         the time of this boot is not known.
         """
         if self._unlogged:
-            return self._encoded([self._log.timed_record(r) for r in self._unlogged], limit, None)
+            return self._live([self._log.timed_record(r) for r in self._unlogged], limit, None)
         if hold_unset and not self._log.timed:
             newest = self._log.newest
             if newest is not None and newest.time_quality == TIME_NEVER_SET:
@@ -124,17 +151,37 @@ class Outbox:
         first = max(self.live, self._log.next_seq - _FRAME_RECORDS)
         records = self._log.read(first, _FRAME_RECORDS)
         while records:
-            frame = self._encoded(records, limit, self._log.next_seq)
+            frame = self._live(records, limit, self._log.next_seq)
             if frame is None:
                 return None
             n = frame[1][2]
-            if n == len(records):
+            if n == len(records) or len(records) < 2 * self.batch:  # the rest waits for others
                 self.again.add(self.live, records[0].seq)
                 self.live = records[0].seq
                 return frame
             records = records[len(records) - n :]
         self.live = self._log.next_seq  # nothing there to send, whatever was counted
         return None
+
+    def _live(self, records, limit, end):
+        """Return (payload, (first, end, n)) of live records, protected where they fit such a frame."""
+        self._pending = None
+        self._fit = 0
+        window = self.parity
+        if window is not None and limit >= window.size + 2:
+            frame = self._encoded(records, window.size, end)
+            if frame is not None:
+                data, token = frame
+                self._pending = (token, data)
+                self._full(token, records)
+                return window.frame(data, limit), token
+        frame = self._encoded(records, limit, end)
+        if frame is not None:
+            self._full(frame[1], records)
+        return frame
+
+    def _full(self, token, records):
+        self._fit = token[2] if token[2] < len(records) else 0
 
     def _encoded(self, records, limit, end):
         """Return (payload, (first, end, n)); None when not even the first fits now."""
@@ -155,6 +202,10 @@ class Outbox:
     def left(self, token):
         """A frame went out."""
         first, end, n = token
+        self._has_left = True
+        if self._pending is not None and self._pending[0] == token:
+            self.parity.sent(self._pending[1])
+            self._pending = None
         if end is None or (self._unlogged and self._unlogged[0].seq == first):
             self._unlogged = self._unlogged[n:]
             return
@@ -187,12 +238,17 @@ class Outbox:
         return None
 
     def gone_frame(self):
-        """Return the payload that says which records are gone, or None."""
+        """Return the payload that says which records are gone, or were never there, or None."""
+        if self.skipped.rows:
+            return backfill.pack_ranges(backfill.NEVER_GIVEN, self.skipped.rows)
         return backfill.pack_ranges(backfill.RECORDS_GONE, self.gone.rows) if self.gone.rows else None
 
     def told_gone(self):
         """That payload went out; if it is lost, the gateway asks again."""
-        self.gone = Ranges(backfill.MAX_RANGES, False)
+        if self.skipped.rows:
+            self.skipped = Ranges(backfill.MAX_RANGES, False)
+        else:
+            self.gone = Ranges(backfill.MAX_RANGES, False)
 
     # -- confirmations -------------------------------------------------------------------------
 
@@ -202,7 +258,8 @@ class Outbox:
             self.in_doubt = False
             if token is not None and token[1] is not None:
                 self._since.remove(token[0], token[1])
-            self._send_again()
+            if self.parity is None:
+                self._send_again()
         self._since = Ranges(16)
         low = self.live
         if self.again.rows:
@@ -212,7 +269,8 @@ class Outbox:
     def go_back(self):
         """A confirmation failed: what was sent since the last one is in doubt, and who listens now."""
         self.in_doubt = True
-        self._send_again()
+        if self.parity is None:
+            self._send_again()
 
     def _send_again(self):
         for first, end in self._since.rows:

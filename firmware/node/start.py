@@ -112,6 +112,7 @@ def make(hal, store, lives, cause):
     log = RecordLog(ring_flash("log", settings["log_kib"]))
     outbox = Outbox(log, store)
     _choose_codec(outbox, settings, clock)
+    _protect(outbox, settings, hal)
     buses = build.Buses(board)
     sensors = []
     gc.collect()  # reading the log left small pieces; a microphone's buffers want a large one
@@ -185,6 +186,17 @@ def _no_key(payload):
     from wire import update
 
     return update.pack_state(update.unpack_offer(payload).id, update.REFUSED, update.NO_KEY)
+
+
+def _protect(outbox, settings, hal):
+    """Let records share frames, and frames carry parity of those before, as the configuration says."""
+    outbox.batch = settings["batch"]
+    percent = settings["parity_percent"]
+    if percent and settings["radio"] == "lorawan":
+        from kernels.parity import add_sum
+        from wire.codec import parity
+
+        outbox.parity = parity.Window(parity.rate_of(percent), hal.random(256), add_sum)
 
 
 def run():

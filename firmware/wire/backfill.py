@@ -2,6 +2,11 @@
 
     SEND_RECORDS, downlink: 0x20 | first u32 | n u16 | first u32 | n u16 ...   1..8 ranges
     RECORDS_GONE, uplink:   0x21 | first u32 | n u16 | ...                     1..8 ranges
+    NEVER_GIVEN, uplink:    0x22 | first u32 | n u16 | ...                     1..8 ranges
+
+A node that was off goes on with the number that the clock tells (node/outbox.py): NEVER_GIVEN names those
+that it passed over, so that nobody asks for them. Where it passes over more than NEW_COUNT, it has been told
+the time for the first time: there are at most FIRST_COUNT records from before, and only those are spoken of.
 
 Big-endian, n from 1. The records themselves come as any others, on FPort RECORDS, with their true times.
 """
@@ -11,6 +16,9 @@ from .errors import WireError
 
 SEND_RECORDS = const(0x20)
 RECORDS_GONE = const(0x21)
+NEVER_GIVEN = const(0x22)
+NEW_COUNT = const(60000)
+FIRST_COUNT = const(64)
 MAX_RANGES = const(8)  # 49 bytes: a frame at the slowest data rate
 _ROW = const(6)
 
@@ -29,7 +37,7 @@ def pack_ranges(command, ranges):
 
 def unpack_ranges(payload):
     """Return (command, ranges [(first, end)]) of a payload; WireError for any other bytes."""
-    if not payload or payload[0] not in (SEND_RECORDS, RECORDS_GONE):
+    if not payload or payload[0] not in (SEND_RECORDS, RECORDS_GONE, NEVER_GIVEN):
         raise WireError("command", "no back-fill command")
     n, rest = divmod(len(payload) - 1, _ROW)
     if rest or not 1 <= n <= MAX_RANGES:

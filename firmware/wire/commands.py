@@ -48,6 +48,9 @@ KEYS = (
     (6, "battery_low_mv", 0, 20000),
     (7, "noise_s", 0, 3600),
     (8, "noise_offset_centidb", -2000, 2000),
+    (9, "batch", 1, 48),
+    (10, "parity_percent", 0, 150),
+    (11, "codec", 1, 2),
 )
 MAX_GET = const(9)
 MAX_SET = const(9)

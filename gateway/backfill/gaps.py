@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+from wire import backfill
+
 Range = tuple[int, int]  # first, end: the end is not in it
 
 MAX_GAPS = 64
+NEW_COUNT = int(backfill.NEW_COUNT)
+FIRST_COUNT = int(backfill.FIRST_COUNT)
 LOOK_BACK = 32_000  # more than the ring of a node holds: 512 KiB of the shortest records
 
 
 class Gaps:
     """Everything below `top` has arrived, is given up, or is in `missing`: sorted ranges, never adjacent.
+
+    A step of more than NEW_COUNT is a node that took up the clock's count (wire/backfill.py): of what it
+    counted before a few records may be missing.
 
     There are at most MAX_GAPS of them; where there would be more, the two nearest become one, so some records
     come twice rather than one not at all.
@@ -35,8 +42,9 @@ class Gaps:
                 filled += self.close(seq, seq + 1)
                 continue
             if seq > self.top:
-                self.missing.append((self.top, seq))
-                self._bound(seq)
+                is_new = seq > self.top + NEW_COUNT
+                self.missing.append((self.top, self.top + FIRST_COUNT if is_new else seq))
+                self._bound()
             self.top = seq + 1
         return filled
 
@@ -52,12 +60,16 @@ class Gaps:
             closed += high - low
             left += [piece for piece in ((a, low), (high, b)) if piece[0] < piece[1]]
         self.missing = left
-        self._bound(self.top)
+        self._bound()
         return closed
 
-    def _bound(self, top: int) -> None:
-        floor = top - LOOK_BACK
-        self.missing = [(max(a, floor), b) for a, b in self.missing if b > floor]
+    def _bound(self) -> None:
+        """Give up the oldest, where more is missing than a node can hold."""
+        excess = self.count - LOOK_BACK
+        while excess > 0:
+            first, end = self.missing[0]
+            self.missing[:1] = [(first + excess, end)] if end - first > excess else []
+            excess -= end - first
         while len(self.missing) > MAX_GAPS:
             holes = [after[0] - before[1] for before, after in pairwise(self.missing)]
             i = holes.index(min(holes))
@@ -67,5 +79,7 @@ class Gaps:
 def gaps_of(seqs: Sequence[int], first: int) -> Gaps:
     """Return the gaps of a device from a number on, given the sorted numbers that are there."""
     gaps = Gaps(first)
+    if first > NEW_COUNT:  # what it said before it knew the time
+        gaps.missing.append((0, FIRST_COUNT))
     gaps.arrived(seqs)
     return gaps

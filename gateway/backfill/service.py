@@ -39,6 +39,8 @@ class Heard:
     seqs: tuple[int, ...] = ()
     gone: tuple[Range, ...] = ()
     uplink: Uplink | None = None  # as it came, for those who ask how it was received
+    skipped: tuple[Range, ...] = ()  # numbers that it never gave
+    waiting: tuple[Range, ...] | None = None  # what parity may bring back yet; None: says nothing of that
 
 
 @dataclass(slots=True)
@@ -71,6 +73,7 @@ class Backfill:
         self._counters = counters
         self._gaps = book.load()
         self._asking: dict[str, _Asking] = {}
+        self._waiting: dict[str, tuple[Range, ...]] = {}
         self._recent: deque[float] = deque()
         self._dirty: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -91,7 +94,7 @@ class Backfill:
         for one in news:
             self._take(one)
         for dev_eui in {one.dev_eui for one in news}:
-            if self._gaps.get(dev_eui, Gaps()).missing and self._may_ask(dev_eui):
+            if self._hopeless(dev_eui) and self._may_ask(dev_eui):
                 task = asyncio.get_running_loop().create_task(self._ask(dev_eui))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -119,6 +122,10 @@ class Backfill:
             self._gaps[one.dev_eui] = gaps
         before, top = gaps.missing, gaps.top
         filled = gaps.arrived(one.seqs)
+        if one.waiting is not None:
+            self._waiting[one.dev_eui] = one.waiting
+        for first, end in one.skipped:
+            gaps.close(first, end)
         gone = sum(gaps.close(first, end) for first, end in one.gone)
         if gaps.missing != before or gaps.top != top:
             self._dirty.add(one.dev_eui)
@@ -139,6 +146,16 @@ class Backfill:
 
     # -- asking
 
+    def _hopeless(self, dev_eui: str) -> list[Range]:
+        """Return what is missing and not to be hoped for from the parity of frames to come."""
+        gaps = self._gaps.get(dev_eui)
+        if gaps is None:
+            return []
+        left = Gaps(gaps.top, gaps.missing)
+        for first, end in self._waiting.get(dev_eui, ()):
+            left.close(first, end)
+        return left.missing
+
     def _may_ask(self, dev_eui: str) -> bool:
         asking = self._asking.setdefault(dev_eui, _Asking())
         now_s = asyncio.get_running_loop().time()
@@ -154,7 +171,7 @@ class Backfill:
         return True
 
     async def _ask(self, dev_eui: str) -> None:
-        ranges = self._gaps[dev_eui].missing[: backfill.MAX_RANGES]
+        ranges = self._hopeless(dev_eui)[: backfill.MAX_RANGES]
         payload = backfill.pack_ranges(backfill.SEND_RECORDS, ranges)
         try:
             await self._queue.enqueue(dev_eui, ports.COMMANDS, payload)

@@ -155,6 +155,8 @@ def measure(
     if found is not None:
         figures = asdict(result.figures)
         report["records_per_frame"]["meetnet v2"] = result.figures.records
+        if result.baselines.get("rice"):
+            report["over_rice"] = round(result.figures.records / result.baselines["rice"], 3)
         report["readings_per_frame"] = result.figures.records * len(wanted)
         report["bits_per_reading"] = figures["bits_reading"]
         report["bytes_first_record"] = figures["bytes_first"]
@@ -174,7 +176,8 @@ def measure(
             f"{found.name}: {result.figures.frames} frames, all decoded and equal; "
             f"{result.figures.bits_reading:.2f} bits a reading; a frame of one record takes "
             f"{result.figures.bytes_first:.1f} bytes, each later record {result.figures.bytes_later:.2f}, "
-            f"12 records {report['bytes_12_records']:.1f}"
+            f"12 records {report['bytes_12_records']:.1f}; {report.get('over_rice', 0):.3f} times as many "
+            "records as per-frame Rice"
         )
 
 
@@ -219,7 +222,7 @@ def train(
     runs, _ = recordings.split(runs, part)
     profile = build.build(
         out.stem,
-        runs,
+        [runs],
         wanted,
         interval_s,
         Schedule(steps=steps, seed=seed),
@@ -244,10 +247,10 @@ def train(
 )
 @click.option(
     "--rate",
-    default="0.75",
+    default="0.64",
     show_default=True,
-    type=click.Choice(["0.25", "0.5", "0.75", "1.5"]),
-    help="Redundancy.",
+    type=click.Choice(["0.25", "0.5", "0.64", "1.5"]),
+    help="Parity per byte of data; a node's parity_percent as a fraction.",
 )
 @click.option("--sequences", default=6, show_default=True, type=click.IntRange(1))
 @click.option("--frames", default=500, show_default=True, type=click.IntRange(50), help="Of a sequence.")
@@ -267,8 +270,8 @@ def loss(
     from gateway.codec_lab import loss as lab
     from wire.codec import parity
 
-    index = {"0.5": 0, "0.75": 1, "1.5": 2, "0.25": 3}[rate]
-    n_data, width, n_parity = parity.RATES[index]
+    index = parity.rate_of(round(100 * float(rate)))
+    _, n_data, width, n_parity = parity.RATES[index]
     found = lab.simulate(index, share, burst, sequences, frames, seed)
     whole = parity.HEAD + (n_data + n_parity) * width
     data = n_data * width
@@ -306,3 +309,66 @@ def loss(
         )
     if found.wrong:
         raise Failure(f"{found.wrong} frames came back with other bytes")
+
+
+@codec.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--columns", required=True, help=_COLUMNS_HELP + " a|b: whichever of two names a file has.")
+@click.option("--mean", "mean_s", type=click.IntRange(1), help="Take means over so many seconds first.")
+@click.option(
+    "--frame", default=51, show_default=True, type=click.IntRange(11, 242), help="Bytes of a frame."
+)
+@click.option("--frames", default=100, show_default=True, type=click.IntRange(1), help="About the most.")
+@click.option("--steps", default=3000, show_default=True, type=click.IntRange(100))
+@json_option
+def transfer(
+    files: tuple[Path, ...],
+    columns: str,
+    mean_s: int | None,
+    frame: int,
+    frames: int,
+    steps: int,
+    as_json: bool,
+) -> None:
+    """Say what profiles are worth where they were not trained.
+
+    Several FILES (CSV): each is a place. A single one: every other of its nodes is one place, the rest the
+    other. Trains on the first four fifths of each place and of all places together, and measures each profile
+    in the last fifth of every place.
+
+    \b
+    Example:
+      meetnet codec transfer toco/train.csv pa10/train.csv --mean 600 \\
+        --columns 'pm25|pm25a:0.1:0:1000,t:0.1:-40:85,rh:0.1:0:100'
+
+    Exit codes: 0 done, 1 a file cannot be used.
+    """
+    from gateway.codec_lab import transfer as lab
+    from gateway.codec_lab.train import Schedule
+
+    first, *others = files
+    wanted = _columns(columns, first)
+    assert wanted is not None
+    if others:
+        places, interval_s = lab.places_of_files([first, *others], wanted, mean_s)
+    else:
+        places, interval_s = lab.places_of_nodes(first, wanted, mean_s)
+    rows = lab.compare(
+        places,
+        wanted,
+        interval_s,
+        Schedule(steps=steps),
+        frame,
+        frames,
+        lambda text: click.echo(text, err=True),
+    )
+    if as_json:
+        print_json({"frame_bytes": frame, "interval_s": interval_s, "places": [asdict(row) for row in rows]})
+        return
+    for row in rows:
+        click.echo(f"At {row.place}, records in a frame of {frame} bytes (per-frame Rice {row.rice:.2f}):")
+        own = row.by_profile[row.place]
+        table(
+            [(name, f"{n:.2f}", f"{100 * (n / own - 1):+.1f} %") for name, n in row.by_profile.items()],
+            ("trained on", "records", "against its own"),
+        )

@@ -9,7 +9,7 @@ import numpy as np
 from gateway.codec_lab import first as first_values
 from gateway.codec_lab.features import Plan, see, series_of, states
 from gateway.codec_lab.profile import Profile, channel_bytes, network_bytes, table_bytes
-from gateway.codec_lab.recordings import Column, Run, windows
+from gateway.codec_lab.recordings import Column, Ints, Run, windows
 from gateway.codec_lab.train import Schedule, train
 
 WINDOWS = 8000
@@ -36,21 +36,31 @@ def make_plans(columns: list[Column], sample: np.ndarray) -> list[Plan]:
     ]
 
 
+def pool(sets: list[list[Run]], length: int, seed: int) -> tuple[Ints, Ints]:
+    """Return (windows x length x channels, records x channels), each set of runs with an equal share."""
+    share = WINDOWS // len(sets)
+    sample = np.concatenate([windows(runs, length, share, seed) for runs in sets])
+    records = [np.concatenate([run.values for run in runs]) for runs in sets]
+    most = min(len(found) for found in records) if len(sets) > 1 else None
+    chosen = [found[:: max(1, len(found) // most)] if most else found for found in records]
+    return sample, np.concatenate(chosen)
+
+
 def build(
     name: str,
-    runs: list[Run],
+    sets: list[list[Run]],
     columns: list[Column],
     interval_s: int,
     schedule: Schedule,
     say: Callable[[str], None] = lambda _text: None,
     trained_on: str = "",
 ) -> Profile:
-    """Train a profile on runs."""
-    sample = windows(runs, window_length(len(columns)), WINDOWS, schedule.seed)
+    """Train a profile on sets of runs: places or networks, which all count alike."""
+    sample, values = pool(sets, window_length(len(columns)), schedule.seed)
     plans = make_plans(columns, sample)
     series = series_of(sample, plans)
     all_states = [states(series[..., c], plan) for c, plan in enumerate(plans)]
-    records = series_of(np.concatenate([run.values for run in runs]), plans)
+    records = series_of(values, plans)
     networks: list[bytes] = []
     channels: list[bytes] = []
     first_bits, later_bits = float(HEAD_BITS), 0.0

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.codec_lab.recordings import Ints
-from wire.codec import v2_model
+from wire.codec import v2_channel
 
-_FRACTION = np.frombuffer(v2_model.LOG2_FRACTION, np.uint8).astype(np.int64)
-_RECIPROCAL = np.array(v2_model.RECIPROCAL, dtype=np.int64)
+_FRACTION = np.frombuffer(v2_channel.LOG2_FRACTION, np.uint8).astype(np.int64)
+_RECIPROCAL = np.array(v2_channel.RECIPROCAL, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Plan:
     raw_min: int
     raw_max: int
     scale: float  # usual size of a difference, in steps
-    base: int = v2_model.NO_BASE
+    base: int = v2_channel.NO_BASE
     crosses: tuple[int, ...] = field(default=())
 
     @property
@@ -37,7 +37,7 @@ class Plan:
     @property
     def has_base(self) -> bool:
         """Whether the series is a difference to another channel."""
-        return self.base != v2_model.NO_BASE
+        return self.base != v2_channel.NO_BASE
 
 
 def log2_q4(value: Ints) -> Ints:
@@ -74,7 +74,7 @@ def series_of(values: Ints, plans: list[Plan]) -> Ints:
     out = np.empty_like(values)
     for c, plan in enumerate(plans):
         if plan.has_base:
-            out[..., c] = values[..., c] - values[..., plan.base] + v2_model.BASE_ZERO
+            out[..., c] = values[..., c] - values[..., plan.base] + v2_channel.BASE_ZERO
         else:
             out[..., c] = values[..., c] - plan.raw_min
     return out
@@ -83,8 +83,8 @@ def series_of(values: Ints, plans: list[Plan]) -> Ints:
 def states(series: Ints, plan: Plan) -> Ints:
     """Return the states of a channel before each record and after the last: windows x (records + 1) x 9."""
     n_windows, n_records = series.shape
-    out = np.zeros((n_windows, n_records + 1, v2_model.STATE_WORDS), np.int64)
-    now = np.zeros((n_windows, v2_model.STATE_WORDS), np.int64)
+    out = np.zeros((n_windows, n_records + 1, v2_channel.STATE_WORDS), np.int64)
+    now = np.zeros((n_windows, v2_channel.STATE_WORDS), np.int64)
     now[:, 6] = now[:, 7] = plan.scale_q4
     out[:, 0] = now
     now[:, 0] = series[:, 0]
@@ -126,7 +126,7 @@ def see(index: int, plans: list[Plan], all_states: list[Ints]) -> Seen:
     own = all_states[index]
     before = own[:, 1:-1]
     n_windows, n_later = before.shape[:2]
-    zero = v2_model.BASE_ZERO if plan.has_base else 0
+    zero = v2_channel.BASE_ZERO if plan.has_base else 0
     high = 65535 if plan.has_base else plan.raw_max - plan.raw_min
     level = np.abs(before[..., 0] - zero)
     room = np.clip(high - before[..., 0], 0, 1024)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gateway.decode.recovery import Recovery
+from gateway.decode.recovery import Recovery, add_sum
 from wire.codec import parity
 
 
@@ -53,7 +53,7 @@ def simulate(rate: int, loss: float, burst: float, sequences: int, frames: int, 
     delays: list[int] = []
     for _ in range(sequences):
         sent = [rng.bytes(size) for _ in range(frames)]
-        node, gateway = parity.Window(rate, int(rng.integers(256))), Recovery()
+        node, gateway = parity.Window(rate, int(rng.integers(256)), add_sum), Recovery()
         is_lost = losses(frames, loss, burst, rng)
         arrived: dict[int, int] = {}
         for at, data in enumerate(sent):
@@ -68,7 +68,7 @@ def simulate(rate: int, loss: float, burst: float, sequences: int, frames: int, 
                 if sent[index] != found.data:
                     wrong += 1
                 arrived[index] = at
-        margin = min(parity.WINDOW, frames // 8)
+        margin = min(parity.WINDOW, frames // 4)
         for at in range(margin, frames - margin):
             counted += 1
             received += not is_lost[at]

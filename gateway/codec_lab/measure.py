@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from gateway.codec_lab.baselines import Fit
-from gateway.codec_lab.recordings import Run
-from wire.codec import v2_rows
-from wire.codec.v2_coder import Decoder
-from wire.codec.v2_rows import Engine
+from gateway.codec_lab.recordings import Run, step_of
+from wire.codec import v2_read, v2_rows
+from wire.codec.v2_decoder import Decoder
+from wire.codec.v2_plain import Engine
 from wire.record import OK, TIME_NETWORK
 
 # The firmware's code has no annotations that a type checker could follow.
 encode_rows: Callable[..., tuple[bytes, int]] = cast("Any", v2_rows.encode_rows)
-decode_rows: Callable[..., list[tuple[Any, ...]]] = cast("Any", v2_rows.decode_rows)
-get_profile: Callable[[Decoder], int] = cast("Any", v2_rows.get_profile)
+decode_rows: Callable[..., list[tuple[Any, ...]]] = cast("Any", v2_read.decode_rows)
+get_profile: Callable[[Decoder], int] = cast("Any", v2_read.get_profile)
 _PRIVATE = 14  # the number under which a profile that is not shipped travels in a measurement
 
 
@@ -32,11 +32,13 @@ class Figures:
 
 
 def rows_of(run: Run) -> list[tuple[Any, ...]]:
-    """Return a run as the codec's rows: numbers follow the clock, as a node's do."""
+    """Return a run as the codec's rows, numbered as a node does that was told the time before it began."""
     n = run.values.shape[1]
+    step_s = step_of(run.times)
+    first = (int(run.times[0]) + step_s // 2) // step_s
     return [
-        (int(t), int(t), TIME_NETWORK, [int(v) for v in values], True, [OK] * n)
-        for t, values in zip(run.times, run.values, strict=True)
+        (first + i, int(t), TIME_NETWORK, [int(v) for v in values], True, [OK] * n)
+        for i, (t, values) in enumerate(zip(run.times, run.values, strict=True))
     ]
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.codec_lab.features import Seen
-from wire.codec.v2_model import ESCAPE, HIDDEN, OUTPUTS
+from wire.codec.v2_channel import HIDDEN, OUTPUTS
+from wire.codec.v2_model import ESCAPE
 
 Array = NDArray[np.float64]
 Weights = dict[str, Array]

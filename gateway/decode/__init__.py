@@ -1,5 +1,6 @@
 """Payload bytes to decoded records: decoding never calibrates."""
 
 from gateway.decode.ports import Contents, Decoder, decode
+from gateway.decode.windows import WindowBook
 
-__all__ = ("Contents", "Decoder", "decode")
+__all__ = ("Contents", "Decoder", "WindowBook", "decode")

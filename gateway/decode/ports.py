@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
 
 from gateway.decode.answers import KINDS, decode_answer
-from gateway.decode.protected import Unprotect
+from gateway.decode.protected import Protected, alone, is_protected
 from gateway.decode.records import decode_records
 from gateway.decode.sound import check_seconds, decode_calibrated
 from gateway.decode.status import decode_status
+from gateway.decode.windows import WindowBook
 from gateway.errors import IngestError
 from gateway.model import Decoded, Uplink
 from gateway.registry.model import Calibration, NodeAnswer
@@ -25,6 +25,9 @@ class Contents:
     records: list[Decoded] = field(default_factory=list[Decoded])
     status: dict[str, int | str] | None = None
     gone: tuple[tuple[int, int], ...] = ()  # ranges of records that the node does not have any more
+    skipped: tuple[tuple[int, int], ...] = ()  # ranges of numbers that the node never gave
+    waiting: tuple[tuple[int, int], ...] | None = None  # missing records that parity may bring yet
+    notes: tuple[tuple[str, str], ...] = ()  # counters that went up, with what they saw
     calibration: Calibration | None = None
     answer: NodeAnswer | None = None  # to a configuration command
 
@@ -32,36 +35,32 @@ class Contents:
 class Decoder:
     """Decodes the uplinks of all devices in the order of their reception, with what parity brings back.
 
-    What it remembers of each device's window is lost with the process: frames from before a restart that
-    are still missing then are not brought back.
+    book: what earlier processes knew of each device's window; without one it is lost with the process.
     """
 
-    def __init__(self) -> None:
-        self._unprotect = Unprotect()
+    def __init__(self, book: WindowBook | None = None) -> None:
+        self._protected = Protected(book)
 
     def decode(self, uplink: Uplink) -> Contents:
         """Return what an uplink holds and brings back; raise IngestError whose cause is a counter's name."""
-        if uplink.f_port != ports.RECORDS:
+        if uplink.f_port != ports.RECORDS or not is_protected(uplink):
             return decode(uplink)
-        own, *recovered = self._unprotect.unfold(uplink)
-        records = decode_records(own)
-        for found in recovered:
-            # A frame brought back that makes no sense is no reason to refuse the one that arrived.
-            with suppress(IngestError):
-                records += decode_records(found)
-        return Contents(records=records)
+        found = self._protected.decode(uplink)
+        return Contents(records=found.records, waiting=found.waiting, notes=tuple(found.notes))
 
 
 def decode(uplink: Uplink) -> Contents:
     """Return what an uplink holds by itself; raise IngestError whose cause is a counter's name."""
     if uplink.f_port == ports.RECORDS:
-        return Contents(records=decode_records(Unprotect().unfold(uplink)[0]))
+        return Contents(records=alone(uplink) if is_protected(uplink) else decode_records(uplink))
     if uplink.f_port == ports.STATUS:
         return Contents(status=decode_status(uplink))
     if uplink.f_port == ports.COMMANDS and uplink.payload and uplink.payload[0] in KINDS:
         return Contents(answer=decode_answer(uplink))
     if uplink.f_port == ports.COMMANDS and uplink.payload[:1] == bytes((backfill.RECORDS_GONE,)):
-        return Contents(gone=_gone(uplink))
+        return Contents(gone=_ranges(uplink))
+    if uplink.f_port == ports.COMMANDS and uplink.payload[:1] == bytes((backfill.NEVER_GIVEN,)):
+        return Contents(skipped=_ranges(uplink))
     if uplink.f_port == ports.COMMANDS and uplink.payload[:1] == bytes((sound.CALIBRATED,)):
         return Contents(calibration=decode_calibrated(uplink))
     if uplink.f_port == ports.COMMANDS and uplink.payload[:1] == bytes((sound.SECONDS,)):
@@ -78,7 +77,7 @@ def decode(uplink: Uplink) -> Contents:
     )
 
 
-def _gone(uplink: Uplink) -> tuple[tuple[int, int], ...]:
+def _ranges(uplink: Uplink) -> tuple[tuple[int, int], ...]:
     try:
         found = cast("tuple[int, list[tuple[int, int]]]", backfill.unpack_ranges(uplink.payload))
     except WireError as error:

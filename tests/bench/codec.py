@@ -19,9 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "firmware"), str(ROOT)]
 
 from kernels import entropy  # noqa: E402
-from tests.bench.codec_engine import Step, engine_of, kernel_file  # noqa: E402
+from tests.bench.codec_engine import Adder, Step, engine_of, kernel_file  # noqa: E402
 from wire.codec import v2_profiles  # noqa: E402
-from wire.codec.v2_rows import Engine, encode_rows  # noqa: E402
+from wire.codec.v2_plain import Engine  # noqa: E402
+from wire.codec.v2_rows import encode_rows  # noqa: E402
 from wire.record import OK, TIME_NETWORK  # noqa: E402
 
 C3_HZ = 160_000_000
@@ -80,11 +81,37 @@ def cost(number: int, n: int = 12, every: int = 50) -> dict[str, Any]:
     }
 
 
+def parity_cost(percent: int) -> dict[str, Any]:
+    """Return what the parity of a frame costs, its window full."""
+    from wire.codec import parity
+
+    rate = parity.rate_of(percent)
+    _, n_data, width, n_parity = parity.RATES[rate]
+    adder = Adder(count=True)
+    window = parity.Window(rate, 0, adder.add_sum)
+    data = bytes((7 * k + 1) & 255 for k in range(window.size))
+    for _ in range(parity.WINDOW):
+        window.sent(data)
+    frame = window.frame(data, 51)
+    plain = parity.Window(rate, 0)
+    for _ in range(parity.WINDOW):
+        plain.sent(data)
+    if frame != plain.frame(data, 51):
+        raise AssertionError("the emulated code writes other bytes")
+    return {
+        "bytes": {"head": parity.HEAD, "data": n_data * width, "parity": n_parity * width},
+        "window_bytes": parity.WINDOW * window.size,
+        "instructions_a_frame": adder.executed,
+        "ms_at_160_MHz": round(1000 * adder.executed * CPI / C3_HZ, 1),
+    }
+
+
 def report() -> dict[str, Any]:
     """Return all figures."""
     return {
         "unit": "executed rv32imc instructions, as mpy-cross emits them",
         "profiles": {str(number): cost(number) for number in v2_profiles.NUMBERS},
+        "parity": {str(percent): parity_cost(percent) for percent in (25, 50, 64, 150)},
         "shared_table_bytes": 2 * len(entropy.SHARED),
         "kernel_mpy_bytes": {a: len(kernel_file(a)) for a in ("rv32imc", "xtensawin")},
     }

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from kernels.entropy import Engine
+from kernels.parity import add_sum as kernel_sum
 from tests.bench.emulator import viper_core
 from tools import mpy
 
 SOURCE = Path(__file__).resolve().parents[2] / "firmware" / "kernels" / "_entropy.py"
+PARITY = SOURCE.with_name("_parity.py")
 
 
 @cache
@@ -52,6 +54,32 @@ class Step:
             target[:] = array(target.typecode, bytes(core.uc.mem_read(at[k], len(target) * target.itemsize)))
         out[:] = bytes(core.uc.mem_read(at[7], len(out)))
         return escaped
+
+
+class Adder:
+    """kernels._parity.add_products as machine code, behind kernels.parity.add_sum."""
+
+    def __init__(self, architecture: str = "rv32imc", *, count: bool = False) -> None:
+        self._core = viper_core(mpy.cross_compile(PARITY, architecture), "add_products", architecture)
+        self._at = [self._core.put(bytes(4096)) for _ in range(5)]
+        self._count = count
+        self.executed = self.runtime_calls = 0
+
+    def _step(self, *data: Any) -> None:
+        core = self._core
+        for address, part in zip(self._at, data, strict=True):
+            core.write(address, bytes(part) if isinstance(part, bytes | bytearray) else part)
+        core.call(*self._at, count=self._count)
+        self.executed += core.executed
+        self.runtime_calls += core.runtime_calls
+        total = data[-1]
+        total[:] = bytes(core.uc.mem_read(self._at[-1], len(total)))
+
+    def add_sum(
+        self, ring: bytearray, start: int, symbols: int, width: int, state: int, total: bytearray
+    ) -> None:
+        """Do as wire.codec.parity.add_sum."""
+        kernel_sum(ring, start, symbols, width, state, total, self._step)
 
 
 def engine_of(table: Any, step: Step) -> Engine:

@@ -13,8 +13,10 @@ from tests.dual import run_on_both
 from wire import measurements
 from wire.codec import v2_profiles
 from wire.codec.profiles import PROFILES
-from wire.codec.v2_coder import Decoder, Encoder
-from wire.codec.v2_rows import Engine, encode_rows
+from wire.codec.v2_coder import Encoder
+from wire.codec.v2_decoder import Decoder
+from wire.codec.v2_plain import Engine
+from wire.codec.v2_rows import encode_rows
 
 T0 = 1_760_000_100 // 300 * 300
 SETS = [ids for _, ids in PROFILES] + [(19, 20, 21), (1, 28), (27,)]

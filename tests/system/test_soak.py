@@ -30,7 +30,7 @@ from wire import measurements as m
 from wire.record import FIRST_ERROR, OK, Record
 
 HOUR_S = 3600
-HEAP = 384 * 1024  # bytecode and doubled pointers included: see simulator.nodeproc.HEAP_BYTES
+HEAP = 416 * 1024  # bytecode and doubled pointers included: see simulator.nodeproc.HEAP_BYTES
 HEAP_OF = {"heltec3_noise": 512 * 1024}  # its buffers of sound
 BUS = ("nak", "brown_out", "bad_crc", "slow", "stuck")
 ENGINE = (*BUS, "worn_fan", "dead_fan", "old_laser", "drift")

@@ -14,7 +14,7 @@ from gateway.codec_lab import baselines, first, train
 from gateway.codec_lab.features import Plan, see, series_of, states
 from gateway.codec_lab.profile import Profile
 from gateway.codec_lab.recordings import Column
-from wire.codec import v2_model, v2_tables
+from wire.codec import v2_channel, v2_model, v2_tables
 
 COLUMNS = [Column("pm1", 0.1, 0, 1000), Column("pm25", 0.1, 0, 1000), Column("t", 0.1, -40, 85)]
 OPTION = "pm1:0.1:0:1000,pm25:0.1:0:1000,t:0.1:-40:85"
@@ -58,14 +58,14 @@ def test_the_training_sees_exactly_what_the_chip_will_see() -> None:
     seen = [see(c, plans, [states(series[..., k], p) for k, p in enumerate(plans)]) for c in range(3)]
     channels = []
     for plan in plans:
-        channel = v2_model.Channel()
+        channel = v2_channel.Channel()
         channel.inverse_q8, channel.scale_q4 = plan.inverse_q8, plan.scale_q4
-        channel.log_scale = v2_model.log2_q4(plan.scale_q4 + 1)
-        channel.zero = v2_model.BASE_ZERO if plan.has_base else 0
+        channel.log_scale = v2_channel.log2_q4(plan.scale_q4 + 1)
+        channel.zero = v2_channel.BASE_ZERO if plan.has_base else 0
         channel.high = 65535 if plan.has_base else plan.raw_max - plan.raw_min
         channel.crosses = plan.crosses
         channels.append(channel)
-    held = [[0] * v2_model.STATE_WORDS for _ in plans]
+    held = [[0] * v2_channel.STATE_WORDS for _ in plans]
     for state, channel in zip(held, channels, strict=True):
         v2_model.clear(state, channel)
     out = [0] * 64
@@ -120,6 +120,29 @@ def test_training_is_reproducible_and_what_it_makes_beats_rice(recording: Path, 
     assert report["profile_table_bytes"] == len(Profile.load(one).table) < 4096
 
 
+def test_profiles_are_compared_where_they_were_not_trained(recording: Path, tmp_path: Path) -> None:
+    rows = ["node,time,coarse,pm1,t"]
+    start = 1_700_000_100 // 300 * 300
+    rows += [
+        f"{node},{start + 300 * i},{b / 10},{a / 10},{c / 10}"
+        for seed, node in ((5, "b"), (6, "c"))
+        for i, (a, b, c) in enumerate(_values(500, seed).tolist())
+    ]
+    other = tmp_path / "other" / "train.csv"
+    other.parent.mkdir()
+    other.write_text("\n".join(rows) + "\n")
+    option = OPTION.replace("pm25:", "pm25|coarse:")
+    few = ("--columns", option, "--steps", 150, "--frames", 12, "--json")
+    report = json.loads(_run("transfer", recording, other, *few))
+    places = {row["place"]: row for row in report["places"]}
+    assert len(places) == 2
+    for row in places.values():
+        assert set(row["by_profile"]) == {*places, "all"}
+        assert all(records > 5 for records in row["by_profile"].values())
+    nodes = json.loads(_run("transfer", other, *few))["places"]
+    assert [row["place"] for row in nodes] == ["b", "c"]
+
+
 def test_a_recording_is_measured_without_a_profile_beside_what_is_known_of_the_baselines(
     recording: Path,
 ) -> None:
@@ -139,6 +162,7 @@ def test_a_recording_is_measured_without_a_profile_beside_what_is_known_of_the_b
         (("measure", "{file}", "--columns", "t:0.1:85:-40"), "65535 steps"),
         (("measure", "{file}", "--profile", "nowhere"), "toco5"),
         (("measure", "{file}.gone", "--columns", OPTION), "cannot be read"),
+        (("transfer", "{file}", "--columns", OPTION), "a single node"),
     ],
 )
 def test_what_cannot_be_measured_is_said(recording: Path, arguments: tuple[str, ...], said: str) -> None:

@@ -218,8 +218,10 @@ def test_answers_to_commands_are_the_same(node: list[str]) -> None:
     values = commands.pack_values(7, b"\1\2\3\xff", [(1, 300), (8, -2000), (200, -1)])
     result = commands.pack_result(7, commands.KEPT, 0, b"abcd")
     gone = backfill.pack_ranges(backfill.RECORDS_GONE, [(5, 9), (2**31, 2**31 + 1)])
-    one, two, three, four = under_node(
-        node, [("decodeUplink", {"bytes": list(p), "fPort": 3}) for p in (values, result, gone, b"\x09")]
+    never = backfill.pack_ranges(backfill.NEVER_GIVEN, [(7, 70000)])
+    payloads = (values, result, gone, b"\x09", never)
+    one, two, three, four, five = under_node(
+        node, [("decodeUplink", {"bytes": list(p), "fPort": 3}) for p in payloads]
     )
     assert [(row["number"], row["value"]) for row in one["data"]["values"]] == [
         (1, 300),
@@ -231,6 +233,7 @@ def test_answers_to_commands_are_the_same(node: list[str]) -> None:
         "type": "result", "token": 7, "outcome": "kept", "key": 0, "config_hash": b"abcd".hex()
     }  # fmt: skip
     assert three["data"]["ranges"] == [[5, 9], [2**31, 2**31 + 1]]
+    assert five["data"] == {"type": "never_given", "ranges": [[7, 7 + 65535]]}
     assert four["errors"]
 
 

@@ -28,7 +28,7 @@ def _calm(ids: tuple[int, ...], n: int, interval_s: int = 300, start_s: int = T0
             value = row[4] + (row[5] - row[4]) // 3 + (i * 7 + channel * 13) % 9 - 4
             readings.append((channel, value, OK))
         time_s = start_s + i * interval_s
-        out.append(Record(time_s, time_s, TIME_NETWORK, readings))
+        out.append(Record(time_s // interval_s, time_s, TIME_NETWORK, readings))
     return out
 
 

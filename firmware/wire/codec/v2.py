@@ -12,15 +12,14 @@ from ..measurements import by_id
 from ..record import FIRST_ERROR, OK, Record
 from . import v1, v2_profiles
 from .bits import width_of
-from .v2_coder import Decoder
-from .v2_rows import ABSENT, FIRST_BYTE, Engine, decode_rows, encode_rows, get_channels, get_profile
+from .v2_rows import ABSENT, FIRST_BYTE, encode_rows
 
 VERSION = const(2)
 MAX_PAYLOAD = const(4096)
 _V1_HEAD_BITS = const(82)
 
 _engines = {}  # profile number -> (ids, engine); the last one explicit
-_make_engine = [Engine]
+_make_engine = [None]  # None: the plain one
 
 
 def use(make_engine):
@@ -29,16 +28,24 @@ def use(make_engine):
     _engines.clear()
 
 
+def _plain_engine():
+    from .v2_plain import Engine
+
+    return Engine
+
+
 def _engine_of(number, ids):
     found = _engines.get(number)
     if found is None or found[0] != ids:
+        _engines.clear()  # one at a time: a chip has little memory
+        if _make_engine[0] is not None:
+            v2_profiles.forget()
         table = (
             v2_profiles.explicit_table(ids)
             if number == v2_profiles.EXPLICIT
             else v2_profiles.table_of(number)[1]
         )
-        _engines.clear()  # one at a time: a chip has little memory
-        found = (ids, _make_engine[0](table))
+        found = (ids, (_make_engine[0] or _plain_engine())(table))
         _engines[number] = found
     return found[1]
 
@@ -122,14 +129,17 @@ def decode(payload, received_at_s=None):
         raise WireError("length", "payload above " + str(MAX_PAYLOAD) + " bytes")
     if not payload or payload[0] < FIRST_BYTE:
         raise WireError("version", "not version 2")
+    from .v2_decoder import Decoder
+    from .v2_read import decode_rows, get_channels, get_profile
+
     coder = Decoder(payload)
     number = get_profile(coder)
     if number == v2_profiles.EXPLICIT:
         ids = tuple(get_channels(coder))
-        engine = Engine(v2_profiles.explicit_table(ids))
+        engine = _plain_engine()(v2_profiles.explicit_table(ids))
     else:
         ids, table = v2_profiles.table_of(number)
-        engine = Engine(table)
+        engine = _plain_engine()(table)
     records = []
     for seq, time_s, quality, values, states in decode_rows(
         coder, engine.table, engine, received_at_s, len(payload)

@@ -1,4 +1,4 @@
-"""A range coder in 30 bits: encoder and decoder. Symbols are intervals of 65536, or of any total up to it.
+"""A range coder in 30 bits: its encoder (v2_decoder reads). Symbols are intervals of 65536, or of less.
 
 The interval [low, low + width) shrinks by each symbol's share; bytes leave at the top once they are settled.
 A carry may still run back over bytes of 255, so the output stays writable. The tail is the shortest
@@ -8,8 +8,8 @@ behind the end. Every intermediate stays below 2^31, so 32-bit machine code give
 
 from .._compat import const
 
-_TOP = const(0x3FFFFFFF)
-_LEAST = const(0x400000)
+TOP = const(0x3FFFFFFF)
+LEAST = const(0x400000)
 _REST = const(0x3FFFFF)
 
 
@@ -23,8 +23,12 @@ class Encoder:
     def restart(self):
         """Begin a new frame in the same buffer."""
         self.low = 0
-        self.width = _TOP
+        self.width = TOP
         self.n = 0
+
+    def bits(self):
+        """Return how many bits the symbols so far took, as Decoder.bits does at the same place."""
+        return 8 * self.n + free_bits(self.width)
 
     def put(self, start, size, total=65536):
         """Code a symbol that owns [start, start + size) of total (<= 65536, size >= 1)."""
@@ -33,10 +37,10 @@ class Encoder:
         width = share * size
         out = self.out
         n = self.n
-        if low > _TOP:
-            low -= _TOP + 1
+        if low > TOP:
+            low -= TOP + 1
             carry(out, n)
-        while width < _LEAST:
+        while width < LEAST:
             out[n] = low >> 22
             n += 1
             low = (low & _REST) << 8
@@ -56,7 +60,7 @@ class Encoder:
 
     def size(self):
         """Return how many bytes finish() would give; never too few."""
-        tail = self._tail() & _TOP
+        tail = self._tail() & TOP
         n = self.n
         while tail:
             n += 1
@@ -76,8 +80,8 @@ class Encoder:
                 tail -= unit
         out = self.out
         n = self.n
-        if tail > _TOP:
-            tail -= _TOP + 1
+        if tail > TOP:
+            tail -= TOP + 1
             carry(out, n)
         while tail:
             out[n] = tail >> 22
@@ -88,6 +92,14 @@ class Encoder:
         return bytes(out[:n])
 
 
+def free_bits(width):
+    """Return how many bits narrower than a whole interval one is, 0..8."""
+    n = 0
+    while width < TOP >> n:
+        n += 1
+    return n
+
+
 def carry(out, n):
     """Add one to the number that out[:n] holds."""
     n -= 1
@@ -95,53 +107,6 @@ def carry(out, n):
         out[n] = 0
         n -= 1
     out[n] += 1
-
-
-class Decoder:
-    """Reads symbols; any bytes give symbols, zeros follow the end."""
-
-    def __init__(self, data):
-        self._data = data
-
-        self._width = _TOP
-        head = bytes(data[:4]) + b"\0\0\0\0"
-        number = (head[0] << 24) | (head[1] << 16) | (head[2] << 8) | head[3]
-        self._bits = number & 3  # two bits of the fourth byte are not in the window yet
-        self._at = 4
-        self._value = number >> 2
-
-    def overrun(self):
-        """Return how many bytes behind the end were taken."""
-        return self._at - len(self._data)
-
-    def peek(self, total=65536):
-        """Return where in 0..total-1 the next symbol lies; follow with take()."""
-        share = self._width // total
-        place = self._value // share
-        return place if place < total else total - 1
-
-    def take(self, start, size, total=65536):
-        """Remove the symbol that owns [start, start + size) of total."""
-        share = self._width // total
-        self._value -= share * start
-        self._width = share * size
-        if self._value >= self._width:
-            self._value = self._width - 1  # no encoder writes such bytes; stay bounded
-        while self._width < _LEAST:
-            byte = self._data[self._at] if self._at < len(self._data) else 0
-            self._at += 1
-            self._value = (self._value << 8) | (self._bits << 6) | (byte >> 2)
-            self._bits = byte & 3
-            self._width <<= 8
-
-    def uniform(self, total):
-        """Return a symbol of 0..total-1, all alike; total may exceed 65536 (up to 2^32)."""
-        if total <= 65536:
-            symbol = self.peek(total)
-            self.take(symbol, 1, total)
-            return symbol
-        high = self.uniform((total + 65535) >> 16)
-        return (high << 16) | self.uniform(65536)
 
 
 def put_uniform(coder, symbol, total):

@@ -5,13 +5,16 @@ its nodes say its number in every frame. Profile 0 has no row: its frame carries
 the tables of the generic channel. Tables are loaded when first used (one module each), so a node holds one.
 """
 
+import sys
+
 from ..errors import WireError
 from ..measurements import by_id
 from .profiles import channels_of
 from .v2_tables import parse
 
 EXPLICIT = 0
-_PACKAGE = "wire.codec.v2_profile_"
+_PACKAGE = "wire.codec"
+_MODULE = "v2_profile_"
 
 _TRAINED = 7  # sets above have no table yet: the generic one, or version 1 where that is shorter
 
@@ -38,8 +41,17 @@ def ranges_of(ids):
 
 def blob_of(number):
     """Return the bytes of a numbered profile's table."""
-    name = _PACKAGE + str(number)
-    return __import__(name, None, None, ("TABLE",)).TABLE
+    package, name = _PACKAGE, _MODULE + str(number)
+    blob = __import__(package + "." + name, None, None, ("TABLE",)).TABLE
+    # Parsed, it is of no more use: a chip has little memory.
+    sys.modules.pop(package + "." + name, None)
+    delattr(sys.modules[package], name)
+    return blob
+
+
+def forget():
+    """Let go of the tables that were used."""
+    _tables.clear()
 
 
 def table_of(number):

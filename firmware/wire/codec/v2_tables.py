@@ -12,8 +12,10 @@ i8 are stored plus 128, i16 plus 32768, i24 plus 2^23; big-endian. A first value
 falls into a bin between two edges with mass / 256, anywhere in it alike; 16 / 256 are left for others.
 """
 
+from array import array
+
 from ..errors import WireError
-from .v2_model import (
+from .v2_channel import (
     BASE_FEATURES,
     BASE_TERMS,
     BASE_ZERO,
@@ -50,7 +52,7 @@ class _Bytes:
         return int.from_bytes(self.piece(n_bytes), "big") - bias
 
     def words(self, n):
-        return [self.number(2, 32768) for _ in range(n)]
+        return array("h", [self.number(2, 32768) for _ in range(n)])
 
     def piece(self, n):
         piece = self._blob[self._at : self._at + n]
@@ -131,8 +133,8 @@ def _channel(data, networks, index, n_channels):
     channel.scale_log = log2_q4(channel.scale_q4) - 64
     parents = [(data.number(1), data.number(2, 32768)) for _ in range(data.number(1))]
     n_edges = data.number(1)
-    edges = [data.number(3, 1 << 23) for _ in range(n_edges)]
-    masses = [data.number(1) for _ in range(n_edges - 1)] if n_edges else []
+    edges = array("i", [data.number(3, 1 << 23) for _ in range(n_edges)])
+    masses = data.piece(n_edges - 1) if n_edges else b""
     if masses and sum(masses) != MASSES:
         raise WireError("profile", "masses of a first value do not add up")
     channel.first = (parents, edges, masses)

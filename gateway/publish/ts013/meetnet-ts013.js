@@ -24,6 +24,7 @@ var MAX_GET = 9;
 var MAX_SET = 9;
 var SEND_RECORDS = 32;
 var RECORDS_GONE = 33;
+var NEVER_GIVEN = 34;
 var MAX_RANGES = 8;
 var OUTCOMES = {
   "0": "on_trial",
@@ -34,7 +35,7 @@ var OUTCOMES = {
   "5": "busy",
   "6": "storage"
 };
-var KEYS = [[1, "interval_s", 10, 86400], [2, "confirm_every", 1, 255], [3, "status_s", 600, 604800], [4, "time_s", 600, 604800], [5, "drift_ok_s", 3600, 2592000], [6, "battery_low_mv", 0, 20000], [7, "noise_s", 0, 3600], [8, "noise_offset_centidb", -2000, 2000]];
+var KEYS = [[1, "interval_s", 10, 86400], [2, "confirm_every", 1, 255], [3, "status_s", 600, 604800], [4, "time_s", 600, 604800], [5, "drift_ok_s", 3600, 2592000], [6, "battery_low_mv", 0, 20000], [7, "noise_s", 0, 3600], [8, "noise_offset_centidb", -2000, 2000], [9, "batch", 1, 48], [10, "parity_percent", 0, 150], [11, "codec", 1, 2]];
 var MEASUREMENTS = {
   "1": {"name": "pm1", "unit": "ug/m3", "decimals": 1, "min": 0, "max": 10000},
   "2": {"name": "pm2_5", "unit": "ug/m3", "decimals": 1, "min": 0, "max": 10000},
@@ -189,7 +190,12 @@ var FAILURES = {
   "18": "radio_reset",
   "19": "radio_tcxo",
   "20": "radio_pll",
-  "21": "radio_calibration"
+  "21": "radio_calibration",
+  "22": "wifi_5ghz_only",
+  "23": "wifi_security",
+  "24": "captive_portal",
+  "25": "dns_silent",
+  "26": "tls_refused"
 };
 var STATUS_FLAGS = {
   "1": "config_defaults",
@@ -469,6 +475,7 @@ function commandData(bytes) {
     return { type: "result", token: bytes[1], outcome: OUTCOMES[bytes[2]], key: bytes[3], config_hash: hexOf(bytes, 4, 8) };
   }
   if (kind === RECORDS_GONE) return { type: "records_gone", ranges: rangesOf(bytes) };
+  if (kind === NEVER_GIVEN) return { type: "never_given", ranges: rangesOf(bytes) };
   throw fault("command", "no command of ours");
 }
 

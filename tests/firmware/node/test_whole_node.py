@@ -198,12 +198,13 @@ print("built", len(build._ON_BUS))
     assert run(main(), start_us=START_US).splitlines() == ["built 16"]
 
 
-def test_a_node_with_its_radio_lives_in_a_small_heap(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("codec", "heap_kib"), [(1, 360), (2, 392)])
+def test_a_node_with_its_radio_lives_in_a_small_heap(tmp_path: Path, codec: int, heap_kib: int) -> None:
     async def main() -> tuple[int, str]:
         async with World(tmp_path) as world:
             hardware = boards.build("sim_bin", lambda quantity, _now_us: AROUND[quantity], IdealChannel())
-            keys = {"radio": "lorawan", "join_eui": "70b3d57ed0000000", "app_key": "0f" * 16}
-            settings = NodeSettings("n", hardware, config=CONFIG | keys, heap_bytes=360 * 1024)
+            keys = {"radio": "lorawan", "join_eui": "70b3d57ed0000000", "app_key": "0f" * 16, "codec": codec}
+            settings = NodeSettings("n", hardware, config=CONFIG | keys, heap_bytes=heap_kib * 1024)
             node = world.add_node(settings)
             node.power_on()
             await world.run_for(1800)

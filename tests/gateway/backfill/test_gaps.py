@@ -44,8 +44,10 @@ def test_too_many_gaps_ask_for_more_than_is_missing_never_for_less() -> None:
 
 def test_a_leap_of_the_counter_asks_for_no_more_than_a_ring_can_hold() -> None:
     gaps = Gaps()
-    gaps.arrived([10, 4_000_000_000])
-    assert gaps.missing == [(4_000_000_000 - LOOK_BACK, 4_000_000_000)]
+    gaps.arrived([10, 50_000])
+    assert gaps.missing == [(50_000 - LOOK_BACK, 50_000)]
+    gaps.arrived([4_000_000_000])  # so large a leap is another count, with little before it
+    assert gaps.missing == [(50_000 - LOOK_BACK + 64, 50_000), (50_001, 50_065)]
 
 
 class Queue:
@@ -154,6 +156,50 @@ def test_what_the_node_says_is_gone_closes_the_gap_for_good(tmp_path: Path) -> N
         desk.service.heard([Heard(EUI, (), ((1, 40),))])
         assert desk.service.missing(EUI) == [(40, 50)]
         assert desk.counters.get("backfill.gone") == 39
+        await desk.service.close()
+
+    run(live(), start_us=0)
+
+
+def test_a_count_that_begins_anew_with_the_clock_is_no_loss(tmp_path: Path) -> None:
+    async def live() -> None:
+        desk = Desk(tmp_path)
+        await desk.hear(0, 1)
+        await desk.hear(5_966_667)  # 2026, in intervals of five minutes since 1970
+        await desk.hear(5_966_669)
+        assert desk.service.missing(EUI) == [(2, 66), (5_966_668, 5_966_669)]
+        desk.service.heard([Heard(EUI, skipped=((2, 66),))])
+        assert desk.service.missing(EUI) == [(5_966_668, 5_966_669)]
+        await desk.service.close()
+
+    run(live(), start_us=0)
+
+
+def test_numbers_that_were_never_given_are_no_loss(tmp_path: Path) -> None:
+    async def live() -> None:
+        desk = Desk(tmp_path)
+        await desk.hear(0)
+        await desk.hear(50)
+        desk.service.heard([Heard(EUI, skipped=((1, 50),))])
+        assert desk.service.missing(EUI) == []
+        assert desk.counters.get("backfill.gone") == 0
+        await desk.service.close()
+
+    run(live(), start_us=0)
+
+
+def test_what_parity_may_bring_yet_is_not_asked_for(tmp_path: Path) -> None:
+    async def live() -> None:
+        desk = Desk(tmp_path)
+        await desk.hear(0)
+        desk.service.heard([Heard(EUI, (12, 20), waiting=((1, 12),))])
+        await desk.hear(21)
+        await asyncio.sleep(GRACE_S)
+        await desk.hear(22)
+        assert desk.asked == [[(13, 20)]]
+        desk.service.heard([Heard(EUI, (*range(13, 20), 23), waiting=())])  # given up by now
+        await asyncio.sleep(1)
+        assert desk.asked[1:] == [[(1, 12)]]
         await desk.service.close()
 
     run(live(), start_us=0)

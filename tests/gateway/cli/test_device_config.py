@@ -6,11 +6,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from gateway.app import Gateway
+from gateway.cli.device_config import advice
 from gateway.cli.main import main
 from gateway.downlinks import Downlinks
 from gateway.model import Uplink
@@ -118,9 +120,10 @@ async def test_all_keys_are_asked_for_when_none_is_named(
     assert found.exit_code == 0, found.output
     told = json.loads(found.output)
     assert told["answer"] is None
-    payload = queued[0][1]
-    assert payload[1] == told["token"]
-    assert sorted(payload[2:]) == [1, 2, 3, 4, 5, 6, 7, 8]
+    (more,) = told["more"]  # two downlinks: an answer holds nine values
+    payloads = [payload for _, payload, _ in queued]
+    assert [payload[1] for payload in payloads] == [told["token"], more["token"]]
+    assert sorted(b"".join(payload[2:] for payload in payloads)) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
 
 
 @pytest.mark.parametrize(
@@ -161,3 +164,38 @@ async def test_a_change_that_is_still_on_trial_says_so(
     found = await answered(gateway, tmp_path, queued, told, *words)
     assert found.exit_code == 1
     assert "still on trial after 2 s" in found.output
+
+
+def _device(uplinks: int, missed: int, **values: Any) -> dict[str, Any]:
+    seen = {"uplinks": uplinks, "missed": missed}
+    return {"dev_eui": EUI, "transport": "lorawan", "seen": seen, "config": None} | values
+
+
+@pytest.mark.parametrize(
+    ("missed", "percent"), [(0, 0), (30, 25), (100, 50), (190, 50), (290, 64), (500, 150), (990, 150)]
+)
+def test_parity_is_advised_by_what_gets_lost(missed: int, percent: int) -> None:
+    found = advice(_device(1000 - missed, missed))
+    assert found is not None
+    assert found["parity_percent"] == percent
+    assert found["loss"] == missed / 1000
+
+
+def test_of_a_device_that_was_hardly_heard_or_has_wifi_nothing_is_said() -> None:
+    assert advice(_device(20, 5)) is None
+    assert advice(_device(1000, 500, transport="mqtt")) is None
+    assert advice(_device(0, 0, seen=None)) is None
+
+
+def test_advice_comes_with_the_command_that_follows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {"values": {"parity_percent": {"value": 0, "at_ms": 1, "current": True}}}
+    monkeypatch.setattr(
+        "gateway.cli.status.ask", lambda _directory: {"devices": [_device(700, 300, config=known)]}
+    )
+    found = device_config(tmp_path, "advise")
+    assert found.exit_code == 0, found.output
+    assert found.output.splitlines()[-1] == f"meetnet device config set {EUI} parity_percent=64"
+    told = json.loads(device_config(tmp_path, "advise", "--json").output)["devices"]
+    assert told == [{"dev_eui": EUI, "frames": 1000, "loss": 0.3, "now": 0, "parity_percent": 64}]
