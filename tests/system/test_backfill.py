@@ -45,8 +45,9 @@ def rows_of(folder: Path, dev_eui: str) -> list[tuple[int, int, int]]:
     """Return (seq, observed ms, received ms) of what the store has of a device, in its order of time."""
     with closing(sqlite3.connect(folder / "gateway" / "store.db")) as db:
         return db.execute(
-            "SELECT seq, observed_at_ms, received_at_ms FROM records WHERE dev_eui = ? "
-            "ORDER BY observed_at_ms, id",
+            "SELECT records.seq, records.observed_at_ms, records.received_at_ms FROM records "
+            "JOIN devices ON devices.id = records.device WHERE devices.dev_eui = ? "
+            "ORDER BY records.observed_at_ms, records.id",
             (dev_eui,),
         ).fetchall()
 
