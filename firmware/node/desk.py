@@ -8,6 +8,9 @@ from wire._compat import const
 from . import config_file
 
 _POLL_MS = const(20)
+# Nobody came for a while: a page that opens a second later is no matter, a processor that rests is.
+_IDLE_POLL_MS = const(1000)
+_LIVELY_MS = const(180000)
 _GOODBYE_MS = const(3000)  # from new values to the start with them: the answer must reach the other side
 
 
@@ -23,6 +26,7 @@ class Desk:
         self._began_ms = clock.ticks_ms()
         self._services = []  # (service, until in ms after the start, None for ever)
         self._changed_ms = None
+        self._visited_ms = self._began_ms
         self.cause = 0
 
     # -- its hours -------------------------------------------------------------------------------------
@@ -51,8 +55,14 @@ class Desk:
             left_ms = ms - self._clock.ticks_diff(self._clock.ticks_ms(), began_ms)
             if left_ms <= 0:
                 return
-            if not busy:
-                self._clock.sleep_ms(min(_POLL_MS, left_ms))
+            if busy:
+                self._visited_ms = self._clock.ticks_ms()
+                continue
+            quiet_ms = self._clock.ticks_diff(self._clock.ticks_ms(), self._visited_ms)
+            if not 0 <= quiet_ms < _LIVELY_MS:
+                self._visited_ms = self._clock.ticks_add(self._clock.ticks_ms(), -_LIVELY_MS)  # ticks wrap
+            pause_ms = _POLL_MS if 0 <= quiet_ms < _LIVELY_MS else _IDLE_POLL_MS
+            self._clock.sleep_ms(min(pause_ms, left_ms))
 
     @property
     def reset_due(self):
