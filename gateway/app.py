@@ -43,6 +43,7 @@ from gateway.pipeline import Pipeline
 from gateway.publish import FileSideList, Follower, Publisher, SiteBook
 from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
+from gateway.registry.rounds import Rounds
 from gateway.reviewing import Review
 from gateway.store import Changes, DurableLog, SegmentLog, SqlitePublicReader, SqliteStore
 from gateway.store.assessments import Assessments
@@ -457,8 +458,19 @@ class Gateway:
 
         reports = SiteReports(self.directory.path)
         self._stack.callback(reports.close)
-        path = self.directory.store
-        return make_desk(self.config, self.registry, self.claims, self.store, self.recent, reports, path)
+        rounds = Rounds(self.directory.path)
+        self._stack.callback(rounds.close)
+        return make_desk(
+            self.config,
+            self.registry,
+            self.claims,
+            self.store,
+            self.recent,
+            reports,
+            rounds,
+            self.directory.store,
+            self.incidents,
+        )
 
     def _mail_settings(self) -> MailSettings:
         config = self.config

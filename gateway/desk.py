@@ -9,10 +9,12 @@ from gateway.claims import ClaimBook, Welcome
 from gateway.commissioning import Inspector, RecentUplinks, SiteReports
 from gateway.config import Config
 from gateway.datadir import DataDirectory
+from gateway.health import IncidentBook
 from gateway.model import PublicReader
 from gateway.outlets import outlets
 from gateway.publish import FileSideList
 from gateway.registry import Registry
+from gateway.registry.rounds import Rounds
 from gateway.store import SqlitePublicReader, SqliteStore
 from gateway.store.erase import erase_site
 from gateway.web.house import Desk
@@ -31,7 +33,9 @@ def make_desk(
     store: SqliteStore,
     recent: RecentUplinks,
     reports: SiteReports,
+    rounds: Rounds,
     store_path: Path,
+    incidents: IncidentBook,
 ) -> Desk:
     """Return the desk."""
 
@@ -59,4 +63,6 @@ def make_desk(
         inspector=Inspector(registry, store.latest, recent),
         reports=reports,
         erase=erase,
+        rounds=rounds,
+        incidents=incidents.open,
     )

@@ -167,14 +167,14 @@ def _compact(content: Any) -> str:
 
 def _csv_row(row: PublicObservation, site: PublicSite) -> tuple[object, ...]:
     return (
-        row.site_id, _inert(site.name), site.kind, site.longitude, site.latitude, site.precision_m,
+        row.site_id, plain_text(site.name), site.kind, site.longitude, site.latitude, site.precision_m,
         row.quantity, row.unit, unit(row.unit).ucum, iso_utc(row.observed_at_ms), iso_utc(row.received_at_ms),
         row.value, row.raw_value, row.state, " ".join(row.flags),
         row.method, row.method_version, site.licence,
     )  # fmt: skip
 
 
-def _inert(text: str) -> str:
+def plain_text(text: str) -> str:
     """Keep a host's text from being a formula in a spreadsheet (a leading = + - @ tab or return)."""
     return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 

@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from gateway.model import Decoded, Observation
+from gateway.model import Decoded, Judged, Observation, Readings, judged
 from gateway.registry import Device, Registry, Site
 from gateway.store import SqliteStore
 from simulator.city import street_life, weather
@@ -85,7 +85,7 @@ def fill(directory: Path, sites: int, days: float, step_min: int, seed: int, end
                 if number % 12 != 9 or at_ms < end_ms - 3 * 3_600_000  # one has gone silent
             ]
             store.put_imported(batch)
-            n += sum(len(observations) for _, observations in batch)
+            n += sum(len(found.raws) for _, _, found in batch)
         return n
     finally:
         store.close()
@@ -94,7 +94,7 @@ def fill(directory: Path, sites: int, days: float, step_min: int, seed: int, end
 
 def _record(
     site_id: str, dev_eui: str, kind: str, seed: int, at_ms: int, is_broken: bool, end_ms: int
-) -> tuple[Decoded, list[Observation]]:
+) -> tuple[Decoded, str, Judged]:
     seq = at_ms // MINUTE_MS
     broken = is_broken and at_ms > end_ms - 7_200_000
     observations = [
@@ -104,7 +104,8 @@ def _record(
         )
         for quantity, unit, value in values(kind, seed, site_id, at_ms)
     ]  # fmt: skip
-    return Decoded(dev_eui, seq, at_ms, "network", at_ms + 1500, ()), observations
+    readings = Readings.of(())
+    return Decoded(dev_eui, seq, at_ms, "network", at_ms + 1500, readings), site_id, judged(observations)
 
 
 def main(arguments: list[str]) -> int:

@@ -19,8 +19,10 @@ def erase_site(path: Path, site_id: str) -> int:
         try:
             db.execute("PRAGMA secure_delete=ON")
             db.execute("BEGIN IMMEDIATE")
-            n = db.execute("DELETE FROM records WHERE site_id = ?", (site_id,)).rowcount
-            db.execute("DELETE FROM last WHERE site_id = ?", (site_id,))
+            # A store that is open sees that another has written, and forgets what it remembers of sites.
+            where = "site IN (SELECT id FROM sites WHERE site_id = ?)"
+            n = db.execute(f"DELETE FROM records WHERE {where}", (site_id,)).rowcount  # noqa: S608
+            db.execute("DELETE FROM sites WHERE site_id = ?", (site_id,))
             db.execute("COMMIT")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:

@@ -22,11 +22,14 @@ from gateway.web import (
     calibration,
     claiming,
     flasher,
+    fleet,
     mine,
     operator,
     pages,
+    quality_page,
     signing,
     site_page,
+    waste,
 )
 from gateway.web.context import Context, json_error, make_context
 from gateway.web.gate import TOO_OFTEN, RefusedError
@@ -71,6 +74,9 @@ def create_app(
             *operator.routes(context),
             *claiming.routes(context),
             *mine.routes(context),
+            *quality_page.routes(context),
+            *waste.routes(context),
+            *fleet.routes(context),
             context.gate.route("/static/{name:path}", context.static.answer, is_same_for_all=True),
             *[
                 context.gate.route(path, _document(*document), is_same_for_all=True)

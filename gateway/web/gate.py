@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from gateway.web.rates import Rates
 COOKIE = "meetnet-session"
 SAFE = frozenset({"GET", "HEAD"})
 FORM_BYTES = 65_536
+UPLOAD_BYTES = 26_000_000  # a photo and its fields
 FORM_TOKEN = "form_token"  # noqa: S105 - name of a field
 
 ANYBODY = (PUBLIC_ROLE,)
@@ -220,7 +222,11 @@ async def form(request: Request) -> dict[str, str]:
         return known
     found: dict[str, str] = {}
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/x-www-form-urlencoded":
+    request.state.files = {}
+    if kind == "multipart/form-data":
+        body = await body_of(request, UPLOAD_BYTES)
+        found, request.state.files = multipart(request.headers["content-type"], body)
+    elif kind == "application/x-www-form-urlencoded":
         try:
             text = (await body_of(request, FORM_BYTES)).decode()
             pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=200)
@@ -230,6 +236,30 @@ async def form(request: Request) -> dict[str, str]:
             found[name] = f"{found[name]} {value}" if name in found else value
     request.state.form = found
     return found
+
+
+def files(request: Request) -> dict[str, bytes]:
+    """Return the files of a form that was read before."""
+    return getattr(request.state, "files", {})
+
+
+def multipart(content_type: str, body: bytes) -> tuple[dict[str, str], dict[str, bytes]]:
+    """Return fields and files of a multipart form (RFC 7578). Whatever is no such part is passed over."""
+    fields: dict[str, str] = {}
+    found: dict[str, bytes] = {}
+    boundary = re.search(r'boundary="?([^";,\s]{1,70})', content_type)
+    if boundary is None:
+        return fields, found
+    for part in (b"\r\n" + body).split(b"\r\n--" + boundary[1].encode("latin-1", "replace"))[1:50]:
+        head, gap, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+        name = re.search(rb'form-data;.*?\bname="([^"\r\n]{1,60})"', head, re.IGNORECASE)
+        if not gap or name is None:
+            continue
+        if re.search(rb'\bfilename="', head, re.IGNORECASE):
+            found[name[1].decode("utf-8", "replace")] = content
+        else:
+            fields[name[1].decode("utf-8", "replace")] = content[:FORM_BYTES].decode("utf-8", "replace")
+    return fields, found
 
 
 def local_path(text: str, default: str) -> str:

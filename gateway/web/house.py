@@ -12,10 +12,12 @@ from typing import Any, Protocol
 
 from gateway.claims import ClaimBook, Welcome
 from gateway.commissioning import Inspector, SiteReports
+from gateway.health import Entry
 from gateway.model import PublicReader
 from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
 from gateway.registry.model import Calibration
+from gateway.registry.rounds import Rounds
 
 
 class Seen(Protocol):
@@ -45,7 +47,8 @@ class Desk:
 
     reader_of_sites: everything of these sites, consent or not, for their own host. seen: every device that
     was ever heard. recipients: to whom data can go, with the terms of each ("" where the licence says all).
-    erase: deletes a site with all its values for good.
+    erase: deletes a site with all its values for good. rounds: what drivers report.
+    incidents: what is wrong now, one entry a cause.
     """
 
     registry: Registry
@@ -57,6 +60,8 @@ class Desk:
     inspector: Inspector
     reports: SiteReports
     erase: Callable[[str], int]
+    rounds: Rounds
+    incidents: Callable[[], Sequence[Entry]]
 
 
 class NoiseBench(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.registry.people import HOST, OPERATOR
+from gateway.registry.people import HOST, OPERATOR, STAFF, TECHNICIAN
 from gateway.web.gate import ANYBODY, Visitor
 from gateway.web.languages import N_
 
@@ -20,7 +20,11 @@ class Item:
 
 MENU = (
     Item("", N_("Map")),
+    Item("quality", N_("Data quality")),
+    Item("data", N_("Open data")),
     Item("mine", N_("My sensor"), (HOST,)),
+    Item("waste", N_("Waste bins"), (STAFF,)),
+    Item("fleet", N_("Technician"), (TECHNICIAN,)),
     Item("operator", N_("Operator"), (OPERATOR,)),
 )
 

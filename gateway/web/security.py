@@ -21,7 +21,7 @@ class SecurityHeaders:
             "x-frame-options": "DENY",
             # Other hosts learn nothing; our own forms say where they come from, which the gate checks.
             "referrer-policy": "same-origin",
-            "permissions-policy": "camera=(), microphone=(), geolocation=()",
+            "permissions-policy": "camera=(), microphone=(), geolocation=(self)",
             "cross-origin-opener-policy": "same-origin",
         }
         if is_https:

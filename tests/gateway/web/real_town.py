@@ -11,10 +11,12 @@ from gateway.claims import ClaimBook
 from gateway.commissioning import RecentUplinks, SiteReports
 from gateway.config import Config
 from gateway.desk import make_desk
+from gateway.health import IncidentBook
 from gateway.model import Uplink
 from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
 from gateway.registry.people import Person
+from gateway.registry.rounds import Rounds
 from gateway.store import Outcome, SqlitePublicReader, SqliteStore
 from gateway.web import House, WebSettings, create_app
 from gateway.web.gate import COOKIE
@@ -35,11 +37,20 @@ class RealTown:
         self.registry, self.store = Registry(path), SqliteStore(path / "store.db")
         self.claims, self.accounts = ClaimBook(path / "claims.db"), Accounts(path)
         self.reports, self.recent = SiteReports(path), RecentUplinks()
+        self.rounds, self.incidents = Rounds(path), IncidentBook(path / "health.db")
         config = Config(
             {"data.directory": str(path)}, {"webhook": {"url": "http://127.0.0.1:9/", "secret": "s" * 32}}
         )
         self.desk = make_desk(
-            config, self.registry, self.claims, self.store, self.recent, self.reports, path / "store.db"
+            config,
+            self.registry,
+            self.claims,
+            self.store,
+            self.recent,
+            self.reports,
+            self.rounds,
+            path / "store.db",
+            self.incidents,
         )
         self.reader = SqlitePublicReader(
             self.store,
@@ -88,7 +99,8 @@ class RealTown:
         return self.client(person.email)
 
     def close(self) -> None:
-        for part in (self.store, self.registry, self.claims, self.accounts, self.reports):
+        parts = (self.store, self.registry, self.claims, self.accounts)
+        for part in (*parts, self.reports, self.rounds, self.incidents):
             part.close()
 
 

@@ -19,6 +19,8 @@ ALL = ("public", "host", "technician", "staff", "operator")
 SIGNED_IN = ALL[1:]
 OPERATOR = ("operator",)
 HOST = ("host", "operator")
+STAFF = ("staff", "operator")
+TECHNICIAN = ("technician", "operator")
 
 # Who may use what. A route that stands not here fails the test: say here who may, in the same change.
 TABLE: dict[tuple[str, str], tuple[str, ...]] = {
@@ -65,6 +67,23 @@ TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "/{lang}/mine/{site_id}/pause"): HOST,
     ("POST", "/{lang}/mine/{site_id}/hand-over"): HOST,
     ("POST", "/{lang}/mine/{site_id}/delete"): HOST,
+    ("GET", "/{lang}/waste"): STAFF,
+    ("POST", "/{lang}/waste/report"): STAFF,
+    ("GET", "/api/waste/bins.json"): STAFF,
+    ("GET", "/api/waste/route.geojson"): STAFF,
+    ("GET", "/api/waste/route.csv"): STAFF,
+    ("GET", "/api/waste/route.gpx"): STAFF,
+    ("POST", "/api/waste/reports"): STAFF,
+    ("GET", "/{lang}/fleet"): TECHNICIAN,
+    ("GET", "/{lang}/fleet/{site_id}"): TECHNICIAN,
+    ("POST", "/{lang}/fleet/{site_id}/report"): TECHNICIAN,
+    ("POST", "/{lang}/fleet/{site_id}/replace"): TECHNICIAN,
+    ("GET", "/api/fleet.json"): TECHNICIAN,
+    ("GET", "/api/fleet/van.gpx"): TECHNICIAN,
+    ("GET", "/{lang}/quality"): ALL,
+    ("GET", "/{lang}/data"): ALL,
+    ("GET", "/api/quality.json"): ALL,
+    ("GET", "/api/openapi.json"): ALL,
     ("GET", "/{lang}/operator"): OPERATOR,
     ("POST", "/{lang}/operator/add"): OPERATOR,
     ("POST", "/{lang}/operator/roles"): OPERATOR,

@@ -55,6 +55,8 @@ def test_the_check_of_catalogues_is_awake(monkeypatch: pytest.MonkeyPatch) -> No
         "/{}/site/lucht-1?span=year",
         "/{}/site/tuin-1",
         "/{}/site/weg",
+        "/{}/quality",
+        "/{}/sign-in",
     ],
 )
 @pytest.mark.parametrize("language", ["nl", "fr"])

@@ -1,0 +1,65 @@
+"""What drivers report from their rounds, in waste.db: emptied, was empty, overflowing, blocked, damaged."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.errors import RegistryError, StoreError
+
+REPORTS = ("emptied", "was_empty", "overflowing", "blocked", "damaged")
+_TABLE = """CREATE TABLE IF NOT EXISTS reports(
+    site_id TEXT NOT NULL, at_ms INTEGER NOT NULL, what TEXT NOT NULL, person INTEGER,
+    PRIMARY KEY(site_id, at_ms, what)) WITHOUT ROWID"""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One report of a driver."""
+
+    site_id: str
+    at_ms: int
+    what: str
+
+
+class Rounds:
+    """The reports of one data directory. Safe to call from several threads."""
+
+    def __init__(self, directory: Path) -> None:
+        """Open or create waste.db, mode 0600; raise StoreError."""
+        path = directory / "waste.db"
+        self._lock = threading.RLock()
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA busy_timeout=5000")
+            self._db.execute(_TABLE)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{path.name}: {error}; check owner, mode and free space") from error
+
+    def report(self, site_id: str, what: str, at_ms: int, person_id: int | None) -> None:
+        """Keep a report; the same one twice is kept once. Raise RegistryError."""
+        if what not in REPORTS:
+            raise RegistryError(f"what: {what!r}; allowed: {', '.join(REPORTS)}")
+        with self._lock:
+            self._db.execute(
+                "INSERT OR IGNORE INTO reports VALUES (?, ?, ?, ?)", (site_id, at_ms, what, person_id)
+            )
+
+    def since(self, from_ms: int) -> list[Report]:
+        """Return the reports from a time on, newest first."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT site_id, at_ms, what FROM reports WHERE at_ms >= ? ORDER BY at_ms DESC, site_id",
+                (from_ms,),
+            )
+            return [Report(*row) for row in rows]
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()

@@ -1,0 +1,1 @@
+"""Latency and weight of the pages on a large store."""

@@ -1,0 +1,133 @@
+"""Pages over a large store: bytes, requests, latency. `python -m tests.bench.pages [--json]`.
+
+--sites N (1000)  --days N (2)  --step-min N (30)  --visitors N (50)  --requests N (300)
+
+Fills a store with a made-up town (tools.town), and one site with a year of values every ten minutes; runs the
+gateway as a process of its own; asks for each page alone and with many visitors at once. Times are of a
+machine that may be busy: compare runs on the same one. `cpu_ms` is the gateway's processor time a request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gzip
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import httpx
+import psutil
+
+from tests.bench.gateway.parts import ROOT, free_port, running, wait_for_port
+from tools.town import fill
+
+YEAR_SITE = "proefstraat-01-air"
+PAGES = {
+    "map": "/nl/",
+    "map_index": "/nl/?layer=belaqi",
+    "map_part": "/nl/part/sites?layer=pm2_5",
+    "site": f"/nl/site/{YEAR_SITE}",
+    "site_year": f"/nl/site/{YEAR_SITE}?span=year",
+    "quality": "/nl/quality",
+    "register": "/nl/data",
+    "series_day": f"/api/series.json?site={YEAR_SITE}&quantity=pm2_5&points=800",
+    "series_year": f"/api/series.json?site={YEAR_SITE}&quantity=pm2_5&points=800&from={{year}}",
+    "latest": "/api/latest.json",
+}
+
+
+def weigh(client: httpx.Client, path: str) -> dict[str, int]:
+    """Return bytes on the wire and requests of a page with what its HTML asks for, as a browser loads it."""
+    page = client.get(path)
+    page.raise_for_status()
+    found = {"bytes": len(gzip.compress(page.content, 6)), "requests": 1}
+    for address in sorted(set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text))):
+        found["bytes"] += len(gzip.compress(client.get(address.replace("&amp;", "&")).content, 9))
+        found["requests"] += 1
+    return found
+
+
+async def ask(base: str, path: str, visitors: int, requests: int) -> list[float]:
+    """Return the milliseconds of each request, asked by so many visitors at once."""
+    times: list[float] = []
+    left = iter(range(requests))
+
+    async def visitor(client: httpx.AsyncClient) -> None:
+        for _ in left:
+            begin = time.perf_counter()
+            answer = await client.get(path)
+            answer.raise_for_status()
+            times.append(1000 * (time.perf_counter() - begin))
+
+    limits = httpx.Limits(max_connections=visitors)
+    async with httpx.AsyncClient(base_url=base, timeout=120, limits=limits, trust_env=False) as client:
+        await client.get(path)  # what is remembered is remembered for all that come after
+        await asyncio.gather(*(visitor(client) for _ in range(visitors)))
+    return times
+
+
+def spread(times: list[float]) -> dict[str, float]:
+    cuts = quantiles(times, n=100) if len(times) > 1 else times * 99
+    return {"p50_ms": round(cuts[49], 1), "p99_ms": round(cuts[98], 1)}
+
+
+def measure(sites: int, days: float, step_min: int, visitors: int, requests: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        end_ms = int(time.time() * 1000) // 60_000 * 60_000
+        n = fill(folder / "data", sites, days, step_min, 1, end_ms)
+        n += fill(folder / "data", 1, 366, 10, 1, end_ms)
+        port = free_port()
+        config = folder / "meetnet.toml"
+        config.write_text(
+            f'[data]\ndirectory = "data"\n[semtech_udp]\nenabled = false\n[broker]\nenabled = false\n'
+            f"[web]\nport = {port}\n[alerts]\nenabled = false\n"
+        )
+        command = [sys.executable, "-m", "gateway", "gateway", "run", "-c", str(config)]
+        environment = {**__import__("os").environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'firmware'}"}
+        with running(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+            wait_for_port(port, 60)
+            return {"sites": sites, "observations": n, "pages": _pages(process.pid, port, visitors, requests)}
+
+
+def _pages(pid: int, port: int, visitors: int, requests: int) -> dict[str, Any]:
+    base = f"http://127.0.0.1:{port}"
+    year = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 366 * 86400))
+    gateway = psutil.Process(pid)
+    found: dict[str, Any] = {}
+    with httpx.Client(base_url=base, timeout=120, trust_env=False) as client:
+        for name, path in PAGES.items():
+            address = path.format(year=year)
+            row: dict[str, Any] = weigh(client, address)
+            before = sum(gateway.cpu_times()[:2])
+            row["alone"] = spread(asyncio.run(ask(base, address, 1, 20)))
+            row["cpu_ms"] = round(1000 * (sum(gateway.cpu_times()[:2]) - before) / 21, 1)
+            row["many"] = spread(asyncio.run(ask(base, address, visitors, requests)))
+            found[name] = row
+            print(f"{name:12} {json.dumps(row)}", file=sys.stderr, flush=True)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sites", type=int, default=1000)
+    parser.add_argument("--days", type=float, default=2)
+    parser.add_argument("--step-min", type=int, default=30)
+    parser.add_argument("--visitors", type=int, default=50)
+    parser.add_argument("--requests", type=int, default=300)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    found = measure(options.sites, options.days, options.step_min, options.visitors, options.requests)
+    if options.json:
+        print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

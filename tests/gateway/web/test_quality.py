@@ -1,0 +1,58 @@
+"""Data quality counted, the register complete, and an OpenAPI document whose examples run."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+
+from gateway.web import create_app
+from gateway.web.openapi import PATHS
+from tests.gateway.memory_reader import NOW_MS, FixedClock, MemoryReader
+from tests.gateway.web.conftest import visitor
+from tests.gateway.web.test_page import Page
+
+HOUR_MS = 3_600_000
+
+
+async def test_capture_counts_hours_with_a_value_that_nobody_doubts() -> None:
+    reader = MemoryReader()
+    reader.add_site("x", "noise")
+    for hour in range(1, 85):  # half of the week
+        flags = ("range",) if hour <= 21 else ()
+        reader.add("x", "laeq", "dB(A)", 50.0, NOW_MS - hour * HOUR_MS, flags=flags)
+    async with visitor(create_app(reader, dict, FixedClock())) as client:
+        (row,) = (await client.get("/api/quality.json")).json()
+        assert (row["hours"], row["of_hours"], row["values"], row["flagged"]) == (63, 168, 84, 21)
+        page = Page((await client.get("/nl/quality")).text)
+    (shown,) = [one for one in page.rows if len(one) == 5][1:]
+    assert shown[1].startswith("38 %")  # 63 of 168
+    assert shown[2:4] == ["84", "25,0"]
+
+
+async def test_the_register_says_all_of_every_public_sensor(client: httpx.AsyncClient) -> None:
+    text = (await client.get("/nl/data")).text
+    cards = re.findall(r'<article class="card".*?</article>', text, re.DOTALL)
+    assert len(cards) == 6
+    for card in cards:
+        for field in ("Soort", "Van wie", "Waarom", "Meet", "Over mensen", "Plaats", "licentie"):
+            assert f"<dt>{field}</dt><dd>" in card
+            assert f"<dt>{field}</dt><dd></dd>" not in card or field == "Meet"  # a site that never measured
+
+
+async def test_the_description_names_every_open_address_and_its_examples_run(
+    client: httpx.AsyncClient,
+) -> None:
+    found = (await client.get("/api/openapi.json")).json()
+    assert found["openapi"].startswith("3.1")
+    assert set(found["paths"]) == set(PATHS)
+    known = {"site": "lucht-1", "quantity": "pm2_5", "from": "2025-11-23", "to": "2025-11-23T18:00:00Z"}
+    for path, item in found["paths"].items():
+        parameters = item["get"]["parameters"]
+        query = {one["name"]: known.get(one["name"], one.get("example", "")) for one in parameters}
+        answer = await client.get(path, params=query)
+        assert answer.status_code == 200, (path, answer.text)
+        wanted = next(iter(item["get"]["responses"]["200"]["content"]))
+        assert answer.headers["content-type"].startswith(wanted)
+        for one in parameters:
+            assert (await client.get(path, params={**query, one["name"] + "x": "1"})).status_code == 400

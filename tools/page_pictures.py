@@ -1,0 +1,137 @@
+"""Renew the pictures of all pages: `python -m tools.page_pictures [OUT]` (default gateway/web/pictures).
+
+Fills a made-up town, runs the gateway on a free port, signs in as who may see each page, and takes every page
+at phone and desk size, with few colours so that the files stay small.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from gateway.app import Gateway
+from gateway.config import Config
+from gateway.health import Incident
+from gateway.registry.accounts import Accounts
+from gateway.web.gate import COOKIE
+from tools.chromium import find
+from tools.town import fill
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZES = {"phone": (360, 740), "desk": (1280, 900)}
+GARDEN, NOISE = "proefstraat-04-garden", "proefstraat-02-noise"
+# name -> (address, role, what must be there first)
+PAGES = {
+    "map": ("/nl/?layer=belaqi", "", ".mark .number"),
+    "site": (f"/nl/site/{NOISE}?span=month", "", "#chart canvas"),
+    "quality": ("/nl/quality", "", "h1"),
+    "data": ("/nl/data", "", "h1"),
+    "sign-in": ("/nl/sign-in", "", "h1"),
+    "mine": (f"/nl/mine/{GARDEN}", "host", "h1"),
+    "waste": ("/nl/waste", "staff", "h1"),
+    "fleet": ("/nl/fleet", "technician", "h1"),
+    "pole": (f"/nl/fleet/{GARDEN}", "technician", "h1"),
+    "operator": ("/nl/operator", "operator", "h1"),
+}
+COLOURS = 32
+
+
+class House:
+    """A running gateway over a made-up town, in a thread of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._gateway = Gateway(
+            Config(
+                {
+                    "data.directory": str(folder), "semtech_udp.enabled": False, "broker.enabled": False,
+                    "web.port": 0, "web.title": "Proefstraat", "web.time_zone": "Europe/Brussels",
+                    "web.url": "https://proefstraat.example", "alerts.enabled": False,
+                    "web.outlines": str(ROOT / "gateway/web/static/outlines.geojson"),
+                }
+            )
+        )  # fmt: skip
+        self._thread = threading.Thread(target=self._loop.run_forever)
+
+    def __enter__(self) -> Gateway:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._gateway.start(), self._loop).result(60)
+        return self._gateway
+
+    def __exit__(self, *error: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._gateway.stop(), self._loop).result(60)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def cookies(folder: Path) -> dict[str, str]:
+    """Make somebody for each role and return their sessions."""
+    accounts, now_ms = Accounts(folder), int(time.time() * 1000)
+    found: dict[str, str] = {}
+    for role in ("host", "staff", "technician", "operator"):
+        person = accounts.add(f"{role}@example.org", now_ms)
+        if role == "host":
+            accounts.host(person.id, GARDEN, now_ms)
+        else:
+            accounts.set_roles(person.id, [role])
+        found[role] = accounts.open_session(person.id, now_ms)
+    accounts.close()
+    return found
+
+
+def take(browser: Any, base: str, sessions: dict[str, str], out: Path) -> None:
+    """Take every page at every size."""
+    for size, (width, height) in SIZES.items():
+        for name, (address, role, wait) in PAGES.items():
+            context = browser.new_context(
+                viewport={"width": width, "height": height}, locale="nl-BE", timezone_id="Europe/Brussels"
+            )
+            if role:
+                context.add_cookies([{"name": COOKIE, "value": sessions[role], "url": base}])
+            page = context.new_page()
+            page.goto(base + address)
+            page.wait_for_selector(wait, timeout=30_000)
+            page.wait_for_timeout(700)
+            path = out / f"{name}-{size}.png"
+            page.screenshot(path=str(path))
+            context.close()
+            with Image.open(path) as picture:
+                small = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+                small.save(path, optimize=True)
+            print(f"pictures: {path.name}, {path.stat().st_size // 1024} kB", flush=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Run from the command line."""
+    out = Path(arguments[0]) if arguments else ROOT / "gateway" / "web" / "pictures"
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        now_ms = int(time.time() * 1000) // 60_000 * 60_000
+        fill(folder, 12, 30, 10, 1, now_ms)
+        sessions = cookies(folder)
+        chromium = find(lambda line: print(f"chromium: {line}", flush=True))
+        with House(folder) as gateway, sync_playwright() as playwright:
+            silent = tuple(device.dev_eui for device in gateway.registry.devices()[:4])
+            gateway.incidents.update(
+                now_ms, [Incident("gateway:x", "gateway", "aa555a0000000000", now_ms - 3_600_000, silent)]
+            )
+            browser = playwright.chromium.launch(
+                executable_path=str(chromium.path), args=list(chromium.flags), env={**chromium.environment}
+            )
+            take(browser, f"http://localhost:{gateway.ports['web']}", sessions, out)
+            browser.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
