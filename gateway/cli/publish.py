@@ -211,6 +211,7 @@ def retry(
     \b
     Example:
       meetnet publish retry ngsi_ld --all
+      meetnet publish replay ngsi_ld --all   # the same
 
     Exit codes: 0 all were taken, 1 some were refused again.
     """

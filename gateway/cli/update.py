@@ -269,8 +269,9 @@ def _known(book: UpdateBook, rollout: str) -> None:
 
 @update.command()
 @config_option
+@json_option
 @click.argument("rollout")
-def halt(config_file: Path | None, data: Path | None, rollout: str) -> None:
+def halt(config_file: Path | None, data: Path | None, as_json: bool, rollout: str) -> None:
     """Stop a roll-out: nobody else gets it. Nodes that run it keep it.
 
     \b
@@ -279,13 +280,14 @@ def halt(config_file: Path | None, data: Path | None, rollout: str) -> None:
 
     Exit codes: 0 halted, 1 no such roll-out.
     """
-    _set(config_file, data, rollout, HALTED, "by hand")
+    _set(config_file, data, as_json, rollout, HALTED, "by hand")
 
 
 @update.command()
 @config_option
+@json_option
 @click.argument("rollout")
-def resume(config_file: Path | None, data: Path | None, rollout: str) -> None:
+def resume(config_file: Path | None, data: Path | None, as_json: bool, rollout: str) -> None:
     """Go on with a roll-out that was halted by hand. One that a node's failure halted halts again.
 
     \b
@@ -294,22 +296,27 @@ def resume(config_file: Path | None, data: Path | None, rollout: str) -> None:
 
     Exit codes: 0 resumed, 1 no such roll-out.
     """
-    _set(config_file, data, rollout, RUNNING, "")
+    _set(config_file, data, as_json, rollout, RUNNING, "")
 
 
-def _set(config_file: Path | None, data: Path | None, rollout: str, state: str, reason: str) -> None:
+def _set(
+    config_file: Path | None, data: Path | None, as_json: bool, rollout: str, state: str, reason: str
+) -> None:
     book = UpdateBook(DataDirectory(configuration(config_file, data).directory).path)
     try:
         _known(book, rollout)
         book.set_state(rollout, state, reason)
     finally:
         book.close()
+    if as_json:
+        print_json({"rollout": rollout, "state": state})
 
 
 @update.command()
 @config_option
+@json_option
 @click.argument("dev_eui", metavar="DEVICE")
-def refuse(config_file: Path | None, data: Path | None, dev_eui: str) -> None:
+def refuse(config_file: Path | None, data: Path | None, as_json: bool, dev_eui: str) -> None:
     """The owner of a device wants no updates from afar. The node itself can be told the same: updates=false.
 
     \b
@@ -321,12 +328,15 @@ def refuse(config_file: Path | None, data: Path | None, dev_eui: str) -> None:
     book = UpdateBook(DataDirectory(configuration(config_file, data).directory).path)
     book.refuse(eui("dev_eui", dev_eui), int(time.time() * 1000))
     book.close()
+    if as_json:
+        print_json({"device": eui("dev_eui", dev_eui), "updates": False})
 
 
 @update.command()
 @config_option
+@json_option
 @click.argument("dev_eui", metavar="DEVICE")
-def allow(config_file: Path | None, data: Path | None, dev_eui: str) -> None:
+def allow(config_file: Path | None, data: Path | None, as_json: bool, dev_eui: str) -> None:
     """The owner of a device wants updates again.
 
     \b
@@ -338,3 +348,5 @@ def allow(config_file: Path | None, data: Path | None, dev_eui: str) -> None:
     book = UpdateBook(DataDirectory(configuration(config_file, data).directory).path)
     book.allow(eui("dev_eui", dev_eui))
     book.close()
+    if as_json:
+        print_json({"device": eui("dev_eui", dev_eui), "updates": True})
