@@ -45,9 +45,10 @@ from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
 from gateway.registry.rounds import Rounds
 from gateway.reviewing import Review
-from gateway.store import Changes, DurableLog, SegmentLog, SqlitePublicReader, SqliteStore
+from gateway.store import Changes, DurableLog, SegmentLog, SqlitePublicReader, open_store
 from gateway.store.assessments import Assessments
 from gateway.store.retention import prune
+from gateway.store.writing import PIPELINE
 from gateway.tls import tls_files
 from gateway.update import UpdateBook, UpdateService, bundles_app
 from gateway.update.events import something_on
@@ -97,12 +98,12 @@ class Gateway:
         self.directory = DataDirectory(self.config.directory)
         self.directory.lock()
         self._stack.callback(self.directory.unlock)
-        self.registry = Registry(self.directory.path)
+        self.registry = Registry(self.config.path("data.registry") or self.directory.path)
         self._stack.callback(self.registry.close)
         self.claims = ClaimBook(self.directory.path / "claims.db")
         self._stack.callback(self.claims.close)
         self.recent = RecentUplinks()  # what a technician at the pole wants to know
-        self.store = SqliteStore(self.directory.store)
+        self.store = open_store(self.directory.store, self.config.text("data.postgres"))
         self._stack.callback(self.store.close)
         self.assessments = Assessments(self.directory.review)
         self._stack.callback(self.assessments.close)
@@ -129,7 +130,7 @@ class Gateway:
 
     async def _start_pipeline(self) -> None:
         segments = SegmentLog(self.directory.segments, self.config.whole("data.segment_mib") << 20)
-        segments.skip_to(self.store.position())
+        segments.skip_to(self.store.position(self._position_name()))
         if segments.damaged:
             self.counters.count(
                 "store.log_damaged", "torn or damaged records were passed over", segments.damaged
@@ -164,6 +165,7 @@ class Gateway:
             self.counters,
             self._stored,
             self._heard,
+            self._position_name(),
             decoder=Decoder(windows),
         )
         self._stack.callback(self.pipeline.close)
@@ -332,7 +334,9 @@ class Gateway:
                 username=self.config.text("mqtt.username"),
                 password=self._secret("mqtt.password_file"),
                 tls=self.config.flag("mqtt.tls"),
+                tls_ca=self.config.path("mqtt.tls_ca"),
                 in_flight=self.config.whole("mqtt.in_flight"),
+                group=self.config.text("mqtt.group"),
             )
             self._mqtt = MqttIngest(
                 self.log,
@@ -432,6 +436,11 @@ class Gateway:
         }
 
     # -- within
+
+    def _position_name(self) -> str:
+        """Return under which name the store keeps how far it has read the log of this process."""
+        worker = self.config.text("data.worker")
+        return f"{PIPELINE}:{worker}" if worker else PIPELINE
 
     def _control(self, token: str) -> Starlette:
         return create_control(token, self.status, self.downlinks, lambda: self.networks.lns)

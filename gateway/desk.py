@@ -15,7 +15,7 @@ from gateway.outlets import outlets
 from gateway.publish import FileSideList
 from gateway.registry import Registry
 from gateway.registry.rounds import Rounds
-from gateway.store import SqlitePublicReader, SqliteStore
+from gateway.store import SqlitePublicReader, Store
 from gateway.store.erase import erase_site
 from gateway.web.house import Desk
 
@@ -30,7 +30,7 @@ def make_desk(
     config: Config,
     registry: Registry,
     claims: ClaimBook,
-    store: SqliteStore,
+    store: Store,
     recent: RecentUplinks,
     reports: SiteReports,
     rounds: Rounds,

@@ -12,7 +12,7 @@ from gateway.commissioning.rules import SNR_FLOOR_DB, spreading_factor
 from gateway.health import DeviceFacts, Facts, GatewayFacts, NetworkFacts, PublisherFacts
 from gateway.model import Uplink
 from gateway.registry import Device, Registry, Site
-from gateway.store import SqliteStore
+from gateway.store import Store
 from gateway.store.store import DeviceSeen
 
 DAY_MS = 86_400_000
@@ -26,7 +26,7 @@ class Collector:
     def __init__(
         self,
         registry: Registry,
-        store: SqliteStore,
+        store: Store,
         recent: RecentUplinks,
         networks: Callable[[], Mapping[str, Any]],
         publishers: Callable[[], Mapping[str, Mapping[str, Any]]],

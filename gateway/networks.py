@@ -180,6 +180,7 @@ def mqtt_settings(config: Config, section: str) -> MqttSettings:
         tls=config.flag(f"{section}.tls"),
         tls_ca=config.path(f"{section}.tls_ca"),
         in_flight=config.whole(f"{section}.in_flight"),
+        group=config.text(f"{section}.group") if section != "ttn" else "",
     )
 
 

@@ -58,6 +58,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("data.segment_mib", WHOLE, 16, "Size of one file of the raw log.", 1, 1024, unit="MiB"),
     Setting("data.raw_days", WHOLE, 30, "How long raw frames are kept at most.", 1, 36500, unit="days"),
     Setting("data.raw_mib", WHOLE, 4096, "What raw frames may take on the disk.", 2, 1 << 24, unit="MiB"),
+    Setting(
+        "data.postgres", TEXT, "", "postgresql://user@host/name for observations; empty: SQLite.", 0, 1000
+    ),
+    Setting(
+        "data.registry", PATH, "", "Directory of the register where workers share one; empty: here.", 0, 4096
+    ),
+    Setting("data.worker", TEXT, "", "Name of this process where several store into one PostgreSQL.", 0, 40),
     Setting("semtech_udp.enabled", FLAG, True, "Listen for LoRaWAN gateways (packet forwarders)."),
     _host("semtech_udp.host", "Address to listen on"),
     _port("semtech_udp.port", 1700, "UDP port of the packet forwarder protocol"),
@@ -117,6 +124,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "chirpstack.in_flight", WHOLE, 1000, "Messages that may wait for the disk at one time.", 1, 65535
     ),
+    Setting(
+        "chirpstack.group",
+        TEXT,
+        "",
+        "Share the messages with all that name this group; empty: take all.",
+        0,
+        64,
+    ),
     Setting("chirpstack.application_id", TEXT, "", "Only this application; empty: all.", 0, 64),
     Setting("ttn.enabled", FLAG, False, "Take uplinks from The Things Stack v3."),
     Setting("ttn.host", TEXT, "eu1.cloud.thethings.network", "Address of its MQTT server.", 1),
@@ -141,6 +156,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("mqtt.username", TEXT, "", "User at the broker; empty: none.", 0),
     Setting("mqtt.password_file", PATH, "", "File that holds the password, mode 0600.", 0, 4096),
     Setting("mqtt.in_flight", WHOLE, 1000, "Messages that may wait for the disk at one time.", 1, 65535),
+    Setting(
+        "mqtt.group", TEXT, "", "Share the messages with all that name this group; empty: take all.", 0, 64
+    ),
+    Setting("mqtt.tls_ca", PATH, "", "PEM file of certificates to trust; empty: the system's.", 0, 4096),
     Setting("web.enabled", FLAG, True, "Serve the page, open data and the status."),
     _host("web.host", "Address to listen on"),
     _port("web.port", 8080, "TCP port of the page"),

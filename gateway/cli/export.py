@@ -16,7 +16,7 @@ from gateway.datadir import DataDirectory
 from gateway.exports import latest_geojson, observations_geojson, pages, write_csv
 from gateway.publish.files import citation, csv_metadata, write_json, write_parquet
 from gateway.registry import Registry
-from gateway.store import SqlitePublicReader, SqliteStore
+from gateway.store import SqlitePublicReader, open_store
 from gateway.store.assessments import Assessments
 
 
@@ -66,7 +66,7 @@ def export(
     if kind == "parquet" and output is None:
         raise Failure("Parquet is not for the screen: give a file with -o")
     registry = Registry(directory.path)
-    store = SqliteStore(directory.store)
+    store = open_store(directory.store, found.text("data.postgres"))
     assessments = Assessments(directory.review)
     try:
         now_ms = time.time_ns() // 1_000_000

@@ -15,7 +15,7 @@ from gateway.imports import ImportedSite, ImportReport, read_csv
 from gateway.model import Observation, judged
 from gateway.registry import Registry, Site
 from gateway.registry.model import DEFAULT_ORGANISATION
-from gateway.store import SqliteStore
+from gateway.store import Store, open_store
 
 BATCH = 2000
 
@@ -41,7 +41,7 @@ def import_(file: Path, config_file: Path | None, data: Path | None, as_json: bo
     directory = DataDirectory(found.directory)
     directory.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     registry = Registry(directory.path)
-    store = SqliteStore(directory.store)
+    store = open_store(directory.store, found.text("data.postgres"))
     report = ImportReport()
     added = 0
     try:
@@ -103,7 +103,7 @@ def _register(registry: Registry, found: ImportedSite, public: bool) -> str:
     return ""
 
 
-def _unknown(store: SqliteStore, site_id: str, observations: list[Observation]) -> list[Observation]:
+def _unknown(store: Store, site_id: str, observations: list[Observation]) -> list[Observation]:
     """Return what the store does not hold yet of a record."""
     at_ms = observations[0].observed_at_ms
     there = {

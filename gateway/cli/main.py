@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 from gateway.cli.alerts import alerts
+from gateway.cli.broker import broker
 from gateway.cli.codec import codec
 from gateway.cli.config import config
 from gateway.cli.consent import consent
@@ -21,6 +22,7 @@ from gateway.cli.quality import quality
 from gateway.cli.run import gateway
 from gateway.cli.secrets import secrets
 from gateway.cli.status import status
+from gateway.cli.store import store
 from gateway.cli.update import update
 from gateway.cli.user import user
 from gateway.errors import GatewayError
@@ -85,6 +87,8 @@ def main() -> None:
 
 for _command in (
     alerts,
+    broker,
+    store,
     codec,
     config,
     consent,

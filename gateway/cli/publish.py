@@ -21,7 +21,7 @@ from gateway.outlets import Outlet, Surroundings, outlets
 from gateway.publish import FileSideList, Publisher, Rejection
 from gateway.publish.check import Finding, check_clock, check_mapping, check_sending, send_again
 from gateway.registry import Registry
-from gateway.store import SqlitePublicReader, SqliteStore
+from gateway.store import SqlitePublicReader, Store, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class _Desk:
     config: Config
     directory: DataDirectory
     registry: Registry
-    store: SqliteStore
+    store: Store
     side: FileSideList
 
     def reader(self, recipient: str) -> SqlitePublicReader:
@@ -294,7 +294,13 @@ def _desk(config_file: Path | None, data: Path | None) -> _Desk:
     if not directory.store.exists():
         raise Failure(f"no store in {directory.path}: run the gateway first, or give --data")
     registry = Registry(directory.path)
-    return _Desk(config, directory, registry, SqliteStore(directory.store), FileSideList(directory.side))
+    return _Desk(
+        config,
+        directory,
+        registry,
+        open_store(directory.store, config.text("data.postgres")),
+        FileSideList(directory.side),
+    )
 
 
 def _items(desk: _Desk, name: str) -> dict[int, Rejection]:

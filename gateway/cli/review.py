@@ -20,7 +20,7 @@ from gateway.quality.review import NETWORK_CHECKS
 from gateway.quality.table import HOUR_MS
 from gateway.registry import Registry
 from gateway.reviewing import DAY_MS, Review
-from gateway.store import SqliteStore
+from gateway.store import open_store
 from gateway.store.assessments import Assessments
 
 
@@ -49,7 +49,8 @@ def review(
     Example:
       meetnet quality review --from 2026-11-01 --to 2026-12-01 --dry-run
     """
-    directory = DataDirectory(configuration(config_file, data).directory)
+    settings = configuration(config_file, data)
+    directory = DataDirectory(settings.directory)
     if not directory.store.exists():
         raise Failure(f"no store in {directory.path}: run the gateway first, or give --data")
     step_ms = DAY_MS if month else HOUR_MS
@@ -57,7 +58,7 @@ def review(
     end_ms = _ms(stop) // step_ms * step_ms
     if end_ms <= start_ms:
         raise Failure(f"--from and --to: there is no whole {'day' if month else 'hour'} between them")
-    registry, store = Registry(directory.path), SqliteStore(directory.store)
+    registry, store = Registry(directory.path), open_store(directory.store, settings.text("data.postgres"))
     assessments = Assessments(directory.review)
     try:
         looking = Review(store, registry.sites, assessments, SystemClock(), Counters())

@@ -1,6 +1,7 @@
 """Segment log of raw frames, and the observations that follow from it."""
 
 from gateway.store.changes import Changes
+from gateway.store.choice import open_store
 from gateway.store.durable import DurableLog
 from gateway.store.public import SqlitePublicReader, snapped
 from gateway.store.segments import SegmentLog
@@ -17,5 +18,6 @@ __all__ = (
     "SqlitePublicReader",
     "SqliteStore",
     "Store",
+    "open_store",
     "snapped",
 )

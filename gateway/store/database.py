@@ -57,6 +57,10 @@ class Database(Protocol):
         """Yield rows as they are read, from any thread; close it when you stop early."""
         ...
 
+    def damage(self) -> list[str]:
+        """Return what the engine itself finds wrong with its files."""
+        ...
+
     def close(self) -> None:
         """Close all connections."""
         ...
@@ -122,6 +126,10 @@ class SqliteDatabase:
                 cursor.close()
         except sqlite3.Error as error:
             raise StoreError(f"{self.name}: {error}") from error
+
+    def damage(self) -> list[str]:
+        """Return what SQLite finds wrong with the file."""
+        return [text for (text,) in self.query("PRAGMA integrity_check(20)") if text != "ok"]
 
     def close(self) -> None:
         """Close all connections."""

@@ -54,7 +54,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         """database: opened, with the tables as they are now."""
-        self._db = database
+        self.database = self._db = database
         self._kept = Kept()
         self._shapes: dict[int, Shape] = {}
 

@@ -1,0 +1,252 @@
+"""The store in PostgreSQL, for networks that outgrow one computer: the same tables, statements and tests.
+
+Several workers may write. Each batch holds one lock until it is committed, so numbers are given out and
+become visible in one order: whoever follows the positions never passes a gap that is filled later. Records
+are in partitions of PARTITION ids, which is to say by time of arrival; old ones can be dropped whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from gateway.errors import StoreError, StoreVersionError
+from gateway.store import schema
+from gateway.store.database import Rows, Transaction
+from gateway.store.store import Store
+
+if TYPE_CHECKING:
+    import psycopg
+
+_LOCK = 0x4D65_6574  # any number that means us
+PARTITION = 5_000_000
+_FEW = 50  # rows up to which a statement of their own costs less than COPY
+_TEXTS = frozenset(("dev_eui", "source", "status", "site_id", "name", "cause", "detail"))
+_BLOBS = frozenset(("body", "last", "memory", "payload"))
+_FLOATS = frozenset(("rssi_dbm", "snr_db"))
+
+
+class PostgresDatabase:
+    """A database: postgresql://user@host/name. Its password is best in the file that PGPASSFILE names."""
+
+    def __init__(self, url: str) -> None:
+        """Connect and make the tables where there are none; raise StoreError, StoreVersionError."""
+        try:
+            import psycopg
+        except ImportError as error:
+            raise StoreError("PostgreSQL needs psycopg: pip install 'meetnet[postgres]'") from error
+        self._psycopg = psycopg
+        self._url = url
+        parts = urlsplit(url)
+        self.name = f"PostgreSQL {parts.hostname or 'local'}{parts.path}"
+        self._lock = threading.RLock()
+        self._idle: deque[psycopg.Connection[Any]] = deque()
+        self._writer: psycopg.Connection[Any] | None = None
+        self._generation = -1
+        self._partitions: set[int] = set()
+        self._is_closed = False
+        self._prepare()
+
+    @contextlib.contextmanager
+    def write(self) -> Generator[Transaction]:
+        """Begin the one transaction that writes, of all workers, and commit it."""
+        with self._lock, self._faults():
+            if self._writer is None or self._writer.closed:
+                self._writer = self._connect()
+            db = self._writer
+            try:
+                with db.transaction():
+                    db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+                    yield _PostgresTransaction(db, self._partitions)
+            except BaseException:
+                self._partitions.clear()
+                self._generation = -1
+                raise
+
+    def changed_elsewhere(self, transaction: Transaction) -> bool:
+        """Tell whether another worker wrote."""
+        rows = transaction.query("SELECT position FROM positions WHERE name = ?", ("generation",))
+        found = rows[0][0] if rows else 0
+        transaction.execute(
+            "INSERT INTO positions(name, position) VALUES (?, ?) "
+            "ON CONFLICT(name) DO UPDATE SET position = excluded.position",
+            ("generation", found + 1),
+        )
+        changed = found != self._generation
+        self._generation = found + 1
+        return changed
+
+    def query(self, sql: str, keys: Sequence[Any] = ()) -> list[Any]:
+        """Return all rows."""
+        with self._faults(), self._reader() as db:
+            return db.execute(_translated(sql), keys).fetchall()  # type: ignore[arg-type]
+
+    def stream(self, sql: str, keys: Sequence[Any] = ()) -> Iterator[Any]:
+        """Yield rows as they are read."""
+        with self._faults(), self._reader() as db, db.transaction(), db.cursor("meetnet") as cursor:
+            cursor.itersize = 500
+            cursor.execute(_translated(sql), keys)  # type: ignore[arg-type]
+            yield from cursor
+
+    def damage(self) -> list[str]:
+        """Return nothing: PostgreSQL has its own tools (pg_amcheck)."""
+        return []
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._is_closed = True
+        with self._lock:
+            if self._writer is not None:
+                self._writer.close()
+            while self._idle:
+                self._idle.pop().close()
+
+    # -- within
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        return self._psycopg.connect(self._url, autocommit=True, connect_timeout=10)
+
+    @contextlib.contextmanager
+    def _reader(self) -> Generator[psycopg.Connection[Any]]:
+        try:
+            db = self._idle.pop()
+        except IndexError:
+            db = self._connect()
+        try:
+            yield db
+        finally:
+            if db.closed or db.broken or self._is_closed:
+                db.close()
+            else:
+                self._idle.append(db)
+
+    @contextlib.contextmanager
+    def _faults(self) -> Generator[None]:
+        try:
+            yield
+        except self._psycopg.Error as error:
+            while self._idle:  # after a restart of the server each of them is dead
+                self._idle.pop().close()
+            text = " ".join(str(error).split()) or type(error).__name__
+            raise StoreError(f"{self.name}: {text}") from error
+
+    def _prepare(self) -> None:
+        with self._faults():
+            db = self._connect()
+            try:
+                with db.transaction():
+                    db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+                    found = db.execute("SELECT to_regclass('positions')").fetchone()
+                    if found is None or found[0] is None:
+                        for statement in _tables():
+                            db.execute(statement)  # type: ignore[arg-type]
+                        db.execute(
+                            "INSERT INTO positions(name, position) VALUES ('schema', %s)",
+                            (schema.SCHEMA_VERSION,),
+                        )
+                    row = db.execute("SELECT position FROM positions WHERE name = 'schema'").fetchone()
+                    version = row[0] if row else 0
+            finally:
+                db.close()
+        if version > schema.SCHEMA_VERSION:
+            raise StoreVersionError(
+                f"{self.name} has schema {version}, this Meetnet knows up to {schema.SCHEMA_VERSION}: "
+                "install the newer Meetnet again, or restore a backup from before the upgrade"
+            )
+
+
+class _PostgresTransaction:
+    def __init__(self, db: psycopg.Connection[Any], partitions: set[int]) -> None:
+        self._db = db
+        self._partitions = partitions
+
+    def query(self, sql: str, keys: Sequence[Any] = ()) -> list[Any]:
+        return self._db.execute(_translated(sql), keys).fetchall()  # type: ignore[arg-type]
+
+    def execute(self, sql: str, keys: Sequence[Any] = ()) -> int:
+        return self._db.execute(_translated(sql), keys).rowcount  # type: ignore[arg-type]
+
+    def insert(self, table: str, columns: str, rows: Rows, conflict: str = "") -> None:
+        if not rows:
+            return
+        if table == "records":
+            self._make_partitions(rows[0][0], rows[-1][0])
+        tail = f" ON CONFLICT {conflict}" if conflict else ""
+        if len(rows) <= _FEW:
+            one = f"({','.join(['%s'] * len(rows[0]))})"
+            sql = f"INSERT INTO {table}({columns}) VALUES {','.join([one] * len(rows))}{tail}"  # noqa: S608
+            self._db.execute(sql, [value for row in rows for value in row])  # type: ignore[arg-type]
+        elif not conflict:
+            self._copy(table, table, columns, rows)
+        else:
+            target = f"new_{table}"
+            self._db.execute(
+                f"CREATE TEMP TABLE IF NOT EXISTS {target} (LIKE {table}) ON COMMIT DELETE ROWS"  # type: ignore[arg-type]
+            )
+            self._db.execute(f"DELETE FROM {target}")  # type: ignore[arg-type]  # noqa: S608
+            for name in _needed(table):
+                self._db.execute(f"ALTER TABLE {target} ALTER COLUMN {name} DROP NOT NULL")  # type: ignore[arg-type]
+            self._copy(table, target, columns, rows)
+            self._db.execute(
+                f"INSERT INTO {table}({columns}) SELECT {columns} FROM {target}{tail}"  # type: ignore[arg-type]  # noqa: S608
+            )
+
+    def _copy(self, table: str, target: str, columns: str, rows: Rows) -> None:
+        sql = f"COPY {target} ({columns}) FROM STDIN (FORMAT BINARY)"
+        with self._db.cursor() as cursor, cursor.copy(sql) as copy:  # type: ignore[arg-type]
+            copy.set_types([_type_of(table, name.strip()) for name in columns.split(",")])
+            for row in rows:
+                copy.write_row(row)
+
+    def _make_partitions(self, first: int, last: int) -> None:
+        for number in range(first // PARTITION, last // PARTITION + 1):
+            if number in self._partitions:
+                continue
+            low, high = number * PARTITION, (number + 1) * PARTITION
+            self._db.execute(
+                f"CREATE TABLE IF NOT EXISTS records_{number} PARTITION OF records "  # type: ignore[arg-type]
+                f"FOR VALUES FROM ({low}) TO ({high})"
+            )
+            self._partitions.add(number)
+
+
+class PostgresStore(Store):
+    """The observations in a PostgreSQL database."""
+
+    def __init__(self, url: str) -> None:
+        """Connect; raise StoreError, StoreVersionError."""
+        super().__init__(PostgresDatabase(url))
+
+
+def _tables() -> list[str]:
+    """Return the statements of the tables. What is unique over partitions is kept so by the lock."""
+    text = schema.TABLES.format(big="BIGINT", blob="BYTEA", real="DOUBLE PRECISION")
+    found = [statement.strip() for statement in text.split(";") if statement.strip()]
+    return [
+        statement + " PARTITION BY RANGE (id)"
+        if statement.startswith("CREATE TABLE records")
+        else statement.replace("UNIQUE INDEX records_by_device", "INDEX records_by_device")
+        for statement in found
+    ]
+
+
+def _needed(table: str) -> tuple[str, ...]:
+    return {"sites": ("memory",), "devices": ()}.get(table, ())
+
+
+def _type_of(table: str, column: str) -> str:
+    if column in _TEXTS or (table, column) == ("shapes", "shape"):
+        return "text"
+    if column in _BLOBS:
+        return "bytea"
+    return "float8" if column in _FLOATS else "int8"
+
+
+@lru_cache(1000)
+def _translated(sql: str) -> str:
+    return sql.replace("?", "%s")
