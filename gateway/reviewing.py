@@ -27,6 +27,7 @@ from gateway.store.rows import Row
 
 logger = logging.getLogger("meetnet.review")
 LATE_MS = 10 * 60_000  # how long after its end an hour is looked at
+MOST_SITES = 5000  # above it, distances and a month of hours take more than a small computer has
 AGAIN_HOURS = 3  # hours that are looked at again for what came late
 DAY_MS = 24 * HOUR_MS
 _HOURLY, _MONTHLY = "hours", "month"
@@ -99,6 +100,10 @@ class Review:
 
     def catch_up(self, now_ms: int) -> None:
         """Look at the hours that ended since the last look (at most a day), and at the month once a day."""
+        sites = sum(1 for _ in self._sites())
+        if sites > MOST_SITES:
+            self._counters.count("review.too_many_sites", f"{sites} sites, {MOST_SITES} are compared at most")
+            return
         end_ms = (now_ms - LATE_MS) // HOUR_MS * HOUR_MS
         done_ms = self._assessments.reviewed_until(_HOURLY)
         if done_ms < end_ms:
@@ -165,6 +170,8 @@ class Review:
             into[at] += row.value
             counts[row.form.quantity][at] += 1
             seen += 1
+        if not seen:
+            return {}, 0
         with np.errstate(invalid="ignore"):
             return {quantity: sums[quantity] / counts[quantity] for quantity in QUANTITIES}, seen
 
