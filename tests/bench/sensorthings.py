@@ -16,7 +16,9 @@ from typing import Any
 
 import httpx
 
+from gateway.model import Decoded, Form, Judged, Readings
 from gateway.publish.sensorthings_server import SensorThingsServer, SensorThingsServerSettings
+from gateway.shapes import shape
 from gateway.store import SqlitePublicReader, SqliteStore
 from tests.gateway.house import SetClock, a_site
 
@@ -32,45 +34,22 @@ QUANTITIES = (
 
 
 def fill(store: SqliteStore, path: Path, records: int) -> int:
-    """Write records straight into the tables; return the newest observed time."""
-    import sqlite3
-
-    import msgspec
-
-    db = sqlite3.connect(path, isolation_level=None)
-    db.execute("PRAGMA synchronous=OFF")
-    db.execute("BEGIN")
-    for number, (quantity, unit) in enumerate(QUANTITIES, 1):
-        form = json.dumps((quantity, unit, "ok", (), "none", 0))
-        db.execute("INSERT INTO forms VALUES (?, ?)", (number, form))
-    body = msgspec.msgpack.encode([(number, 10.5, True) for number in range(1, 6)])
-    db.executemany(
-        "INSERT INTO records(dev_eui, seq, site_id, observed_at_ms, received_at_ms, time_quality, "
-        "log_sequence, fingerprint, body) VALUES (?,?,?,?,?,?,?,?,?)",
-        (
-            (
-                f"{n % SITES:016x}",
-                n,
-                f"s{n % SITES}",
-                T0_MS + n * 5000,
-                T0_MS + n * 5000,
-                "network",
-                n,
-                n,
-                body,
-            )
-            for n in range(records)
-        ),
-    )
-    for n in range(records - SITES, records):
-        for index, (quantity, _) in enumerate(QUANTITIES):
-            at_ms = T0_MS + n * 5000
-            db.execute(
-                "INSERT INTO last VALUES (?,?,?,?,?,?,?,?)",
-                (f"s{n % SITES}", quantity, at_ms, (n + 1) * 64 + index, at_ms, index + 1, 10.5, 10.5),
-            )
-    db.execute("COMMIT")
-    db.close()
+    """Store records in large batches; return the newest observed time."""
+    forms = tuple(Form(quantity, unit, "ok", (), "none", 0) for quantity, unit in QUANTITIES)
+    found = Judged(shape("network", forms, len(forms)), (10.5,) * len(forms), (10.5,) * len(forms))
+    for first in range(0, records, 5000):
+        store.put_imported(
+            [
+                (
+                    Decoded(
+                        f"{n % SITES:016x}", n, T0_MS + n * 5000, "network", T0_MS + n * 5000, Readings.of(())
+                    ),
+                    f"s{n % SITES}",
+                    found,
+                )
+                for n in range(first, min(records, first + 5000))
+            ]
+        )
     return T0_MS + records * 5000
 
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from gateway.cli.main import main
 from gateway.counters import Counters
 from gateway.errors import StoreError
-from gateway.model import Assessment, Decoded, Reading
+from gateway.model import Assessment, Decoded, Reading, judged
 from gateway.quality import Judge
 from gateway.registry import Device, Registry
 from gateway.reviewing import DAY_MS, Review
@@ -61,7 +61,8 @@ class Garden:
                 at_ms,
                 (Reading("temperature", "Cel", value, "ok"),),
             )
-            records.append((one, self._judge.observations(one, a_site(SITES[number], "garden"))))
+            seen = self._judge.observations(one, a_site(SITES[number], "garden"))
+            records.append((one, SITES[number], judged(seen)))
         self.store.put_imported(records)
 
     def flags(self) -> dict[tuple[str, int], tuple[str, ...]]:

@@ -6,6 +6,7 @@ postgresql; where there is neither, these tests are skipped.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -16,6 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gateway.errors import StoreError
@@ -93,9 +95,15 @@ class Server:
         return f"postgresql://meetnet@127.0.0.1:{self.port}/{name}"
 
     def kill(self) -> None:
+        """Kill -9 the server with all its processes, as when a computer goes down."""
         assert self.process is not None
-        self.process.kill()
+        processes = [psutil.Process(self.process.pid)]
+        processes += processes[0].children(recursive=True)
+        for process in processes:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
         self.process.wait()
+        psutil.wait_procs(processes, 10)
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
