@@ -226,11 +226,10 @@ def _others(node: NodeHardware, catalogue: dict[str, Any]) -> None:
     cell = node.kit["power"] == "cell"
     if cell:
         node.others.append(node.board["power"]["cells"])
-    if any("power" in row.get("options", {}) for row in node.description["sensors"]):
-        needs_boost = any(catalogue[key]["supply"] == "5v" for key in node.parts)
-        node.others.append("boost_5v" if cell and needs_boost else "load_switch")
-        if needs_boost and any(catalogue[key].get("switched") for key in node.parts):
-            node.others.append("load_switch")
+    if cell and any(catalogue[key]["supply"] == "5v" for key in node.parts):
+        node.others.append("boost_5v")
+    if any(catalogue[key].get("switched") for key in node.parts):  # a probe of some mA hangs on a pin itself
+        node.others.append("load_switch")
     for key in node.parts:
         node.others.extend(catalogue[key].get("needs", []))
     node.others.extend(node.kit.get("others", []))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from html import escape
 
@@ -51,9 +52,13 @@ def wires(node: NodeHardware) -> list[Wire]:
     helpers = [key for key in dict.fromkeys(node.others) if catalogue[key].get("wires")]
     for key in [*node.parts, *helpers]:
         for pin, role in catalogue[key].get("wires", []):
+            if (
+                role == "contact"
+            ):  # a switch that somebody counts: a counter chip, or a pin of the chip itself
+                role = "count" if "pcf8593" in node.others else "rain"
             pad, start = _pad(node, role), "U1"
             if role == "count":
-                if key in helpers:
+                if key == "pcf8593":
                     continue  # drawn from the other end
                 start = "pcf8593"
             elif role == "switched":
@@ -121,11 +126,14 @@ def svg(node: NodeHardware) -> str:
     body: list[str] = []
     y = _TOP
     for name, pins in blocks:
-        height = _ROW * len(pins) + 26
+        head = _lines(str(parts()[name]["name"]))
+        top = 12 + 14 * len(head)
+        height = _ROW * len(pins) + top
         body.append(f'<rect x="{_RIGHT}" y="{y}" width="300" height="{height}" rx="6" class="part"/>')
-        body.append(f'<text x="{_RIGHT + 10}" y="{y + 17}" class="name">{escape(_short(name))}</text>')
+        for i, text in enumerate(head):
+            body.append(f'<text x="{_RIGHT + 10}" y="{y + 17 + 14 * i}" class="name">{escape(text)}</text>')
         for i, pin in enumerate(pins):
-            right[name, pin] = y + 36 + i * _ROW
+            right[name, pin] = y + top + 10 + i * _ROW
             body.append(f'<text x="{_RIGHT + 14}" y="{right[name, pin] + 4}">{escape(pin)}</text>')
         y += height + 14
     total = max(y, _TOP + _ROW * len(pads) + 60)
@@ -148,7 +156,7 @@ def svg(node: NodeHardware) -> str:
             path = f"M {_RIGHT + 300} {begin} H {lane} V {end} H {_RIGHT + 300}"
         body.append(f'<path d="{path}" stroke="{colour}"/>')
     title = escape(f"{node.board['name']}: {node.kit['summary']}")
-    style = "text{font:13px sans-serif}.name{font-weight:bold}.part{fill:#f6f6f2;stroke:#444}"
+    style = "text{font:13px sans-serif}.name{font-weight:bold;font-size:12px}.part{fill:#f6f6f2;stroke:#444}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {total}" role="img" '
         f'aria-label="{title}">\n<style>{style} path{{fill:none;stroke-width:2}}</style>\n'
@@ -157,9 +165,9 @@ def svg(node: NodeHardware) -> str:
     )
 
 
-def _short(name: str) -> str:
-    text = str(parts()[name]["name"])
-    return text if len(text) <= 38 else text[:37] + "…"
+def _lines(text: str) -> list[str]:
+    """Return a name in as many lines as it needs at 38 characters."""
+    return textwrap.wrap(text, 38) or [""]
 
 
 def pin_table(node: NodeHardware) -> str:
