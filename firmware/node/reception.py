@@ -1,5 +1,6 @@
 """Which services the desk of this node has, and for how long: only for nodes that may have Wi-Fi."""
 
+import gc
 import sys
 import time
 
@@ -38,13 +39,17 @@ def open_web(desk, node, settings, link):
     """Put the node's own page on the desk, and its own network where set-up is open. Mains only."""
     if settings["radio"] == "lorawan" or settings["battery_low_mv"] or not settings["page"]:
         return
-    import socket
+    try:
+        import socket
 
-    import network
+        import network
 
-    from .page import Pages
-    from .web import Web
-
+        from .page import Pages
+        from .web import Web
+    except MemoryError:  # a node with many parts measures; the page can be done without
+        gc.collect()
+        print("page: no memory for it")  # noqa: T201
+        return
     began_ms = node.time.uptime_ms()
     unset = not settings["wifi.ssid"]
     # After a reset that was no power cut nobody stands there: a node that starts by itself opens nothing.
@@ -66,7 +71,8 @@ def open_web(desk, node, settings, link):
         desk.add(web)
         if not unset:
             link.stay = True
-    except (OSError, AttributeError) as error:
+    except (OSError, AttributeError, MemoryError) as error:
+        gc.collect()
         print("page: " + repr(error))  # noqa: T201
 
 

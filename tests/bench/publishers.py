@@ -98,7 +98,7 @@ class Rows(MemoryReader):
         return self.rows[-SITES * len(QUANTITIES) :]
 
     def sites(self) -> Any:
-        return list(self.places.values())
+        return list(self.registered.values())
 
     def after(self, position: int, limit: int) -> Any:
         return self.rows[position : position + limit]

@@ -239,7 +239,7 @@ def test_a_site_that_is_withdrawn_leaves_an_open_page(
 ) -> None:
     served, guest = serve(), visit()
     page = arrive(guest, served.url + "/nl/?site=geluid-1")
-    del served.reader.places["geluid-1"]
+    del served.reader.registered["geluid-1"]
     page.wait_for_selector("#site:has-text('Kies een meetpunt')")
     assert "Plein" not in page.inner_text("main")
     assert page.locator(f"{MARK}[data-site=geluid-1]").count() == 0

@@ -15,7 +15,7 @@ class MemoryReader:
     """Rows are kept in store order; reads sort and cut as the protocol says."""
 
     def __init__(self) -> None:
-        self.places: dict[str, PublicSite] = {}
+        self.registered: dict[str, PublicSite] = {}
         self.rows: list[PublicObservation] = []
 
     def add_site(self, site_id: str, kind: str, name: str = "", **other: object) -> None:
@@ -28,7 +28,7 @@ class MemoryReader:
             "last_observed_at_ms": None,
             **other,
         }
-        self.places[site_id] = PublicSite(site_id=site_id, name=name or site_id, kind=kind, **fields)  # type: ignore[arg-type]
+        self.registered[site_id] = PublicSite(site_id=site_id, name=name or site_id, kind=kind, **fields)  # type: ignore[arg-type]
 
     def add(
         self,
@@ -70,7 +70,7 @@ class MemoryReader:
 
     def sites(self) -> Sequence[PublicSite]:
         found = []
-        for site in sorted(self.places.values(), key=lambda site: site.site_id):
+        for site in sorted(self.registered.values(), key=lambda site: site.site_id):
             mine = [row for row in self.rows if row.site_id == site.site_id]
             fields = {name: getattr(site, name) for name in PublicSite.__slots__}
             fields["quantities"] = tuple(sorted({row.quantity for row in mine}))

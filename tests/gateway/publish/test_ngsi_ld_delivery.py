@@ -293,7 +293,7 @@ async def test_a_withdrawn_consent_stops_what_was_waiting_for_the_broker(
     following = follower(broker, reader, positions, tmp_path)
     task = asyncio.create_task(following.step())
     await until(lambda: bool(broker.requests))
-    del reader.places["lucht-1"]
+    del reader.registered["lucht-1"]
     await task
     await following._publisher.close()
     assert {entity for entity, *_ in broker.history} == {AIR + "lucht-0"}

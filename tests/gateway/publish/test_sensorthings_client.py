@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
@@ -208,7 +208,7 @@ def test_the_side_list_is_sent_again_but_never_for_a_host_who_withdrew(tmp_path:
     )
     reader = street()
     reader.add_site("weg", "air")
-    rows = [replace(row, site_id="plein-1") for row in reader.rows[:3]]
+    rows = [msgspec.structs.replace(row, site_id="plein-1") for row in reader.rows[:3]]
     side = FileSideList(tmp_path / "side")
     side.add("hook", [Rejection(row, "refused") for row in rows])
     side.add("hook", [Rejection(reader.add("weg", "pm2_5", "ug/m3", 1.0), "refused")])

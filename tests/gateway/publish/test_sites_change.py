@@ -33,10 +33,10 @@ class Street(MemoryReader):
     """A reader whose withdrawn sites are in no answer, as in the real one."""
 
     def latest(self) -> Any:
-        return [row for row in super().latest() if row.site_id in self.places]
+        return [row for row in super().latest() if row.site_id in self.registered]
 
     def after(self, position: int, limit: int) -> Any:
-        return [row for row in super().after(position, limit) if row.site_id in self.places]
+        return [row for row in super().after(position, limit) if row.site_id in self.registered]
 
 
 class Teller:
@@ -74,7 +74,7 @@ def a_street() -> Street:
 
 
 def rename(reader: Street, site_id: str, **changes: Any) -> None:
-    reader.places[site_id] = replace(reader.places[site_id], **changes)
+    reader.registered[site_id] = replace(reader.registered[site_id], **changes)
 
 
 def follow(publisher: Any, reader: Street, path: Path, positions: Any = None) -> Follower:
@@ -104,7 +104,7 @@ async def test_what_a_platform_has_is_told_when_it_changes_and_only_then(tmp_pat
         rename(reader, "plein", **{field: value})
         await again.step()
         assert getattr(teller.sent[-1].changed[0], field) == value
-    del reader.places["plein"]
+    del reader.registered["plein"]
     await again.step()
     assert teller.sent[-1].gone["plein"].quantities == ("pm2_5",)
     await again.step()
@@ -171,7 +171,7 @@ async def changed_and_gone(publisher: Any, wire: Wire, path: Path) -> tuple[list
     await one.step()
     moved = list(wire.heard)
     wire.heard.clear()
-    del reader.places["plein"]
+    del reader.registered["plein"]
     await one.step()
     assert await one.step() == 0
     await publisher.close()
@@ -272,7 +272,7 @@ async def test_nothing_of_a_withdrawn_site_stays_retained(tmp_path: Path, kind: 
     rename(reader, "plein", name="Grote Plein")
     await one.step()
     assert any(b"Grote Plein" in content for content in link.retained.values())
-    del reader.places["plein"]
+    del reader.registered["plein"]
     await one.step()
     assert link.retained == {}
 
