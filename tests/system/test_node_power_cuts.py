@@ -41,8 +41,8 @@ def test_every_record_that_reached_the_flash_arrives_once_whatever_the_power_doe
     outcome = run_house(tmp_path, nodes=6, virtual_s=HOUR_S, start_s=START_S, interval_s=60, meanwhile=cut)
     with closing(sqlite3.connect(tmp_path / "gateway" / "store.db")) as db:
         rows = db.execute(
-            "SELECT dev_eui, seq, records.observed_at_ms, json_extract(shapes.shape, '$[0]') "
-            "FROM records JOIN devices ON devices.id = records.device JOIN shapes ON shapes.id = records.shape"
+            "SELECT dev_eui, seq, records.observed_at_ms, json_extract(shapes.shape, '$[0]') FROM records "
+            "JOIN devices ON devices.id = records.device JOIN shapes ON shapes.id = records.shape"
         ).fetchall()
     boots = 0
     for node in outcome.street.nodes.values():
