@@ -198,7 +198,8 @@ print("built", len(build._ON_BUS))
     assert run(main(), start_us=START_US).splitlines() == ["built 16"]
 
 
-@pytest.mark.parametrize(("codec", "heap_kib"), [(1, 360), (2, 392)])
+# It needs 356 and 384 KB; the collector takes some numbers on the stack for addresses, each run others.
+@pytest.mark.parametrize(("codec", "heap_kib"), [(1, 376), (2, 408)])
 def test_a_node_with_its_radio_lives_in_a_small_heap(tmp_path: Path, codec: int, heap_kib: int) -> None:
     async def main() -> tuple[int, str]:
         async with World(tmp_path) as world:

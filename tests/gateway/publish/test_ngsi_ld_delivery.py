@@ -32,8 +32,9 @@ def follower(
     settings = {"devices": False, **settings}
     publisher = NgsiLdPublisher(NgsiLdSettings(url=broker.url, **settings), counters)  # type: ignore[arg-type]
     return Follower(
-        publisher, reader, positions, FileSideList(folder), counters, backoff=FAST, dice=random.Random(1)
-    )
+        publisher, reader, positions, FileSideList(folder), counters, backoff=FAST, dice=random.Random(1),
+        save_s=0.0,
+    )  # fmt: skip
 
 
 async def drain(following: Follower) -> None:

@@ -53,6 +53,12 @@ class Server:
                 if path.name.startswith("pytest-of"):
                     break
             shutil.chown(folder, self._user)
+            if not all(path.stat().st_mode & 0o001 for path in bin_.parents):  # that user may not go there
+                package = bin_.parent.parent  # the wheel's programs look for its libraries two folders up
+                for part in (package, package.with_name(f"{package.name}.libs")):
+                    if part.exists():
+                        shutil.copytree(part, folder / "wheel" / part.name, symlinks=True)
+                self._bin = folder / "wheel" / package.name / bin_.relative_to(package)
         self._run("initdb", "-D", str(folder / "data"), "-A", "trust", "-U", "meetnet", "--no-sync")
         with socket.socket() as sock:
             sock.bind(("127.0.0.1", 0))
