@@ -120,6 +120,15 @@ class Gateway:
             self.downlinks,
             self.directory.lns,
         )
+        self.collector = Collector(
+            self.registry,
+            self.store,
+            self.recent,
+            self.networks.status,
+            lambda: {name: follower.state() for name, follower in self._followers.items()},
+            lambda: self.counters.seen("store.log_write_failed"),
+            self.clock.now_ms(),
+        )
         self.reader = self.reader_of("public")
         await self._start_publishers()
         await self._start_web()
@@ -273,15 +282,6 @@ class Gateway:
     def _start_health(self) -> None:
         if not self.config.flag("alerts.enabled"):
             return
-        collector = Collector(
-            self.registry,
-            self.store,
-            self.recent,
-            self.networks.status,
-            lambda: {name: follower.state() for name, follower in self._followers.items()},
-            lambda: self.counters.seen("store.log_write_failed"),
-            self.clock.now_ms(),
-        )
         settings = AlertSettings(
             mail_to=self.config.texts("alerts.mail_to"),
             webhook_url=self.config.text("alerts.webhook_url"),
@@ -292,13 +292,13 @@ class Gateway:
             remind_h=self.config.whole("alerts.remind_h"),
         )
         alerting = Alerting(
-            lambda: collector.facts(self.clock.now_ms()),
+            lambda: self.collector.facts(self.clock.now_ms()),
             self.incidents,
             Mailer(self._mail_settings()),
             self.clock,
             self.counters,
             settings,
-            collector.site_names,
+            self.collector.site_names,
         )
         self._keep_task(alerting.run(), "meetnet-health")
 
@@ -479,6 +479,7 @@ class Gateway:
             rounds,
             self.directory.store,
             self.incidents,
+            self.collector,
         )
 
     def _mail_settings(self) -> MailSettings:

@@ -9,7 +9,8 @@ from gateway.claims import ClaimBook, Welcome
 from gateway.commissioning import Inspector, RecentUplinks, SiteReports
 from gateway.config import Config
 from gateway.datadir import DataDirectory
-from gateway.health import IncidentBook
+from gateway.health import Incident, IncidentBook, verdict
+from gateway.healthfacts import Collector
 from gateway.model import PublicReader
 from gateway.outlets import outlets
 from gateway.publish import FileSideList
@@ -36,6 +37,7 @@ def make_desk(
     rounds: Rounds,
     store_path: Path,
     incidents: IncidentBook,
+    collector: Collector,
 ) -> Desk:
     """Return the desk."""
 
@@ -52,6 +54,10 @@ def make_desk(
         FileSideList(DataDirectory(config.directory).side).forget_site(site_id)
         return n
 
+    def health(dev_eui: str, now_ms: int) -> Incident | None:
+        known = collector.device(dev_eui, now_ms)
+        return known and verdict(*known, [entry.incident for entry in incidents.open()])
+
     names = ["public", *(outlet.recipient for outlet in outlets(config) if outlet.recipient != "public")]
     return Desk(
         registry=registry,
@@ -65,4 +71,5 @@ def make_desk(
         erase=erase,
         rounds=rounds,
         incidents=incidents.open,
+        health=health,
     )

@@ -9,15 +9,15 @@ from typing import Any
 
 from gateway.commissioning import RecentUplinks
 from gateway.commissioning.rules import SNR_FLOOR_DB, spreading_factor
-from gateway.health import DeviceFacts, Facts, GatewayFacts, NetworkFacts, PublisherFacts
+from gateway.health import DeviceFacts, Facts, GatewayFacts, NetworkFacts, Newest, PublisherFacts
 from gateway.model import Uplink
 from gateway.registry import Device, Registry, Site
 from gateway.store import Store
+from gateway.store.rows import Row
 from gateway.store.store import DeviceSeen
 
 DAY_MS = 86_400_000
 BATTERIES_A_LOOK = 200
-_DEAD = frozenset({"no_answer", "timeout", "checksum", "fault"})
 
 
 class Collector:
@@ -62,6 +62,16 @@ class Collector:
             disk=disk,
         )
 
+    def device(self, dev_eui: str, now_ms: int) -> tuple[DeviceFacts, Facts] | None:
+        """Return what is known of one device, and the moment it is known at; None when it stands nowhere."""
+        device, site = self._registry.device(dev_eui), self._registry.site_of(dev_eui, now_ms)
+        if device is None or site is None:
+            return None
+        seen = {one.dev_eui: one for one in self._store.devices_seen()}
+        self._reads_left = max(1, self._reads_left)
+        found = self._facts_of(device, site, seen.get(dev_eui), self._store.latest([site.id]), now_ms)
+        return found, Facts(now_ms, self._started_ms, (found,))
+
     def site_names(self, dev_euis: Sequence[str]) -> list[str]:
         """Return the names of the sites at which devices are now, in order, each once."""
         found = (self._registry.site_of(dev_eui, 2**53) for dev_eui in dev_euis)
@@ -70,30 +80,40 @@ class Collector:
     def _devices(self, now_ms: int) -> Iterable[DeviceFacts]:
         seen = {one.dev_eui: one for one in self._store.devices_seen()}
         self._reads_left = BATTERIES_A_LOOK
-        bad: dict[str, list[str]] = {}
-        batteries: set[str] = set()
+        rows: dict[str, list[Row]] = {}
         for row in self._store.latest():
-            if row.form.state in _DEAD:
-                bad.setdefault(row.site_id, []).append(row.form.quantity)
-            if row.form.quantity == "battery":
-                batteries.add(row.site_id)
+            rows.setdefault(row.site_id, []).append(row)
         for device in self._registry.devices():
             site = self._registry.site_of(device.dev_eui, now_ms)
             if site is None:
                 continue  # in a drawer
-            times = (one.from_ms for one in self._registry.deployments(device.dev_eui))
-            since_ms = max(at_ms for at_ms in times if at_ms <= now_ms)
-            uplinks = self._recent.of(device.dev_eui)
-            yield _device(
-                device,
-                site,
-                since_ms,
-                seen.get(device.dev_eui),
-                uplinks,
-                self._interval_ms(device.dev_eui, uplinks),
-                self._battery(site.id, now_ms) if site.id in batteries else (),
-                tuple(bad.get(site.id, ())),
-            )
+            yield self._facts_of(device, site, seen.get(device.dev_eui), rows.get(site.id, ()), now_ms)
+
+    def _facts_of(
+        self, device: Device, site: Site, seen: DeviceSeen | None, rows: Sequence[Row], now_ms: int
+    ) -> DeviceFacts:
+        """Put together what is known. rows: the newest of the site, whoever measured."""
+        times = (one.from_ms for one in self._registry.deployments(device.dev_eui))
+        since_ms = max(at_ms for at_ms in times if at_ms <= now_ms)
+        uplinks = self._recent.of(device.dev_eui)
+        own = [row for row in rows if row.observed_at_ms >= since_ms]
+        has_battery = any(row.form.quantity == "battery" for row in rows)
+        return DeviceFacts(
+            dev_eui=device.dev_eui,
+            site_id=site.id,
+            site_name=site.name,
+            kind=device.kind,
+            since_ms=since_ms,
+            way=seen.source if seen else device.transport,
+            heard_ms=seen.received_at_ms if seen else max((row.received_at_ms for row in own), default=None),
+            interval_ms=self._interval_ms(device.dev_eui, uplinks),
+            heard_by=frozenset(heard.gateway_id for uplink in uplinks for heard in uplink.receptions),
+            margin_db=_margin_db(uplinks),
+            missed=_missed(uplinks),
+            battery_mv=self._battery(site.id, now_ms) if has_battery else (),
+            status=(seen.status if seen else None) or {},
+            newest=tuple(Newest(row.form.quantity, row.form.state, row.form.flags) for row in own),
+        )
 
     def _battery(self, site_id: str, now_ms: int) -> tuple[tuple[int, float], ...]:
         """Return the daily means of two weeks, read again each six hours, of some sites at a look."""
@@ -140,34 +160,6 @@ def _gateway(status: Mapping[str, Any]) -> GatewayFacts:
     times = [status.get(name) for name in ("last_push_ms", "last_pull_ms", "last_message_ms")]
     known = [int(at_ms) for at_ms in times if at_ms is not None]
     return GatewayFacts(str(status["gateway_id"]), max(known) if known else None)
-
-
-def _device(
-    device: Device,
-    site: Site,
-    since_ms: int,
-    seen: DeviceSeen | None,
-    uplinks: Sequence[Uplink],
-    interval_ms: int | None,
-    battery: tuple[tuple[int, float], ...],
-    bad_states: tuple[str, ...],
-) -> DeviceFacts:
-    return DeviceFacts(
-        dev_eui=device.dev_eui,
-        site_id=site.id,
-        site_name=site.name,
-        kind=device.kind,
-        since_ms=since_ms,
-        way=seen.source if seen else "",
-        heard_ms=seen.received_at_ms if seen else None,
-        interval_ms=interval_ms,
-        heard_by=frozenset(heard.gateway_id for uplink in uplinks for heard in uplink.receptions),
-        margin_db=_margin_db(uplinks),
-        missed=_missed(uplinks),
-        battery_mv=battery,
-        status=(seen.status if seen else None) or {},
-        bad_states=bad_states,
-    )
 
 
 def _margin_db(uplinks: Sequence[Uplink]) -> float | None:

@@ -21,7 +21,7 @@ _STYLE = (
     "margin:.2rem 0 1rem}button{background:#036;color:#fff;border:0}</style>"
 )
 _TEXTS = {
-    "title": ("Uw sensor", "Votre capteur", "Your sensor"),
+    "title": ("Je sensor", "Votre capteur", "Your sensor"),
     "well": ("Alles werkt.", "Tout fonctionne.", "Everything works."),
     "measured": ("Laatste meting", "Dernière mesure", "Newest reading"),
     "none": ("Er is nog niets gemeten.", "Rien n'a encore été mesuré.", "Nothing has been measured yet."),

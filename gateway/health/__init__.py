@@ -1,8 +1,9 @@
 """Why nothing comes: causes, one incident for each, and what was said of it to whom."""
 
 from gateway.health.book import Entry, IncidentBook
-from gateway.health.causes import Incident, Rules, incidents
-from gateway.health.facts import DeviceFacts, Facts, GatewayFacts, NetworkFacts, PublisherFacts
+from gateway.health.causes import incidents, verdict
+from gateway.health.facts import DeviceFacts, Facts, GatewayFacts, NetworkFacts, Newest, PublisherFacts
+from gateway.health.rules import Incident, Rules
 
 __all__ = (
     "DeviceFacts",
@@ -12,7 +13,9 @@ __all__ = (
     "Incident",
     "IncidentBook",
     "NetworkFacts",
+    "Newest",
     "PublisherFacts",
     "Rules",
     "incidents",
+    "verdict",
 )

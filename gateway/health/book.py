@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import StoreError
-from gateway.health.causes import Incident
+from gateway.health.rules import Incident
 
 _TABLES = """CREATE TABLE IF NOT EXISTS incidents(
     id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, cause TEXT NOT NULL, subject TEXT NOT NULL,

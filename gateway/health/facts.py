@@ -7,13 +7,22 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest value of one quantity: what its sensor said of it, and what quality control did."""
+
+    quantity: str
+    state: str
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceFacts:
     """A registered device at a site. None = not known.
 
     way: lorawan, broker, mqtt, chirpstack, ttn, ...: by which it was heard last. heard_by: the radio gateways
     that received its last uplinks. interval_ms: how often it should be heard. margin_db: how far its last
     uplinks were above what their data rate needs. missed: share of frames lost lately. battery_mv: by time,
-    oldest first. status: its last status uplink by field name.
+    oldest first. status: its last status uplink by field name. newest: since it stands at its site.
     """
 
     dev_eui: str
@@ -29,7 +38,7 @@ class DeviceFacts:
     missed: float | None = None
     battery_mv: tuple[tuple[int, float], ...] = ()
     status: Mapping[str, int | str] = field(default_factory=dict[str, int | str])
-    bad_states: tuple[str, ...] = ()  # quantities whose sensor does not answer
+    newest: tuple[Newest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

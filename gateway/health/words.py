@@ -1,22 +1,14 @@
-"""What people read of an incident: what is wrong, and one next step. Dutch, French, English; no code words.
-
-The sentences are in sentences.toml, with places as str.format has them.
-"""
+"""What people read of an incident, in Dutch, French, English: what is wrong, and one next step."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from gateway.health.causes import Incident
+from gateway.health.rules import Incident
+from gateway.health.table import CAUSES, HOST, LANGUAGES, TEAM
 
-LANGUAGES = ("nl", "fr", "en")
-SENTENCES = cast(
-    "Mapping[str, Mapping[str, list[str]]]",
-    tomllib.loads(Path(__file__).with_name("sentences.toml").read_text(encoding="utf-8")),
-)
+__all__ = ("HOST", "LANGUAGES", "TEAM", "message", "told")
 _FRAMES: Mapping[str, Mapping[str, str]] = {
     "nl": {"again": "Nog steeds: ", "over": "Voorbij: ", "sites": "Het gaat om: ", "more": " en nog {n}"},
     "fr": {
@@ -30,12 +22,25 @@ _FRAMES: Mapping[str, Mapping[str, str]] = {
 _MOST_NAMES = 12
 
 
-def told(incident: Incident, language: str) -> tuple[str, str]:
-    """Return what is wrong and the next step, in a language."""
-    what, step = SENTENCES[incident.cause][language]
-    places: dict[str, Any] = {"subject": incident.subject, "devices": len(incident.devices)}
-    places |= incident.figures or {}
-    return what.format(**places), step.format(**places)
+class _Places(dict[str, Any]):
+    """Figures of an incident; one that an older version did not keep is unknown."""
+
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def told(incident: Incident, language: str, audience: str = TEAM) -> tuple[str, str]:
+    """Return what is wrong and the next step, in a language, for whoever hosts it or those who keep it."""
+    cause = CAUSES.get(incident.cause)
+    if cause is None:  # on record from a version that had other names
+        return f"{incident.cause}: {incident.subject}", ""
+    places = _Places(incident.figures or {}, subject=incident.subject, devices=len(incident.devices))
+    found = cause.words.get(audience)
+    if found is not None:
+        what, step = found[language]
+        return what.format_map(places), step.format_map(places)
+    what, step = next(iter(cause.words.values()))[language]
+    return f"{incident.subject}: {what}".format_map(places), step.format_map(places)
 
 
 def message(
@@ -45,7 +50,7 @@ def message(
     frame = _FRAMES[language]
     what, step = told(incident, language)
     head = (frame["over"] if over else frame["again"] if again else "") + what
-    lines = [head] if over else [head, "", step]
+    lines = [head] if over or not step else [head, "", step]
     if len(names) > 1:
         more = len(names) - _MOST_NAMES
         rest = frame["more"].format(n=more) if more > 0 else ""

@@ -19,7 +19,7 @@ from gateway.commissioning import Position, Scene, SiteReport, replace_device
 from gateway.commissioning.photo import PhotoError
 from gateway.commissioning.reports import ReportError
 from gateway.commissioning.words import sentence, title
-from gateway.errors import GatewayError, RegistryError
+from gateway.errors import RegistryError
 from gateway.health import Entry
 from gateway.health.words import told
 from gateway.insight.route import order
@@ -39,13 +39,17 @@ PARTS = {
     "gateway": (N_("spare radio gateway"), N_("network cable"), N_("antenna")),
     "battery_empty": (N_("battery"),),
     "battery_low": (N_("battery"),),
+    "battery_fading": (N_("battery"),),
     "link_lost": (N_("spare node"), N_("antenna")),
     "weak_link": (N_("antenna"),),
     "never_heard": (N_("spare node"),),
     "wifi_or_power": (N_("power supply"),),
     "silent": (N_("spare node"), N_("battery")),
-    "sensor": (N_("spare sensor"), N_("brush")),
-    "crashing": (N_("spare node"),),
+    "sensor_dead": (N_("spare sensor"), N_("brush")),
+    "dirty": (N_("brush"),),
+    "safe_mode": (N_("spare node"),),
+    "log_fault": (N_("spare node"),),
+    "radio_fault": (N_("spare node"),),
 }
 GRADES = {"green": "fresh", "amber": "suspect", "red": "missing", "waiting": "stale"}
 NO_DEVICE = N_(
@@ -269,10 +273,7 @@ class Fleet:
 
 def _task(entry: Entry, names: dict[str, str], tongue: Tongue) -> dict[str, Any]:
     incident = entry.incident
-    try:
-        what, step = told(incident, tongue.language)
-    except (KeyError, GatewayError):  # a cause of a newer gateway: better its bare name than nothing
-        what, step = f"{incident.cause}: {incident.subject}", ""
+    what, step = told(incident, tongue.language)
     sites = [names.get(dev_eui, dev_eui) for dev_eui in incident.devices]
     return {
         "what": what,

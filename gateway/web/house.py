@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from gateway.claims import ClaimBook, Welcome
 from gateway.commissioning import Inspector, SiteReports
-from gateway.health import Entry
+from gateway.health import Entry, Incident
 from gateway.model import PublicReader
 from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
@@ -48,7 +48,8 @@ class Desk:
     reader_of_sites: everything of these sites, consent or not, for their own host. seen: every device that
     was ever heard. recipients: to whom data can go, with the terms of each ("" where the licence says all).
     erase: deletes a site with all its values for good. rounds: what drivers report.
-    incidents: what is wrong now, one entry a cause.
+    incidents: what is wrong now, one entry a cause. health: what says most of how a device is, "fine" when
+    all is well; None where it stands nowhere.
     """
 
     registry: Registry
@@ -62,6 +63,7 @@ class Desk:
     erase: Callable[[str], int]
     rounds: Rounds
     incidents: Callable[[], Sequence[Entry]]
+    health: Callable[[str, int], Incident | None]
 
 
 class NoiseBench(Protocol):

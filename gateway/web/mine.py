@@ -14,13 +14,15 @@ from starlette.routing import Route
 from gateway import exports
 from gateway.claims import ClaimError, grouped
 from gateway.commissioning.rules import distance_m
+from gateway.health import Incident
+from gateway.health.table import CAUSES
+from gateway.health.words import HOST as FOR_HOST
+from gateway.health.words import told
 from gateway.insight.compare import Difference, difference
-from gateway.insight.wellbeing import Finding, Newest, Signs, finding
 from gateway.model import PublicObservation, PublicReader, PublicSite
 from gateway.registry import Site
 from gateway.registry.people import HOST, Person
 from gateway.web import svg
-from gateway.web.causes import CAUSES
 from gateway.web.claiming import REFUSALS, owner_name
 from gateway.web.context import Context
 from gateway.web.desk import desk_of
@@ -38,6 +40,7 @@ NEAR_M = 1000.0
 PRECISIONS_M = (0, 50, 100, 250, 500, 1000)
 COMPARED = ("temperature", "relative_humidity", "laeq", "pm2_5")
 BAD_CHOICE = N_("%(field)s: “%(value)s” is not one of the choices.")
+NOWHERE = Incident("never_heard", "never_heard", "", 0)  # a site without a device
 NOT_SURE = N_("Type the name of the sensor to delete it: that cannot be undone.")
 
 
@@ -230,7 +233,9 @@ class Mine:
         end_ms = now_ms + 1
 
         def read() -> dict[str, Any]:
-            found = self._wellbeing(own, view, desk, now_ms)
+            found = (own.dev_eui and desk.health(own.dev_eui, now_ms)) or NOWHERE
+            what, step = told(found, tongue.language, FOR_HOST)
+            about = str((found.figures or {}).get("quantities", ""))
             consents = {c.recipient for c in desk.registry.consents(own.site.id) if c.to_ms is None}
             has = set(view.quantities)
             line = view.headline
@@ -240,9 +245,13 @@ class Mine:
             label = tongue.gettext(N_("The last 24 hours"))
             first_ms = end_ms - DAY
             return {
-                "found": found,
-                "cause": CAUSES[found.code],
-                "about": ", ".join(tongue.gettext(quantity(name).label) for name in found.quantities),
+                "cause": found.cause,
+                "grade": CAUSES[found.cause].grade,
+                "what": what,
+                "step": step,
+                "about": ", ".join(
+                    tongue.gettext(quantity(name).label) for name in about.split(", ") if name
+                ),
                 "spark": svg.sparkline([means.get(first_ms + h * HOUR) for h in range(24)], label),
                 "differences": self._differences(reader, own, view, tongue, now_ms),
                 "heat": heat_of(reader, view, end_ms, tongue) if "temperature" in has else None,
@@ -267,12 +276,6 @@ class Mine:
                 **values,
             },
         )
-
-    def _wellbeing(self, own: Own, view: SiteView, desk: Desk, now_ms: int) -> Finding:
-        if own.dev_eui is None:
-            return Finding("never_heard")
-        stale_ms = 3 * self._context.settings.stale_ms(own.site.kind)
-        return device_finding(desk, own.dev_eui, desk.reader_of_sites([own.site.id]), stale_ms, now_ms)
 
     def _differences(
         self, reader: PublicReader, own: Own, view: SiteView, tongue: Tongue, now_ms: int
@@ -349,39 +352,6 @@ def device_at(desk: Desk, site_id: str, now_ms: int) -> str | None:
             if (at := desk.registry.site_of(device.dev_eui, now_ms)) is not None and at.id == site_id
         ),
         None,
-    )
-
-
-def device_finding(desk: Desk, dev_eui: str, reader: PublicReader, stale_ms: int, now_ms: int) -> Finding:
-    """Return what is wrong with a device, from what was heard of it and of the others."""
-    device = desk.registry.device(dev_eui)
-    seen = {one.dev_eui: one for one in desk.seen()}
-    transport = device.transport if device else "lorawan"
-    alike = [
-        one.dev_eui
-        for one in desk.registry.devices()
-        if one.transport == transport and one.dev_eui != dev_eui
-    ]
-    heard_others = [seen[one].received_at_ms for one in alike if one in seen]
-    one = seen.get(dev_eui)
-    since_ms = (desk.registry.deployments(dev_eui) or [None])[-1]
-    newest = [
-        Newest(row.quantity, row.state, row.flags, row.observed_at_ms)
-        for row in reader.latest()
-        if since_ms is None or row.observed_at_ms >= since_ms.from_ms
-    ]
-    heard_ms = one.received_at_ms if one else max((row.at_ms for row in newest), default=None)
-    return finding(
-        Signs(
-            transport=transport,
-            heard_ms=heard_ms,
-            stale_ms=stale_ms,
-            newest=newest,
-            status=one.status or {} if one else {},
-            others_silent=sum(now_ms - heard > stale_ms for heard in heard_others),
-            others=len(heard_others),
-        ),
-        now_ms,
     )
 
 

@@ -143,7 +143,7 @@ def test_each_fault_has_its_sentence_in_three_languages(tmp_path: Path, name: st
     names = [found[1] for found in json.loads(told["json"])["causes"]]
     assert script.cause in names, (names, node.log_tail())
     for language in told.keys() - {"json"}:
-        sentence = row[3 + causes.LANGUAGES.index(language)]
+        sentence = row[2 + causes.LANGUAGES.index(language)]
         assert sentence in told[language].replace("&quot;", '"'), told[language]
     assert f'lang="{causes.LANGUAGES[0]}"' in told["nl"]
     assert len(records_of(node)) >= script.minutes - 1  # it measures all the while

@@ -8,8 +8,20 @@ from typing import Any
 
 import pytest
 
-from gateway.health import DeviceFacts, Facts, GatewayFacts, Incident, NetworkFacts, PublisherFacts, incidents
-from gateway.health.causes import CAUSES, DAY_MS, days_left
+from gateway.health import (
+    DeviceFacts,
+    Facts,
+    GatewayFacts,
+    Incident,
+    NetworkFacts,
+    Newest,
+    PublisherFacts,
+    incidents,
+    verdict,
+)
+from gateway.health.device import days_left
+from gateway.health.rules import DAY_MS
+from gateway.health.table import CAUSES, ORDER
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 NOW = 1_795_000_000_000
@@ -87,6 +99,10 @@ def test_a_lost_network_explains_its_devices() -> None:
         ({"status": {"flags": "battery_low", "battery_mv": 2600}}, "battery_empty"),
         ({"margin_db": 1.0}, "link_lost"),
         ({"way": "broker", "heard_by": frozenset(), "margin_db": None}, "wifi_or_power"),
+        (
+            {"way": "mqtt", "margin_db": None, "status": {"causes": "time_never_set wifi_wrong_password"}},
+            "wifi_wrong_password",
+        ),
         ({"heard_ms": None, "since_ms": NOW - DAY_MS}, "never_heard"),
         ({}, "silent"),
     ],
@@ -98,10 +114,13 @@ def test_a_silent_device_has_the_likeliest_cause(changes: dict[str, Any], cause:
 @pytest.mark.parametrize(
     ("changes", "cause"),
     [
-        ({"status": {"days_left": 9}}, "battery_low"),
+        ({"status": {"days_left": 9}}, "battery_fading"),
+        ({"status": {"flags": "battery_low mended"}}, "battery_low"),
         ({"margin_db": 2.0, "missed": 0.4}, "weak_link"),
-        ({"bad_states": ("pm2_5",)}, "sensor"),
-        ({"status": {"flags": "safe_mode"}}, "crashing"),
+        ({"newest": (Newest("pm2_5", "no_answer"),)}, "sensor_dead"),
+        ({"newest": (Newest("pm2_5", "degraded"),)}, "dirty"),
+        ({"status": {"causes": "config_defaults"}}, "config_defaults"),
+        ({"status": {"flags": "safe_mode"}}, "safe_mode"),
     ],
 )
 def test_a_device_that_is_heard_can_ail(changes: dict[str, Any], cause: str) -> None:
@@ -171,4 +190,52 @@ def test_every_silent_device_is_in_exactly_one_incident(seed: int) -> None:
     named = [eui for one in found for eui in one.devices]
     assert len(named) == len(set(named))
     assert set(named) == {one.dev_eui for one in devices if one.heard_ms and NOW - one.heard_ms >= HOUR_MS}
-    assert [CAUSES.index(one.cause) for one in found] == sorted(CAUSES.index(one.cause) for one in found)
+    assert [ORDER[one.cause] for one in found] == sorted(ORDER[one.cause] for one in found)
+
+
+def values(state: str = "ok", *flags: str) -> tuple[Newest, ...]:
+    return (Newest("temperature", "ok"), Newest("relative_humidity", state, flags))
+
+
+HOSTS = {
+    "fine": device(1, newest=values()),
+    "waiting": device(1),
+    "never_heard": device(1, heard_ago_ms=None),
+    "gateway": device(1, heard_ago_ms=HOUR_MS, newest=values()),
+    "network": device(1, heard_ago_ms=HOUR_MS, way="mqtt", margin_db=None),
+    "silent": device(2, heard_ago_ms=HOUR_MS),
+    "wifi_or_power": device(2, heard_ago_ms=HOUR_MS, way="mqtt", margin_db=None),
+    "battery_empty": device(2, heard_ago_ms=HOUR_MS, status={"flags": "battery_low"}),
+    "wifi_not_found": device(
+        2, heard_ago_ms=HOUR_MS, way="mqtt", margin_db=None, status={"causes": "wifi_not_found"}
+    ),
+    "sensor_dead": device(1, newest=values("no_answer")),
+    "dirty": device(1, newest=values("degraded")),
+    "overload": device(1, newest=values("overload")),
+    "time_never_set": device(1, newest=values("ok", "time_unset", "stuck")),
+    "stuck": device(1, newest=values("ok", "stuck")),
+    "odd": device(1, newest=values("ok", "range")),
+    "fog": device(1, newest=values("ok", "fog")),
+    "battery_low": device(1, status={"flags": "battery_low mended", "causes": "mended"}),
+}
+
+
+@pytest.mark.parametrize("cause", HOSTS)
+def test_a_host_is_told_the_one_cause_that_says_most(cause: str) -> None:
+    one = HOSTS[cause]
+    away = cause if cause in ("gateway", "network") else "network"
+    wide = [
+        Incident("silent:0000000000000001", "silent", "Plein 1", NOW, ("0" * 15 + "1",)),
+        Incident(f"{away}:x", away, "x", NOW, (f"{1:016x}", f"{3:016x}")),
+    ]
+    found = verdict(one, facts(one), wide)
+    assert found.cause == cause
+    assert CAUSES[found.cause].words["host"]["nl"][0]
+    if cause in ("sensor_dead", "dirty", "stuck"):
+        assert found.figures == {"quantities": "relative_humidity"}
+
+
+def test_only_what_somebody_can_mend_calls_somebody() -> None:
+    """Fog passes; a spike is on the page of the site; neither rings at anybody's door."""
+    for cause in ("overload", "time_never_set", "stuck", "odd", "fog"):
+        assert incidents(facts(HOSTS[cause])) == []

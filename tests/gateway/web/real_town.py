@@ -12,6 +12,7 @@ from gateway.commissioning import RecentUplinks, SiteReports
 from gateway.config import Config
 from gateway.desk import make_desk
 from gateway.health import IncidentBook
+from gateway.healthfacts import Collector
 from gateway.model import Uplink
 from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
@@ -51,6 +52,7 @@ class RealTown:
             self.rounds,
             path / "store.db",
             self.incidents,
+            Collector(self.registry, self.store, self.recent, dict, dict, lambda: (0, ""), 0),
         )
         self.reader = SqlitePublicReader(
             self.store,

@@ -196,7 +196,7 @@ async def test_a_silent_sensor_is_told_with_one_next_step(town: RealTown) -> Non
     town.clock.time_ms += 6 * 3_600_000
     async with town.client(AN) as an:
         page = (await an.get(f"/nl/mine/{NOISE}")).text
-    assert 'data-cause="silent_wifi"' in page
+    assert 'data-cause="wifi_or_power"' in page
     assert "Je sensor bereikt het internet niet meer." in page
     assert page.count("Wat je kunt doen:") == 1
 
