@@ -184,7 +184,7 @@ async def _simulate(options: _Options) -> dict[str, Any]:
                 "boots": sum(node.boots for node in street.nodes.values()),
                 "bus_transactions": street.transactions(),
                 "frames": street.channel.frames_sent,
-                "forwarder": street.forwarder.counters.as_dict() if street.forwarder else None,
+                "forwarder": street.forwarders[0].counters.as_dict() if street.forwarders else None,
                 "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
                 "stopped_by_signal": stop.is_set(),
             }

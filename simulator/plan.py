@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.nodeproc import SimulatorError
+from simulator.places import Place, from_degrees
 
 # Twelve nodes: 4 air, 3 noise, 3 bin, 2 garden; one air and one garden node go over Wi-Fi. Mixed, so
 # that the first few already show every kind.
@@ -57,6 +58,12 @@ class PlannedNode:
     def name(self) -> str:
         """Name of the node's folder and log."""
         return self.site_id
+
+    @property
+    def place(self) -> Place:
+        """Where it stands, in metres from the head of the street."""
+        x_m, y_m = from_degrees(self.longitude, self.latitude, _LONGITUDE, _LATITUDE)
+        return Place(self.site_id, x_m, y_m, greenery=0.6 if self.kind == "garden" else 0.2)
 
     @property
     def board(self) -> str:

@@ -16,18 +16,26 @@ from typing import Any
 
 from simulator import boards
 from simulator.channel.forwarder import Forwarder
+from simulator.channel.frame import Channel, Frame
 from simulator.channel.ideal import IdealChannel
+from simulator.channel.model import RadioModel
+from simulator.channel.radio import RadioChannel
 from simulator.chips.base import Source
 from simulator.city import CityAt
+from simulator.interfaces import City, Tally
 from simulator.ledger import Ledger
 from simulator.net import Wifi
 from simulator.node import NodeSettings, SimNode
+from simulator.places import Place, Places
 from simulator.plan import MM_PER_TIP, PlannedNode, plan, write_provisioning
 from simulator.replay import Recording
 from simulator.world import World
 
+_COUNTED = {"air": "pm2_5_ug_m3", "noise": "sound_level", "bin": "distance_mm", "garden": "temperature_c"}
 _STAGGER_US = 137_000
 _PROGRESS_STEPS = 200
+_JOIN_REQUEST = 0
+_ROOF = Place("gateway", 0.0, 0.0, 25.0)
 _WANTS = {
     "air": {"pm2_5", "temperature"},
     "noise": {"sound_level"},
@@ -43,6 +51,8 @@ class StreetConfig:
     semtech_udp: where the LoRa gateway forwards to. mqtt: the broker of the Wi-Fi nodes. Without an
     address those nodes find nobody. overrides: keys of config.json for all nodes.
     patience_s: real seconds that virtual time waits for servers outside this process.
+    city: what there is to measure; without one the built-in street. radio: the air with its losses, between
+    the nodes' places and the gateways', one forwarder each; without it everybody hears everybody.
     """
 
     folder: Path
@@ -53,6 +63,9 @@ class StreetConfig:
     mqtt: tuple[str, int] | None = None
     replay: Recording | None = None
     patience_s: float = 0.0
+    city: City | None = None
+    radio: RadioModel | None = None
+    gateways: tuple[Place, ...] = (_ROOF,)
     overrides: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -78,11 +91,16 @@ class Street:
         self.config = config
         self.planned = plan(config.nodes, config.seed)
         self.world = World(config.folder, on_event=on_event)
-        self.channel = IdealChannel()
+        self.radio = (
+            RadioChannel(config.radio, Places.of(config.gateways)) if config.radio is not None else None
+        )
+        self.channel = IdealChannel() if self.radio is None else self.radio
+        self._tally = Tally(nodes=len(self.planned))
+        self.channel.subscribe(self._on_air)
         self.wifi = Wifi(patience_s=config.patience_s)
         self.ledgers: dict[str, Ledger] = {}
         self.nodes: dict[str, SimNode] = {}
-        self.forwarder: Forwarder | None = None
+        self.forwarders: list[Forwarder] = []
         self.start_us = self.world.loop.now_us()
         write_provisioning(self.provisioning, self.planned)
 
@@ -96,16 +114,20 @@ class Street:
         if self.config.mqtt is not None:
             self.wifi.hosts["gateway"] = (self.config.mqtt[0], None)  # the port is in config.json
         if self.config.semtech_udp is not None:
-            self.forwarder = Forwarder(self.channel, self.config.semtech_udp, self.world.loop.now_us)
-            await self.forwarder.start()
+            for k in range(len(self.config.gateways) if self.radio is not None else 1):
+                air = self.channel if isinstance(self.channel, IdealChannel) else self.channel.gateway(k)
+                eui = bytes.fromhex("0000e2fffe000001")[:-2] + (k + 1).to_bytes(2, "big")
+                forwarder = Forwarder(air, self.config.semtech_udp, self.world.loop.now_us, eui=eui)
+                self.forwarders.append(forwarder)
+                await forwarder.start()
         for node in self.planned:
             self._add(node).power_on(self.start_us + node.index * _STAGGER_US)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         await self.world.__aexit__(*exc)
-        if self.forwarder is not None:
-            await self.forwarder.stop()
+        for forwarder in self.forwarders:
+            await forwarder.stop()
 
     async def run(self, until_us: int, progress: Callable[[float], None] | None = None) -> None:
         """Let the street live until a time (microseconds UTC). progress is told the part done, 0 to 1.
@@ -123,11 +145,37 @@ class Street:
         """Return how many requests the nodes have made so far."""
         return sum(node.transactions for node in self.nodes.values())
 
+    def tally(self) -> Tally:
+        """Return what was done so far: records as the chip models were asked for them."""
+        tally = self._tally
+        tally.records = sum(
+            len(self.ledgers[node.site_id].acquisitions(_COUNTED[node.kind])) for node in self.planned
+        )
+        return tally
+
+    def _on_air(self, frame: Frame) -> None:
+        """Count a frame that a node sends."""
+        if frame.inverted:
+            return
+        tally = self._tally
+        tally.air_us += frame.end_us - frame.start_us
+        if frame.payload[0] >> 5 == _JOIN_REQUEST:
+            tally.joins += 1
+        else:
+            tally.frames += 1
+
+    def _air(self, planned: PlannedNode) -> Channel | None:
+        """Return the air as a node has it."""
+        if planned.transport != "lorawan":
+            return None
+        if isinstance(self.channel, IdealChannel):
+            return self.channel
+        return self.channel.at(planned.place)
+
     def _add(self, planned: PlannedNode) -> SimNode:
         ledger = self.ledgers[planned.site_id] = Ledger(self._source(planned))
         number = int(hashlib.sha256(planned.dev_eui.encode()).hexdigest()[:8], 16)
-        channel = self.channel if planned.transport == "lorawan" else None
-        board = boards.build(planned.board, ledger, channel, seed=number, mm_per_tip=MM_PER_TIP)
+        board = boards.build(planned.board, ledger, self._air(planned), seed=number, mm_per_tip=MM_PER_TIP)
         settings = NodeSettings(
             name=planned.name,
             board=board,
@@ -139,7 +187,11 @@ class Street:
         return node
 
     def _source(self, planned: PlannedNode) -> Source:
-        city = CityAt(self.config.seed, planned.site_id, self.start_us)
+        city: Source = (
+            CityAt(self.config.seed, planned.site_id, self.start_us)
+            if self.config.city is None
+            else self.config.city.source(planned.place, self.start_us)
+        )
         recording = self.config.replay
         if recording is None:
             return city

@@ -169,6 +169,8 @@ class Forwarder(asyncio.DatagramProtocol):
         self._after(max(frame.end_us - self.now_us(), 0) / 1e6, self._received, frame)
 
     def _received(self, frame: Frame) -> None:
+        if not self.channel.received(frame, self):
+            return
         self.counters.received += 1
         if not frame.damaged:
             self.counters.received_ok += 1

@@ -106,6 +106,10 @@ class Channel(Protocol):
         """Return (RSSI in dBm, SNR in dB) of a frame at a receiver."""
         ...
 
+    def received(self, frame: Frame, receiver: object) -> bool:
+        """Tell of a frame that has ended whether a receiver got it whole."""
+        ...
+
     def subscribe(self, listener: Listener) -> None:
         """Tell a gateway of each frame from now on."""
         ...

@@ -52,6 +52,10 @@ class IdealChannel:
         found.sort(key=lambda frame: frame.start_us)
         return found
 
+    def received(self, frame: Frame, receiver: object) -> bool:
+        """Everybody gets whole what is on the air."""
+        return True
+
     def link(self, frame: Frame, receiver: object) -> tuple[float, float]:
         """Return (RSSI in dBm, SNR in dB): the same for all."""
         return self.rssi_dbm, self.snr_db

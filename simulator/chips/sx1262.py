@@ -234,14 +234,15 @@ class Sx1262:
 
     def _take(self, frame: Frame) -> None:
         """Put a received frame into the buffer."""
-        payload = bytes(b ^ 0x5A for b in frame.payload) if frame.damaged else frame.payload
+        damaged = frame.damaged or not self.channel.received(frame, self)
+        payload = bytes(b ^ 0x5A for b in frame.payload) if damaged else frame.payload
         base = self.config.rx_base
         for i, byte in enumerate(payload):
             self.config.buffer[(base + i) & 0xFF] = byte
         self._received = (len(payload), base)
         rssi, snr = self.channel.link(frame, self)
         self._packet_status = (min(max(round(-2 * rssi), 0), 255), min(max(round(4 * snr), -128), 127) & 0xFF)
-        self.irq |= RX_DONE | (CRC_ERROR if frame.damaged and frame.crc else 0)
+        self.irq |= RX_DONE | (CRC_ERROR if damaged and frame.crc else 0)
         self._status = 2
 
     def _stop_air(self, now_us: int) -> None:

@@ -225,7 +225,8 @@ class Sx1276:
 
     def _take(self, frame: Frame) -> None:
         """Put a received frame into the FIFO."""
-        payload = bytes(b ^ 0x5A for b in frame.payload) if frame.damaged else frame.payload
+        damaged = frame.damaged or not self.channel.received(frame, self)
+        payload = bytes(b ^ 0x5A for b in frame.payload) if damaged else frame.payload
         base = self.lora[0x0F]
         for i, byte in enumerate(payload):
             self.fifo[base + i & 0xFF] = byte
@@ -234,7 +235,7 @@ class Sx1276:
         self.lora[0x19] = min(max(round(4 * snr), -128), 127) & 0xFF
         self.lora[0x1A] = min(max(round(rssi - min(snr, 0) + 157), 0), 255)
         self.lora[0x1C] = 0x40 if frame.crc else 0
-        self._to_standby(RX_DONE | (CRC_ERROR if frame.damaged and frame.crc else 0))
+        self._to_standby(RX_DONE | (CRC_ERROR if damaged and frame.crc else 0))
 
     def _stop_air(self, now_us: int) -> None:
         """Break off what is on the air."""
