@@ -120,7 +120,7 @@ class NodeNetwork:
             self._listen(self._sockets[ident], n)
             answer(0)
         elif op == Op.ACCEPT:
-            self._accept(self._sockets[ident], answer)
+            self._start(self._accept(self._sockets[ident], n, answer))
         else:
             self._start(self._transfer(op, unit, self._sockets[ident], payload, answer))
 
@@ -135,10 +135,16 @@ class NodeNetwork:
         sock.serving = True
         self.served[port] = sock.real.getsockname()[1]
 
-    def _accept(self, sock: _Socket, answer: Answer) -> None:
+    async def _accept(self, sock: _Socket, wait_ms: int, answer: Answer) -> None:
         try:
             assert sock.real is not None
-            found, _ = sock.real.accept()
+            if wait_ms:
+                found, _ = await self._within(self._loop.sock_accept(sock.real), wait_ms)
+            else:
+                found, _ = sock.real.accept()
+        except TimeoutError:
+            answer(errno.ETIMEDOUT)
+            return
         except OSError:
             answer(errno.EAGAIN)
             return

@@ -7,7 +7,7 @@ from wire._compat import const
 
 from . import config_file
 
-_POLL_MS = const(20)
+_POLL_MS = const(50)  # Improv and the portal ask and wait for the answer: a buffer never fills
 # Nobody came for a while: a page that opens a second later is no matter, a processor that rests is.
 _IDLE_POLL_MS = const(1000)
 _LIVELY_MS = const(180000)
@@ -17,12 +17,14 @@ _GOODBYE_MS = const(3000)  # from new values to the start with them: the answer 
 class Desk:
     """What Improv and the portal do to the node. `cause` is why the last attempt failed, 0 for none.
 
-    wifi: node.wifi.Wifi. clock: ticks_ms, ticks_diff, sleep_ms.
+    wifi: node.wifi.Wifi. clock: ticks_ms, ticks_diff, sleep_ms. idle: nothing else wants to be done while
+    somebody is waited for.
     """
 
-    def __init__(self, wifi, clock):
+    def __init__(self, wifi, clock, idle=False):
         self.wifi = wifi
         self._clock = clock
+        self._idle = idle
         self._began_ms = clock.ticks_ms()
         self._services = []  # (service, until in ms after the start, None for ever)
         self._changed_ms = None
@@ -48,10 +50,15 @@ class Desk:
     def serve(self, ms):
         """Serve whoever comes, for so long."""
         began_ms = self._clock.ticks_ms()
+        left_ms = ms
         while True:
             busy = False
-            for service, _until in self._services:
-                busy = service.poll() or busy
+            if self._idle and len(self._services) == 1 and hasattr(self._services[0][0], "wait"):
+                # Only the page: its socket waits, so the processor rests and a visitor is served at once.
+                busy = self._services[0][0].wait(left_ms)
+            else:
+                for service, _until in self._services:
+                    busy = service.poll() or busy
             left_ms = ms - self._clock.ticks_diff(self._clock.ticks_ms(), began_ms)
             if left_ms <= 0:
                 return

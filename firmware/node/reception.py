@@ -27,7 +27,7 @@ def open_desk(hal, settings, link):
             wifi = Wifi(network, hal.waits or time)
         except ImportError:
             return None
-    desk = Desk(wifi, hal.waits or time)
+    desk = Desk(wifi, hal.waits or time, hal.waits is None)
     for_ms = _CONSOLE_MS if settings["wifi.ssid"] else _NO_NETWORK_MS if settings["battery_low_mv"] else None
     improv = _improv(desk, settings)
     if improv is not None:

@@ -87,7 +87,6 @@ class Web:
         server.setsockopt(self._socket.SOL_SOCKET, self._socket.SO_REUSEADDR, 1)
         server.bind(("", self._port))
         server.listen(2)
-        server.setblocking(False)
         self._server = server
 
     def close(self):
@@ -98,9 +97,14 @@ class Web:
 
     def poll(self):
         """Serve one visitor, if there is one; tell whether there was."""
+        return self.wait(0)
+
+    def wait(self, wait_ms):
+        """Serve one visitor who comes within wait_ms; tell whether there was one."""
         if self._server is None:
             return False
         try:
+            self._server.settimeout(wait_ms / 1000)
             connection = self._server.accept()[0]
         except OSError:
             return False

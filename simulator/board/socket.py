@@ -66,7 +66,13 @@ class socket(uio.IOBase):
         pass
 
     def accept(self):
-        _check(ask(34, 0, self._id, 0, S.now))
+        wait_ms = self._wait_ms
+        if S.wdt_at is not None:
+            wait_ms = min(wait_ms, max(0, (S.wdt_at - S.now) // 1000 + 1))
+        status = ask(34, 0, self._id, wait_ms, S.now)
+        if status and S.wdt_at is not None and S.now >= S.wdt_at:
+            sleep_until(S.now)
+        _check(status)
         return socket(ident=S.value), ("192.168.4.2", 40000)
 
     def connect(self, address):
