@@ -30,7 +30,7 @@ from gateway.config import Config
 from gateway.control import create_control
 from gateway.counters import Counters
 from gateway.datadir import DataDirectory
-from gateway.decode import Decoder, WindowBook
+from gateway.decode import Decoder, Foreign, Profiles, WindowBook
 from gateway.downlinks import Downlinks
 from gateway.errors import ConfigError, StoreError
 from gateway.health import IncidentBook
@@ -100,6 +100,7 @@ class Gateway:
         self._stack.callback(self.directory.unlock)
         self.registry = Registry(self.config.path("data.registry") or self.directory.path)
         self._stack.callback(self.registry.close)
+        self.profiles = Profiles(self.directory.profiles)
         self.claims = ClaimBook(self.directory.path / "claims.db")
         self._stack.callback(self.claims.close)
         self.recent = RecentUplinks()  # what a technician at the pole wants to know
@@ -119,6 +120,7 @@ class Gateway:
             self.counters,
             self.downlinks,
             self.directory.lns,
+            lambda dev_eui: self.profiles.wants_object(self.registry.profile_of(dev_eui)),
         )
         self.collector = Collector(
             self.registry,
@@ -175,7 +177,7 @@ class Gateway:
             self._stored,
             self._heard,
             self._position_name(),
-            decoder=Decoder(windows),
+            decoder=Decoder(windows, self.registry.profile_of, Foreign(self.profiles.get)),
         )
         self._stack.callback(self.pipeline.close)
         task = asyncio.create_task(self.pipeline.run(), name="meetnet-pipeline")
@@ -358,7 +360,8 @@ class Gateway:
 
     def _heard(self, heard: Sequence[Heard]) -> None:
         self.backfill.heard(heard)
-        self.updates.heard([one.uplink for one in heard if one.uplink is not None])
+        ours = [one.uplink for one in heard if one.uplink and not self.registry.profile_of(one.dev_eui)]
+        self.updates.heard(ours)
         for one in heard:
             if one.uplink is not None:
                 self.recent.heard(one.uplink)

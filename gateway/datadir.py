@@ -14,6 +14,7 @@ meetnet-data/
   commands.json  what waits for nodes on Wi-Fi
   updates.db, updates/   roll-outs, and the bundles that they are of
   windows.db     frames whose parity may bring lost ones back
+  profiles/      how devices write that are not ours, a TOML file each
   side/          what a platform refused for good, a file each
   control.json   port and token of the running gateway, mode 0600 (`meetnet status` reads it)
   lock           held while a gateway runs
@@ -51,6 +52,7 @@ class DataDirectory:
         self.commands = path / "commands.json"
         self.windows = path / "windows.db"
         self.side = path / "side"
+        self.profiles = path / "profiles"
         self.control = path / "control.json"
 
     def lock(self) -> None:

@@ -9,6 +9,7 @@ The Things Stack --MQTT------------------------------+
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ class Networks:
         counters: Counters,
         downlinks: Downlinks,
         sessions: Path,
+        wants_object: Callable[[str], bool] = lambda dev_eui: False,
     ) -> None:
         self._config = config
         self._registry = registry
@@ -44,6 +46,7 @@ class Networks:
         self._counters = counters
         self._downlinks = downlinks
         self._sessions = sessions
+        self._wants_object = wants_object
         self.ports: dict[str, int] = {}
         self.lns: NetworkServer | None = None
         self._udp: Any = None
@@ -124,6 +127,7 @@ class Networks:
             self._clock,
             self._counters,
             mqtt_settings(self._config, name),
+            wants_object=self._wants_object,
             **more,
         )
         self._subscribers[name] = self._downlinks.ways[name] = subscriber

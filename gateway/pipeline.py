@@ -138,6 +138,7 @@ class Pipeline:
 
     def _take(self, entries: Sequence[tuple[int, Uplink | StoreError]]) -> _Taken:
         taken = _Taken()
+        self._registry.refresh()  # a profile may have been changed by `meetnet device`
         outcomes = [self._outcome(sequence, found, taken) for sequence, found in entries]
         try:
             with self._store.batch() as (batch, is_stale):
@@ -163,7 +164,7 @@ class Pipeline:
             contents = self._decoder.decode(uplink)
             taken.counts.extend((name, detail, 1) for name, detail in contents.notes)
             self._keep(contents, outcome, taken)
-            seqs = tuple([record.seq for record in contents.records])
+            seqs = () if contents.is_foreign else tuple([record.seq for record in contents.records])
             taken.heard.append(
                 Heard(uplink.dev_eui, seqs, contents.gone, uplink, contents.skipped, contents.waiting)
             )

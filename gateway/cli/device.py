@@ -13,11 +13,13 @@ from gateway.cli.common import SOME_REFUSED, config_option, configuration, json_
 from gateway.cli.device_config import config
 from gateway.cli.hosts import card, replace
 from gateway.cli.move import export, reset_join, send
+from gateway.cli.tokens import token
 from gateway.config import Config
+from gateway.datadir import DataDirectory
+from gateway.decode import Profiles
 from gateway.registry import Registry, RowReport, import_devices
 from gateway.registry.model import KINDS, TRANSPORTS
-from gateway.registry.rules import eui
-from gateway.registry.street import put_row
+from gateway.registry.street import eui_in, put_row
 from gateway.registry.tables import export_csv, import_csv
 
 
@@ -46,6 +48,9 @@ def device() -> None:
     "--precision", "precision_m", type=int, default=100, show_default=True, help="Grid cell in metres."
 )
 @click.option("--licence", default="CC-BY-4.0", show_default=True)
+@click.option("--profile", help="How a device writes that is none of ours: meetnet profile list.")
+@click.option("--alias", help="What such a device calls itself, where that is no DevEUI: esp8266-12345678.")
+@click.option("--token-file", type=click.Path(path_type=Path, exists=True), help="http: file with its token.")
 @click.option("--private", is_flag=True, help="Nothing of this site leaves the house.")
 @click.option("--since", type=click.DateTime(), help="From when (UTC) the device is at this site.")
 def add(
@@ -60,17 +65,21 @@ def add(
       meetnet device add --from street.json
       meetnet device add --dev-eui 70b3d57ed0000001 --join-eui 70b3d57ed0000000 --app-key-file key.txt \\
           --kind air --site plein-1 --name "Plein 1" --longitude 4.89 --latitude 52.37
+      meetnet device add --profile airrohr --alias esp8266-12345678 --transport http --kind air \\
+          --site tuin-4 --longitude 4.89 --latitude 52.37
 
     Exit codes: 0 done, 1 failed, 4 some rows were refused.
     """
-    registry = _open(configuration(config_file, data))
+    found = configuration(config_file, data)
+    profiles = Profiles(DataDirectory(found.directory).profiles).names()
+    registry = _open(found)
     try:
         if source is None:
-            reports = [_add_one(registry, options)]
+            reports = [_add_one(registry, options, profiles)]
         elif source.suffix == ".csv":
-            reports = import_csv(registry, source)
+            reports = import_csv(registry, source, profiles)
         else:
-            reports = import_devices(registry, source)
+            reports = import_devices(registry, source, profiles)
     finally:
         registry.close()
     _print(reports, as_json)
@@ -114,7 +123,7 @@ def list_devices(config_file: Path | None, data: Path | None, as_json: bool, as_
     table(rows, ("DEVEUI", "KIND", "TRANSPORT", "SITE", "NAME"))
 
 
-for _command in (card, config, export, replace, reset_join, send):
+for _command in (card, config, export, replace, reset_join, send, token):
     device.add_command(_command)
 
 
@@ -122,18 +131,21 @@ def _open(config: Config) -> Registry:
     return Registry(config.directory)
 
 
-def _add_one(registry: Registry, options: dict[str, Any]) -> RowReport:
+def _add_one(registry: Registry, options: dict[str, Any], profiles: list[str]) -> RowReport:
     missing = [
         f"--{name.replace('_', '-')}"
         for name in ("dev_eui", "kind", "longitude", "latitude")
-        if options[name] is None
+        if options[name] is None and not (name == "dev_eui" and options["alias"])
     ]
     if options["site_id"] is None:
         missing.append("--site")
     if missing:
         raise click.UsageError(f"give --from FILE, or also {', '.join(missing)}")
-    dev_eui = eui("dev_eui", options["dev_eui"])
-    fields = {
+    fields: dict[str, Any] = {
+        "dev_eui": options["dev_eui"],
+        "alias": options["alias"],
+        "profile": options["profile"],
+        "token": _secret(options["token_file"]),
         "join_eui": options["join_eui"],
         "app_key": _secret(options["app_key_file"]),
         "mqtt_password": _secret(options["mqtt_password_file"]),
@@ -149,10 +161,11 @@ def _add_one(registry: Registry, options: dict[str, Any]) -> RowReport:
             "public": not options["private"],
         },
     }
+    dev_eui = eui_in(fields)
     since = options["since"]
     since_ms = None if since is None else int(since.replace(tzinfo=_utc()).timestamp() * 1000)
     known = registry.device(dev_eui) is not None
-    changed = put_row(registry, dev_eui, fields, since_ms)
+    changed = put_row(registry, dev_eui, fields, since_ms, profiles=profiles)
     return RowReport(1, dev_eui, "unchanged" if not changed else "updated" if known else "added")
 
 

@@ -17,6 +17,7 @@ from gateway.cli.energy import energy
 from gateway.cli.export import export
 from gateway.cli.importing import import_
 from gateway.cli.noise import noise
+from gateway.cli.profile import profile
 from gateway.cli.publish import publish
 from gateway.cli.quality import quality
 from gateway.cli.run import gateway
@@ -99,6 +100,7 @@ for _command in (
     gateway,
     import_,
     noise,
+    profile,
     publish,
     quality,
     secrets,

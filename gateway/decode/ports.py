@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
 from gateway.decode.answers import KINDS, decode_answer
+from gateway.decode.foreign import Foreign
 from gateway.decode.protected import Protected, alone, is_protected
 from gateway.decode.records import decode_records
 from gateway.decode.sound import check_seconds, decode_calibrated
@@ -30,19 +32,32 @@ class Contents:
     notes: tuple[tuple[str, str], ...] = ()  # counters that went up, with what they saw
     calibration: Calibration | None = None
     answer: NodeAnswer | None = None  # to a configuration command
+    is_foreign: bool = False  # of a device that does not count its records
 
 
 class Decoder:
     """Decodes the uplinks of all devices in the order of their reception, with what parity brings back.
 
     book: what earlier processes knew of each device's window; without one it is lost with the process.
+    profile_of: the name of the profile of a device that is not ours, "" of all others, for `foreign`.
     """
 
-    def __init__(self, book: WindowBook | None = None) -> None:
+    def __init__(
+        self,
+        book: WindowBook | None = None,
+        profile_of: Callable[[str], str] = lambda dev_eui: "",
+        foreign: Foreign | None = None,
+    ) -> None:
         self._protected = Protected(book)
+        self._profile_of = profile_of
+        self._foreign = foreign
 
     def decode(self, uplink: Uplink) -> Contents:
         """Return what an uplink holds and brings back; raise IngestError whose cause is a counter's name."""
+        profile = self._profile_of(uplink.dev_eui)
+        if profile and self._foreign is not None:
+            records, notes = self._foreign.decode(uplink, profile)
+            return Contents(records=records, notes=tuple(notes), is_foreign=True)
         if uplink.f_port != ports.RECORDS or not is_protected(uplink):
             return decode(uplink)
         found = self._protected.decode(uplink)

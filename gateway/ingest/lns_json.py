@@ -10,12 +10,13 @@ import datetime
 import math
 import re
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
+from gateway import envelope
 from gateway.errors import IngestError
-from gateway.model import Reception
+from gateway.model import Reception, Uplink
 
 _T = TypeVar("_T")
 _EUI = re.compile(r"[0-9a-f]{16}")
@@ -25,12 +26,35 @@ _BELIEVED_MS = 60_000
 MAX_RECEPTIONS = 64
 
 
+class _Decoded(msgspec.Struct):
+    """Where the two network servers write what their decoders made."""
+
+    object: dict[str, Any] | None = None
+    decoded_payload: dict[str, Any] | None = None
+    normalized_payload: list[dict[str, Any]] | dict[str, Any] | None = None
+    uplink_message: _Decoded | None = None
+
+
 def decode(payload: bytes, shape: type[_T], cause: str) -> _T:
     """Return the message as a msgspec shape; IngestError with the path of the wrong field."""
     try:
         return msgspec.json.decode(payload, type=shape)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise IngestError(cause, str(error)) from None
+
+
+def with_object(uplink: Uplink, message: bytes) -> Uplink:
+    """Return an uplink with what its network server decoded of it, as ChirpStack and TTS say it."""
+    try:
+        told = msgspec.json.decode(message, type=_Decoded)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return uplink
+    up = told.uplink_message or told
+    found: dict[str, Any] = up.object or up.decoded_payload or {}
+    if up.normalized_payload is not None:
+        normalized = up.normalized_payload
+        found |= {"normalized_payload": normalized[0] if isinstance(normalized, list) else normalized}
+    return msgspec.structs.replace(uplink, payload=envelope.wrapped(uplink.payload, found or None))
 
 
 def eui(text: str, cause: str) -> str:

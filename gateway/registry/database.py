@@ -16,7 +16,7 @@ from typing import Any
 
 from gateway.errors import RegistryError, StoreError, StoreVersionError
 from gateway.model import DeviceKeys
-from gateway.registry import answers, corrections, rules
+from gateway.registry import answers, corrections, foreign, rules
 from gateway.registry.atomic import atomic
 from gateway.registry.model import (
     PUBLIC,
@@ -70,6 +70,7 @@ class Registry:
         self._sites: dict[str, Site] = {}
         self._deployments: dict[str, list[Deployment]] = {}
         self._corrections: dict[tuple[str, str], list[Correction]] | None = None
+        self._profiles: dict[str, str] | None = None
         self._spots = Spots(self._find_spot)
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -97,7 +98,7 @@ class Registry:
             self._db.executescript(
                 f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
-        for table in (_CALIBRATIONS, *answers.TABLES, *corrections.TABLES):
+        for table in (_CALIBRATIONS, *answers.TABLES, *corrections.TABLES, *foreign.TABLES):
             self._db.execute(table)
 
     # -- reading
@@ -113,9 +114,7 @@ class Registry:
             self._refresh()
             device = self._devices.get(dev_eui)
             if device is None:
-                row = self._db.execute(
-                    "SELECT dev_eui, kind, transport, join_eui FROM devices WHERE dev_eui = ?", (dev_eui,)
-                ).fetchone()
+                row = self._db.execute(f"{foreign.DEVICES} WHERE d.dev_eui = ?", (dev_eui,)).fetchone()
                 if row is None:
                     return None
                 device = self._devices[dev_eui] = Device(*row)
@@ -124,8 +123,26 @@ class Registry:
     def devices(self) -> list[Device]:
         """Return all devices, by DevEUI."""
         with self._lock:
-            rows = self._db.execute("SELECT dev_eui, kind, transport, join_eui FROM devices ORDER BY 1")
+            rows = self._db.execute(f"{foreign.DEVICES} ORDER BY 1")
             return [Device(*row) for row in rows]
+
+    def profile_of(self, dev_eui: str) -> str:
+        """Return the profile of a device that is none of ours, "" of all others. Quick; see `refresh`."""
+        profiles = self._profiles
+        if profiles is None:
+            with self._lock:
+                profiles = self._profiles = foreign.profiles(self._db)
+        return profiles.get(dev_eui, "")
+
+    def refresh(self) -> None:
+        """Forget what another process has changed since."""
+        with self._lock:
+            self._refresh()
+
+    def named(self, alias: str) -> str | None:
+        """Return the DevEUI under which a device is kept that calls itself so, or None."""
+        with self._lock:
+            return foreign.named(self._db, alias)
 
     def site(self, site_id: str) -> Site | None:
         """Return a site with its exact position, or None."""
@@ -344,6 +361,7 @@ class Registry:
                     "kind=excluded.kind, transport=excluded.transport, join_eui=excluded.join_eui",
                     (device.dev_eui, device.kind, device.transport, device.join_eui),
                 )
+                foreign.put(self._db, device)
             if app_key is not None and self._secrets.app_key(device.dev_eui) != app_key:
                 self._secrets.put_app_key(device.dev_eui, app_key)
                 changed = True
@@ -503,4 +521,5 @@ class Registry:
         self._sites.clear()
         self._deployments.clear()
         self._corrections = None
+        self._profiles = None
         self._spots.forget()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 KINDS = ("air", "noise", "bin", "garden")
-TRANSPORTS = ("lorawan", "mqtt")
+TRANSPORTS = ("lorawan", "mqtt", "http", "serial")
 MAX_PRECISION_M = 50_000
 DEFAULT_ORGANISATION = "city"
 PUBLIC = "public"  # the recipient that stands for everybody: pages, open data, platforms
@@ -40,6 +40,8 @@ class Device:
     kind: str
     transport: str
     join_eui: str | None = None
+    profile: str = ""  # how it writes, where it is none of ours (gateway/decode/foreign)
+    alias: str | None = None  # what it calls itself, where that is no DevEUI: esp8266-12345678
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from gateway.registry.model import KINDS, MAX_PRECISION_M, TRANSPORTS, Device, S
 
 _SITE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _EUI = re.compile(r"[0-9a-f]{16}")
+_ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+_PROFILE = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 
 
 def eui(field: str, value: object) -> str:
@@ -66,10 +68,18 @@ def check_device(device: Device) -> None:
         raise RegistryError(
             f"transport of {device.dev_eui}: {device.transport!r}; allowed: {', '.join(TRANSPORTS)}"
         )
+    if device.profile and not _PROFILE.fullmatch(device.profile):
+        raise RegistryError(f"profile of {device.dev_eui}: {device.profile[:60]!r}; give a-z, 0-9 and -")
+    if device.alias is not None and (not _ALIAS.fullmatch(device.alias) or _EUI.fullmatch(device.alias)):
+        raise RegistryError(
+            f"alias of {device.dev_eui}: {device.alias[:80]!r}; give 1 to 64 of A-Za-z0-9._:- and no EUI"
+        )
 
 
-def check_pseudonym(site_id: str, dev_eui: str) -> None:
+def check_pseudonym(site_id: str, dev_eui: str, alias: str | None = None) -> None:
     """A site id is public, so it may not give the device away."""
+    if alias is not None and alias.lower() in site_id.lower():
+        raise RegistryError(f"site.id: {site_id!r} contains the alias; site ids are public, choose another")
     if dev_eui in re.sub(r"[^0-9a-f]", "", site_id.lower()):
         raise RegistryError(f"site.id: {site_id!r} contains the DevEUI; site ids are public, choose another")
 

@@ -6,18 +6,22 @@ A report per row: a bad row is refused with its reason and the others go in. Doi
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, cast
 
 from gateway.errors import RegistryError
 from gateway.registry import rules
 from gateway.registry.database import Registry
+from gateway.registry.foreign import eui_of
 from gateway.registry.model import DEFAULT_ORGANISATION, Device, RowReport, Site
 
 DEFAULT_PRECISION_M = 100
 
 
-def import_devices(registry: Registry, path: Path) -> list[RowReport]:
+def import_devices(
+    registry: Registry, path: Path, profiles: Collection[str] | None = None
+) -> list[RowReport]:
     """Import a file; raise RegistryError only when it is no provisioning file at all."""
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
@@ -29,21 +33,32 @@ def import_devices(registry: Registry, path: Path) -> list[RowReport]:
     if not isinstance(rows, list):
         raise RegistryError(f'{path}: no list "devices"; a provisioning file is {{"devices": [{{...}}]}}')
     with registry.atomic():
-        return [_import_row(registry, number, row) for number, row in enumerate(cast("list[Any]", rows), 1)]
+        return [
+            _import_row(registry, number, row, profiles)
+            for number, row in enumerate(cast("list[Any]", rows), 1)
+        ]
 
 
-def _import_row(registry: Registry, number: int, row: Any) -> RowReport:
+def _import_row(registry: Registry, number: int, row: Any, profiles: Collection[str] | None) -> RowReport:
     dev_eui = ""
     try:
         if not isinstance(row, dict):
             raise RegistryError("not an object")
         fields = cast("dict[str, Any]", row)
-        dev_eui = rules.eui("dev_eui", _get(fields, "dev_eui"))
+        dev_eui = eui_in(fields)
         known = registry.device(dev_eui) is not None
-        changed = put_row(registry, dev_eui, fields)
+        changed = put_row(registry, dev_eui, fields, profiles=profiles)
     except RegistryError as error:
         return RowReport(number, dev_eui, "refused", str(error))
     return RowReport(number, dev_eui, "unchanged" if not changed else "updated" if known else "added")
+
+
+def eui_in(fields: dict[str, Any]) -> str:
+    """Return the DevEUI of a row; one that only says what the device calls itself gets one of ours."""
+    alias = fields.get("alias")
+    if alias and not fields.get("dev_eui"):
+        return eui_of(str(alias))
+    return rules.eui("dev_eui", _get(fields, "dev_eui"))
 
 
 def put_row(
@@ -52,30 +67,35 @@ def put_row(
     fields: dict[str, Any],
     from_ms: int | None = None,
     keep_secrets: bool = False,
+    profiles: Collection[str] | None = None,
 ) -> bool:
     """Put one device with its site into the registry; return False when nothing changed.
 
-    With keep_secrets, a key or password that is absent stays as it is.
+    With keep_secrets, a key or password that is absent stays as it is. profiles: those there are.
     """
     transport = str(_get(fields, "transport"))
-    lorawan = transport == "lorawan"
-    app_key = password = None
-    if lorawan and not (keep_secrets and fields.get("app_key") is None):
-        app_key = rules.key("app_key", _get(fields, "app_key"))
-    if transport == "mqtt" and not (keep_secrets and fields.get("mqtt_password") is None):
-        password = str(_get(fields, "mqtt_password"))
-    if password is not None and len(password) < 8:
-        raise RegistryError("mqtt_password: shorter than 8 characters")
+    profile = str(fields.get("profile") or "")
+    if profiles is not None and profile and profile not in profiles:
+        raise RegistryError(f"profile: there is no {profile[:48]!r}: see meetnet profile list")
+    # A stranger's keys are often another network server's, and its token is given out afterwards.
+    may_lack = keep_secrets or bool(profile) or transport in ("http", "serial")
+    app_key = _app_key(fields, may_lack) if transport == "lorawan" else None
+    password = _password(fields, transport, may_lack and not (transport == "mqtt" and not keep_secrets))
+    join_eui = (
+        fields.get("join_eui") if profile else _get(fields, "join_eui") if transport == "lorawan" else None
+    )
     device = Device(
         dev_eui=dev_eui,
         kind=str(_get(fields, "kind")),
         transport=transport,
-        join_eui=rules.eui("join_eui", _get(fields, "join_eui")) if lorawan else None,
+        join_eui=rules.eui("join_eui", join_eui) if join_eui and transport == "lorawan" else None,
+        profile=profile,
+        alias=str(fields["alias"]) if fields.get("alias") else None,
     )
     rules.check_device(device)
     site = _site(_get(fields, "site"), device.kind)
     rules.check_site(site)
-    rules.check_pseudonym(site.id, dev_eui)
+    rules.check_pseudonym(site.id, dev_eui, device.alias)
     with registry.atomic():
         changed = registry.put_site(site)
         changed |= registry.put_device(device, app_key, password)
@@ -83,6 +103,23 @@ def put_row(
         if cast("dict[str, Any]", fields["site"]).get("public", True):
             changed |= registry.consent(site.id)
         return changed
+
+
+def _app_key(fields: dict[str, Any], may_lack: bool) -> bytes | None:
+    if may_lack and fields.get("app_key") is None:
+        return None
+    return rules.key("app_key", _get(fields, "app_key"))
+
+
+def _password(fields: dict[str, Any], transport: str, may_lack: bool) -> str | None:
+    """Return what a device says at the broker (mqtt_password) or when it pushes (token)."""
+    name = {"mqtt": "mqtt_password", "http": "token"}.get(transport)
+    if name is None or (may_lack and fields.get(name) is None):
+        return None
+    password = str(_get(fields, name))
+    if len(password) < 8:
+        raise RegistryError(f"{name}: shorter than 8 characters")
+    return password
 
 
 def _site(found: Any, kind: str) -> Site:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from gateway.errors import RegistryError
-from gateway.registry import rules
 from gateway.registry.database import Registry
 from gateway.registry.model import PUBLIC, RowReport
-from gateway.registry.street import put_row
+from gateway.registry.street import eui_in, put_row
 
 COLUMNS = (
     "dev_eui", "join_eui", "kind", "transport", "site_id", "site_name", "longitude", "latitude",
     "precision_m", "licence", "empty_mm", "full_mm", "rain_mm_per_tip", "public", "from_ms",
+    "profile", "alias",
 )  # fmt: skip
-SECRET_COLUMNS = ("app_key", "mqtt_password")
+SECRET_COLUMNS = ("app_key", "mqtt_password", "token")
 _NUMBERS = ("longitude", "latitude", "precision_m", "empty_mm", "full_mm", "rain_mm_per_tip")
 
 
@@ -34,18 +35,19 @@ def export_csv(registry: Registry) -> str:
         writer.writerow(
             (device.dev_eui, device.join_eui or "", device.kind, device.transport)
             + ("",) * 11
+            + (device.profile, device.alias or "")
             if site is None or newest is None
             else (
                 device.dev_eui, device.join_eui or "", device.kind, device.transport, site.id, site.name,
                 site.longitude, site.latitude, site.precision_m, site.licence, _blank(site.empty_mm),
                 _blank(site.full_mm), _blank(site.rain_mm_per_tip), "yes" if site.id in public else "no",
-                newest.from_ms,
+                newest.from_ms, device.profile, device.alias or "",
             )
         )  # fmt: skip
     return out.getvalue()
 
 
-def import_csv(registry: Registry, path: Path) -> list[RowReport]:
+def import_csv(registry: Registry, path: Path, profiles: Collection[str] | None = None) -> list[RowReport]:
     """Import a CSV file with a header; a report per row. Raise RegistryError for a file that is none.
 
     A device that is known keeps its key or password when the column is empty.
@@ -60,18 +62,18 @@ def import_csv(registry: Registry, path: Path) -> list[RowReport]:
     if missing:
         raise RegistryError(f"{path}: column {', '.join(sorted(missing))} is missing")
     with registry.atomic():
-        return [_row(registry, number, dict(row)) for number, row in enumerate(reader, 1)]
+        return [_row(registry, number, dict(row), profiles) for number, row in enumerate(reader, 1)]
 
 
-def _row(registry: Registry, number: int, row: dict[Any, Any]) -> RowReport:
+def _row(registry: Registry, number: int, row: dict[Any, Any], profiles: Collection[str] | None) -> RowReport:
     dev_eui = ""
     try:
         if None in row or None in row.values():
             raise RegistryError("the row has not as many fields as the header")
-        dev_eui = rules.eui("dev_eui", row["dev_eui"])
+        dev_eui = eui_in(row)
         known = registry.device(dev_eui) is not None
         from_ms = int(_number("from_ms", row["from_ms"])) if row.get("from_ms") else None
-        changed = put_row(registry, dev_eui, _fields(row), from_ms, keep_secrets=known)
+        changed = put_row(registry, dev_eui, _fields(row), from_ms, known, profiles)
     except RegistryError as error:
         return RowReport(number, dev_eui, "refused", str(error))
     return RowReport(number, dev_eui, "unchanged" if not changed else "updated" if known else "added")
@@ -87,7 +89,8 @@ def _fields(row: dict[str, Any]) -> dict[str, Any]:
     if row.get("rain_mm_per_tip"):
         site["rain_mm_per_tip"] = _number("rain_mm_per_tip", row["rain_mm_per_tip"])
     site["public"] = row.get("public", "yes").strip().lower() in ("yes", "true", "1", "ja", "oui")
-    fields = {name: row.get(name) or None for name in ("join_eui", "kind", "transport", *SECRET_COLUMNS)}
+    names = ("join_eui", "kind", "transport", "profile", "alias", *SECRET_COLUMNS)
+    fields = {name: row.get(name) or None for name in names}
     return {**fields, "site": site}
 
 

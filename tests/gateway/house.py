@@ -12,6 +12,7 @@ from typing import Any
 
 import wire.codec
 from gateway.counters import Counters
+from gateway.decode import Decoder, Foreign, Profiles
 from gateway.model import Reception, Uplink
 from gateway.pipeline import Pipeline
 from gateway.registry import Device, Registry, Site
@@ -95,7 +96,14 @@ class House:
         segments.skip_to(self.store.position())
         self.changes = Changes(self.store.newest_position())
         self.log = DurableLog(segments, self.counters, lambda sequence: self.pipeline.wake(sequence))
-        self.pipeline = Pipeline(self.log, self.store, self.registry, self.counters, self.changes.announce)
+        self.pipeline = Pipeline(
+            self.log,
+            self.store,
+            self.registry,
+            self.counters,
+            self.changes.announce,
+            decoder=Decoder(None, self.registry.profile_of, Foreign(Profiles(path / "profiles").get)),
+        )
 
 
 @contextlib.asynccontextmanager

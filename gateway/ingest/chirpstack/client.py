@@ -13,9 +13,10 @@ from typing import Any
 from gateway.clock import Clock
 from gateway.counters import Counters
 from gateway.errors import DownlinkError, IngestError
+from gateway.ingest import lns_json
 from gateway.ingest.chirpstack.downlinks import command_json, command_protobuf, command_topic
 from gateway.ingest.chirpstack.events import Event, decode_event
-from gateway.ingest.chirpstack.uplinks import decode_up, is_json, parse_topic
+from gateway.ingest.chirpstack.uplinks import as_json, decode_up, is_json, parse_topic
 from gateway.ingest.device_events import DeviceEvents
 from gateway.ingest.mqtt import BrokerSession, MqttSettings
 from gateway.model import BatchSink, Uplink
@@ -34,11 +35,16 @@ class ChirpStackIngest(BrokerSession):
         counters: Counters,
         settings: MqttSettings,
         application_id: str = "",
+        wants_object: Callable[[str], bool] = lambda dev_eui: False,
     ) -> None:
-        """application_id: only this application; empty takes all that the broker lets this user read."""
+        """application_id: only this application; empty takes all that the broker lets this user read.
+
+        wants_object: whether what ChirpStack decoded of a device's frames goes to the log with them.
+        """
         topic = f"application/{application_id or '+'}/device/+/event/+"
         super().__init__(settings, (topic,), sink, counters, "ingest.chirpstack")
         self._is_registered = is_registered
+        self._wants_object = wants_object
         self._clock = clock
         self._application_id = application_id
         self._applications: dict[str, str] = {}
@@ -84,6 +90,8 @@ class ChirpStackIngest(BrokerSession):
         if uplink is not None:
             # By the time on it: a persistent session brings old messages after a restart.
             self._heard_ms[dev_eui] = max(self._heard_ms.get(dev_eui, 0), uplink.received_at_ms)
+            if self._wants_object(dev_eui):
+                uplink = lns_json.with_object(uplink, as_json("up", payload))
         return uplink
 
     def _note(self, event: Event) -> None:

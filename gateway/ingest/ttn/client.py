@@ -13,6 +13,7 @@ from typing import Any
 from gateway.clock import Clock
 from gateway.counters import Counters
 from gateway.errors import DownlinkError, IngestError
+from gateway.ingest import lns_json
 from gateway.ingest.device_events import DeviceEvents
 from gateway.ingest.mqtt import BrokerSession, MqttSettings
 from gateway.ingest.ttn.events import Event, decode_event, push
@@ -37,11 +38,14 @@ class TtnIngest(BrokerSession):
         clock: Clock,
         counters: Counters,
         settings: MqttSettings,
+        wants_object: Callable[[str], bool] = lambda dev_eui: False,
     ) -> None:
+        """wants_object: whether what The Things Stack decoded of a device's frames goes to the log too."""
         self._root = f"v3/{settings.username}/devices"
         topics = [f"{self._root}/+/{event}" for event in sorted(EVENTS)]
         super().__init__(settings, topics, sink, counters, "ingest.ttn")
         self._is_registered = is_registered
+        self._wants_object = wants_object
         self._clock = clock
         self._ids: dict[str, str] = {}  # DevEUI -> device id
         self._euis: dict[str, str] = {}
@@ -85,7 +89,7 @@ class TtnIngest(BrokerSession):
         self._check_registered(uplink.dev_eui)
         self._ids[uplink.dev_eui], self._euis[device_id] = device_id, uplink.dev_eui
         self._heard_ms[uplink.dev_eui] = max(self._heard_ms.get(uplink.dev_eui, 0), uplink.received_at_ms)
-        return uplink
+        return lns_json.with_object(uplink, payload) if self._wants_object(uplink.dev_eui) else uplink
 
     def _check_registered(self, dev_eui: str) -> None:
         if not self._is_registered(dev_eui):
