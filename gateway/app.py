@@ -275,7 +275,14 @@ class Gateway:
             applications=served(self.config, self.reader_of, self._surroundings)
             | {"/update": bundles_app(self.updates.offered)},
         )
-        app = create_app(self.reader, self.public_status, self.clock, settings, house=house)
+        app = create_app(
+            self.reader,
+            self.public_status,
+            self.clock,
+            settings,
+            house=house,
+            version=lambda: (self.registry.version(), self.changes.position),
+        )
         server = HttpServer(app, self.config.text("web.host"), self.config.whole("web.port"), "web.port", tls)
         await server.start()
         self._stack.push_async_callback(server.close)

@@ -45,14 +45,14 @@ class GeoJson(JSONResponse):
 
 def routes(context: Context) -> list[Route]:
     """Return the routes."""
-    api = Api(context)
+    api, kept = Api(context), context.prepared.wrap
     return [
-        context.gate.route("/api/sites.geojson", api.sites),
-        context.gate.route("/api/latest.json", api.latest_json),
-        context.gate.route("/api/latest.geojson", api.latest_geojson),
+        context.gate.route("/api/sites.geojson", kept(api.sites)),
+        context.gate.route("/api/latest.json", kept(api.latest_json)),
+        context.gate.route("/api/latest.geojson", kept(api.latest_geojson)),
         context.gate.route("/api/observations.csv", api.observations_csv),
         context.gate.route("/api/observations.geojson", api.observations_geojson),
-        context.gate.route("/api/series.json", api.series),
+        context.gate.route("/api/series.json", kept(api.series)),
         context.gate.route("/api/status", api.status),
         context.gate.route("/healthz", api.health),
     ]

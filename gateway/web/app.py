@@ -35,6 +35,7 @@ from gateway.web.context import Context, json_error, make_context
 from gateway.web.gate import TOO_OFTEN, RefusedError
 from gateway.web.house import House
 from gateway.web.languages import N_
+from gateway.web.now import Version
 from gateway.web.query import QueryError
 from gateway.web.rates import SpentError
 from gateway.web.security import SecurityHeaders
@@ -52,16 +53,19 @@ def create_app(
     settings: WebSettings | None = None,
     executor: Executor | None = None,
     house: House | None = None,
+    version: Callable[[], Version] | None = None,
 ) -> Starlette:
     """Return the page over a reader of public data.
 
     reader: called in `executor` (None: the loop's own), never in the loop's thread.
     status: returns what /api/status shows; called in the loop's thread, so it must be quick.
     house: what people with a role may reach; None: everything public, and nobody can sign in.
+    version: what public answers depend on, as (register, newest position); quick. While it holds, they are
+        kept for a moment (now.py). None: each is made anew.
     clock: what "now" is for ages and for the last day.
     """
     settings = settings or WebSettings()
-    context = make_context(reader, status, clock or SystemClock(), settings, executor, house)
+    context = make_context(reader, status, clock or SystemClock(), settings, executor, house, version)
     app = Starlette(
         routes=[
             *pages.routes(context),

@@ -20,6 +20,8 @@ from gateway.web.gate import FORM_TOKEN, Gate, visitor_of
 from gateway.web.house import House
 from gateway.web.languages import LANGUAGE_NAMES, LOCALES, Tongue, negotiate, tongues
 from gateway.web.menu import menu_for
+from gateway.web.now import NowBook, Version
+from gateway.web.prepared import Prepared
 from gateway.web.settings import HERE, WebSettings
 from gateway.web.static_files import StaticFiles
 
@@ -40,6 +42,9 @@ class Context:
     executor: Executor | None
     house: House | None
     gate: Gate
+    now: NowBook
+    prepared: Prepared
+    version: Callable[[], Version] | None
 
     async def read(self, work: Callable[[], T]) -> T:
         """Run a reading of the store beside the loop."""
@@ -88,6 +93,7 @@ def make_context(
     settings: WebSettings,
     executor: Executor | None,
     house: House | None = None,
+    version: Callable[[], Version] | None = None,
 ) -> Context:
     """Read catalogues, templates and static files."""
     static = StaticFiles(outlines=settings.outlines)
@@ -113,6 +119,9 @@ def make_context(
         executor=executor,
         house=house,
         gate=Gate(house.accounts if house else None, clock.now_ms, read),
+        now=NowBook(reader, clock, settings, version),
+        prepared=Prepared(version, executor),
+        version=version,
     )
 
 

@@ -11,14 +11,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from functools import cache
+from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cache, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 
+from babel import Locale
 from babel.dates import format_datetime, get_timezone
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
 
 LOCALES = {"nl": "nl_BE", "fr": "fr_BE", "en": "en_GB"}  # in the order of the switch
 LANGUAGE_NAMES = {"nl": "Nederlands", "fr": "Français", "en": "English"}
@@ -72,6 +73,20 @@ def translations(language: str) -> NullTranslations:
     return GNUTranslations(compiled)
 
 
+@cache
+def _signs(locale: str) -> tuple[str, str]:
+    """Return the decimal and the grouping sign of a locale."""
+    symbols = Locale.parse(locale).number_symbols["latn"]
+    return symbols["decimal"], symbols["group"]
+
+
+@lru_cache(20_000)
+def _written(ms: int, pattern: str, locale: str, zone: tzinfo) -> str:
+    """Write a moment; the same ones are asked for on every page."""
+    moment = datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone)
+    return format_datetime(moment, pattern, tzinfo=zone, locale=locale)
+
+
 @dataclass(frozen=True, slots=True)
 class Tongue:
     """One language at work: its words, its numbers, its clock."""
@@ -98,9 +113,9 @@ class Tongue:
         """Write a number with the language's own decimal sign and a true minus."""
         if value is None or not math.isfinite(value):
             return NO_VALUE
-        pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
-        text = format_decimal(value, format=pattern, locale=self.locale)
-        return text.replace("-", "\N{MINUS SIGN}")
+        point, group = _signs(self.locale)
+        text = f"{Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN):,f}"
+        return text.translate({0x2E: point, 0x2C: group, 0x2D: "\N{MINUS SIGN}"})
 
     def moment(self, ms: int) -> str:
         """Write day and time of day, for example "23 nov. 18:04"."""
@@ -157,7 +172,8 @@ class Tongue:
         return datetime.fromtimestamp(ms / 1000, UTC).astimezone(self.zone)
 
     def _format(self, ms: int, pattern: str) -> str:
-        return format_datetime(self._local(ms), pattern, tzinfo=self.zone, locale=self.locale)
+        unit_ms = 1000 if "s" in pattern else 60_000
+        return _written(ms // unit_ms * unit_ms, pattern, self.locale, self.zone)
 
 
 def tongues(time_zone: str) -> dict[str, Tongue]:

@@ -14,9 +14,10 @@ from gateway.web.context import Context
 from gateway.web.freshness import WORST_FIRST
 from gateway.web.languages import LOCALES, Tongue
 from gateway.web.layers import ALL, BY_NAME, LAYERS, Layer, legend
-from gateway.web.map_rows import WEEK_HOURS, MapRows
+from gateway.web.map_rows import WEEK_HOURS
+from gateway.web.map_table import MapTable
 from gateway.web.query import DAY_MS, choice, known, refuse_unknown, whole
-from gateway.web.view import SiteView, hour_views, site_views
+from gateway.web.view import SiteView, hour_views
 from gateway.web.words import quantity
 
 FIELDS = {"site", "quantity", "lang", "layer", "back"}
@@ -25,14 +26,14 @@ FIELDS = {"site", "quantity", "lang", "layer", "back"}
 def routes(context: Context) -> list[Route]:
     """Return the routes."""
     pages = Pages(context)
-    route = context.gate.route
+    route, kept = context.gate.route, context.prepared.wrap
     found: list[Route] = [route("/", pages.negotiate)]
     for language in LOCALES:
         found += [
             route(f"/{language}", pages.negotiate),
-            route(f"/{language}/", pages.page),
-            route(f"/{language}/part/sites", pages.sites_part),
-            route(f"/{language}/part/site", pages.site_part),
+            route(f"/{language}/", kept(pages.page)),
+            route(f"/{language}/part/sites", kept(pages.sites_part)),
+            route(f"/{language}/part/site", kept(pages.site_part)),
         ]
     return found
 
@@ -42,7 +43,7 @@ class Pages:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._rows = MapRows(context)
+        self._table = MapTable(context)
 
     async def negotiate(self, request: Request) -> Response:
         """Send a reader to the page in the language that is asked for."""
@@ -74,9 +75,9 @@ class Pages:
         refuse_unknown(query, FIELDS)
         layer = BY_NAME[choice(query, "layer", tuple(BY_NAME))]
         back = whole(query, "back", 0, 0, WEEK_HOURS)
-        now_ms = context.clock.now_ms()
-        sites, latest = await context.read(lambda: (context.reader.sites(), context.reader.latest()))
-        views = site_views(sites, latest, tongue, context.settings, now_ms)
+        snapshot = await context.read(context.now.snapshot)
+        views = await context.read(lambda: snapshot.views(tongue, context.settings))
+        now_ms = snapshot.now_ms
         is_gone = may_be_gone and query.get("site", "") not in {"", *(view.site_id for view in views)}
         chosen = None if is_gone else _chosen(views, query, layer)
         values: dict[str, Any] = {
@@ -88,12 +89,12 @@ class Pages:
             "week_hours": WEEK_HOURS,
         }
         if template != "site.html":
-            rows = await self._rows.rows(views, layer, back, tongue, now_ms)
+            table = await self._table.rows(snapshot, layer, back, tongue)
             measured = {name for view in views for name in view.quantities}
             values |= {
-                "sites": rows,
-                "few": len(rows) <= 200,
-                "moment": self._rows.moment(back, tongue, now_ms),
+                "rows": table.html(chosen.site_id if chosen else ""),
+                "has_parts": table.has_parts,
+                "moment": self._table.moment(back, tongue, now_ms),
                 "layers": [one for one in LAYERS if one is ALL or measured & set(one.quantities)],
                 "legend": legend(layer, tongue),
             }

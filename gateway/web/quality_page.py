@@ -14,15 +14,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.model import PublicReader
 from gateway.web.context import Context
 from gateway.web.hours import HOUR_MS, Hours
 from gateway.web.languages import LOCALES, N_, Tongue
 from gateway.web.openapi import document
 from gateway.web.query import refuse_unknown
-from gateway.web.view import SiteView, site_views
+from gateway.web.view import SiteView
 
 WEEK_H = 7 * 24
+WEEK_KEPT_S = 60.0  # a week moves slowly
 LEGAL_CAPTURE = 90.0  # per cent of the hours that Directive 2008/50/EC annex I asks of a measurement
 PURPOSES = {
     "air": N_("To follow how clean the air of the neighbourhood is."),
@@ -54,12 +54,15 @@ class Capture:
 def routes(context: Context) -> list[Route]:
     """Return the routes."""
     pages = QualityPages(context)
-    route = context.gate.route
-    found = [route("/api/quality.json", pages.json), route("/api/openapi.json", pages.openapi)]
+    route, kept = context.gate.route, context.prepared.wrap
+    found = [
+        route("/api/quality.json", kept(pages.json, WEEK_KEPT_S)),
+        route("/api/openapi.json", pages.openapi),
+    ]
     for language in LOCALES:
         found += [
-            route(f"/{language}/quality", pages.show),
-            route(f"/{language}/data", pages.data),
+            route(f"/{language}/quality", kept(pages.show, WEEK_KEPT_S)),
+            route(f"/{language}/data", kept(pages.data)),
         ]
     return found
 
@@ -116,8 +119,7 @@ class QualityPages:
         """Show the register of sensors and how to get the data."""
         refuse_unknown(request.query_params, {"lang"})
         context, tongue = self._context, self._context.tongue(request)
-        sites, latest = await context.read(lambda: (context.reader.sites(), context.reader.latest()))
-        views = site_views(sites, latest, tongue, context.settings, context.clock.now_ms())
+        views = await context.read(lambda: context.now.views(tongue))
         base = context.settings.url.rstrip("/")
         values = {
             "cards": [
@@ -139,8 +141,7 @@ class QualityPages:
         context, now_ms = self._context, self._context.clock.now_ms()
 
         def read() -> tuple[list[SiteView], dict[str, Capture]]:
-            reader: PublicReader = context.reader
-            views = site_views(reader.sites(), reader.latest(), tongue, context.settings, now_ms)
+            views = context.now.views(tongue)
             end_ms = now_ms - now_ms % HOUR_MS
             captures: dict[str, Capture] = {}
             for view in views:

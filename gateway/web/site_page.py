@@ -23,7 +23,7 @@ from gateway.web.gate import RefusedError
 from gateway.web.languages import LOCALES, N_, Tongue
 from gateway.web.query import QueryError, choice, known, refuse_unknown
 from gateway.web.series import DAY, HOUR, step_for
-from gateway.web.view import SiteView, is_doubtful, reasons_text, site_views
+from gateway.web.view import SiteView, is_doubtful, reasons_text
 from gateway.web.words import FLAGS, STATES, quantity
 
 SPANS = {
@@ -67,7 +67,8 @@ class FlagRow:
 def routes(context: Context) -> list[Route]:
     """Return the routes."""
     page = SitePage(context)
-    return [context.gate.route(f"/{language}/site/{{site_id}}", page.show) for language in LOCALES]
+    show = context.prepared.wrap(page.show)
+    return [context.gate.route(f"/{language}/site/{{site_id}}", show) for language in LOCALES]
 
 
 class SitePage:
@@ -83,8 +84,7 @@ class SitePage:
         query = request.query_params
         refuse_unknown(query, FIELDS)
         now_ms = context.clock.now_ms()
-        sites, latest = await context.read(lambda: (context.reader.sites(), context.reader.latest()))
-        views = {v.site_id: v for v in site_views(sites, latest, tongue, context.settings, now_ms)}
+        views = {v.site_id: v for v in await context.read(lambda: context.now.views(tongue))}
         view = views.get(request.path_params["site_id"])
         if view is None:
             raise RefusedError(404, GONE)
