@@ -27,6 +27,7 @@ from gateway.claims import ClaimBook
 from gateway.clock import Clock, SystemClock
 from gateway.commissioning import RecentUplinks, SiteReports
 from gateway.config import Config
+from gateway.config_bench import ConfigBench
 from gateway.control import create_control
 from gateway.counters import Counters
 from gateway.datadir import DataDirectory
@@ -259,6 +260,7 @@ class Gateway:
             lambda: {name: follower.state() for name, follower in self._followers.items()},
             self._desk(),
             NoiseBench(self.registry, self.downlinks),
+            ConfigBench(self.registry, self.downlinks, self.clock),
         )
         tls = tls_files(self.config, "web")
         scheme = "https" if tls else "http"

@@ -1,7 +1,8 @@
 """Writes gateway/node_config/schema.json: a node's config.json as JSON Schema (2020-12), with words.
 
 Ranges and choices are those of firmware/node/config.py, the numbers of downlinks those of wire/commands.py,
-units and words those of config_texts.toml. `python -m tools.config_schema` writes, `--check` only compares.
+units and words, and who may change what, those of config_texts.toml. `python -m tools.config_schema` writes,
+`--check` only compares.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def schema() -> dict[str, Any]:
     from node.config import KEYS, SCHEMA
     from wire import commands
 
-    texts: dict[str, list[str]] = tomllib.loads(TEXTS.read_text(encoding="utf-8"))
+    texts: dict[str, Any] = tomllib.loads(TEXTS.read_text(encoding="utf-8"))
+    remedies, only, host = texts.pop("remedy"), texts.pop("only"), texts.pop("host")["keys"]
     numbers: dict[str, int] = {row[1]: row[0] for row in commands.KEYS}
     properties: dict[str, Any] = {"schema": {"const": SCHEMA}}
     for key, kind, default, low, high, remedy in KEYS:
@@ -47,7 +49,11 @@ def schema() -> dict[str, Any]:
         row = property_of(kind, default, low, high)
         row["x-unit"] = unit
         row["x-title"] = dict(zip(LANGUAGES, words, strict=True))
-        row["x-remedy"] = remedy
+        row["x-remedy"] = dict(zip(LANGUAGES, (*remedies[key], remedy), strict=True))
+        if key in only:
+            row["x-only"] = only[key]
+        if key in host:
+            row["x-host"] = True
         if key in numbers:
             row["x-downlink"] = numbers[key]
         home = properties

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,10 +14,11 @@ import click
 from gateway.cli import status
 from gateway.cli.common import Failure, config_option, configuration, json_option, print_json, table
 from gateway.cli.move import ask
+from gateway.config_bench import ON_TRIAL, fresh_token, over_the_air
 from gateway.datadir import DataDirectory
 from gateway.node_config import Key, keys
 from gateway.registry import Registry
-from gateway.registry.model import NodeAnswer
+from gateway.registry.model import NodeAnswer, NodeOrder
 from gateway.registry.rules import eui
 from wire import commands, ports
 
@@ -26,7 +26,6 @@ _POLL_S = 0.5
 _ENOUGH_FRAMES = 50
 # Up to this loss so many percent of parity bring all but a few in 10,000 back (`meetnet codec loss`).
 _PARITY = ((0.01, 0), (0.05, 25), (0.2, 50), (0.3, 64), (1.0, 150))
-_ON_TRIAL = "on_trial"
 REASONS = {
     "reverted": "reverted: no uplink with the new values was confirmed in time; the values before are back",
     "unknown_key": "the node's firmware does not know {key}: update it",
@@ -70,7 +69,7 @@ def get(
     Exit codes: 0 queued (with --wait: answered), 1 refused or no answer, 2 no such key, 3 no gateway is
     running.
     """
-    wanted = list(dict.fromkeys(_key(name).name for name in names)) or list(_over_the_air())
+    wanted = list(dict.fromkeys(_key(name).name for name in names)) or list(over_the_air())
     folder = configuration(config_file, data).directory
     orders = [_order(folder, dev_eui, partial(_pack_get, part), as_json, wait_s) for part in _parts(wanted)]
     if as_json:
@@ -131,7 +130,8 @@ def set_(
     def pack(token: int) -> bytes:
         return cast("bytes", commands.pack_set(token, trial_min, values))
 
-    order = _order(configuration(config_file, data).directory, dev_eui, pack, as_json, wait_s)
+    wanted = (trial_min, dict(values))
+    order = _order(configuration(config_file, data).directory, dev_eui, pack, as_json, wait_s, wanted)
     if as_json:
         print_json(_as_json(order))
     if _answer(order, wait_s) is not None and not as_json:
@@ -192,15 +192,11 @@ def advice(device: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def _over_the_air() -> dict[str, Key]:
-    return {name: key for name, key in keys().items() if key.downlink is not None}
-
-
 def _key(name: str) -> Key:
-    found = _over_the_air().get(name)
+    found = over_the_air().get(name)
     if found is None:
         why = "is set at the node only" if name in keys() else "is no key of a node's configuration"
-        raise click.UsageError(f"{name} {why}; over the air: {', '.join(_over_the_air())}")
+        raise click.UsageError(f"{name} {why}; over the air: {', '.join(over_the_air())}")
     return found
 
 
@@ -233,17 +229,25 @@ class _Order:
     answer: NodeAnswer | None
 
 
-def _order(folder: Path, dev_eui: str, pack: Callable[[int], bytes], as_json: bool, wait_s: int) -> _Order:
-    """Queue a command and wait as told."""
+def _order(
+    folder: Path,
+    dev_eui: str,
+    pack: Callable[[int], bytes],
+    as_json: bool,
+    wait_s: int,
+    wanted: tuple[int, dict[str, int]] | None = None,
+) -> _Order:
+    """Queue a command and wait as told. wanted: minutes of trial and values, of one that changes them."""
     directory, dev_eui = DataDirectory(folder), eui("dev_eui", dev_eui)
     registry = Registry(directory.path)
     try:
-        # A token that none of the known answers has: what comes with it is the answer to this command.
-        used = {found.token for found in registry.node_answers(dev_eui)} | _given
-        token = secrets.choice([n for n in range(256) if n not in used])
+        token = fresh_token(registry, dev_eui, _given)
         _given.add(token)
         body = {"f_port": ports.COMMANDS, "payload": pack(token).hex(), "confirmed": True}
         queued = ask(directory, f"/devices/{dev_eui}/downlinks", body)["id"]
+        if wanted is not None:
+            now_ms = round(time.time() * 1000)
+            registry.put_node_order(NodeOrder(dev_eui, now_ms, token, *wanted, "command line"))
         if not as_json:
             click.echo(f"queued as {queued}")
         return _Order(queued, token, _wait(registry, dev_eui, token, wait_s) if wait_s else None)
@@ -266,7 +270,7 @@ def _answer(order: _Order, wait_s: int) -> NodeAnswer | None:
         return None
     if answer is None:
         raise Failure(f"no answer within {wait_s} s: `meetnet status --json` will show it when it comes")
-    if answer.outcome == _ON_TRIAL:
+    if answer.outcome == ON_TRIAL:
         raise Failure(f"still on trial after {wait_s} s: `meetnet status --json` will show what comes of it")
     if answer.outcome in REASONS:
         raise Failure(REASONS[answer.outcome].format(key=answer.key))
@@ -278,7 +282,7 @@ def _wait(registry: Registry, dev_eui: str, token: int, wait_s: int) -> NodeAnsw
     until = time.monotonic() + wait_s
     while True:
         found = [answer for answer in registry.node_answers(dev_eui) if answer.token == token]
-        if found and found[-1].outcome != _ON_TRIAL:
+        if found and found[-1].outcome != ON_TRIAL:
             return found[-1]
         if time.monotonic() >= until:
             return found[-1] if found else None

@@ -15,20 +15,30 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key: dotted name, unit, title by language, what to do when it is wrong, its JSON Schema."""
+    """One key: dotted name, unit, title and remedy by language, its JSON Schema.
+
+    downlink: its number on FPort COMMANDS, None where it is set at the node only. only: of which nodes it
+    makes sense, as {"kind": [...]} or {"radio": [...]}. is_hosts: whether whoever hosts a node may change it.
+    """
 
     name: str
     unit: str
     title: dict[str, str]
-    remedy: str
+    remedy: dict[str, str]
     secret: bool
-    downlink: int | None  # its number on FPort COMMANDS, None where it is set at the node only
+    downlink: int | None
+    only: dict[str, list[str]]
+    is_hosts: bool
     rules: dict[str, Any]
 
     def fault(self, value: object) -> str | None:
         """Return what is wrong with a value, with the remedy, or None. The value itself is not told."""
         wrong = _fault(self.rules, value)
-        return None if wrong is None else f"{self.name} {wrong}: {self.remedy}"
+        return None if wrong is None else f"{self.name} {wrong}: {self.remedy['en']}"
+
+    def is_of(self, kind: str, radio: str) -> bool:
+        """Tell whether a node of this kind on this way out has a use for the key."""
+        return kind in self.only.get("kind", (kind,)) and radio in self.only.get("radio", (radio,))
 
 
 def _fault(rules: dict[str, Any], value: object) -> str | None:
@@ -75,6 +85,8 @@ def keys() -> dict[str, Key]:
                 rules["x-remedy"],
                 bool(rules.get("writeOnly")),
                 rules.get("x-downlink"),
+                rules.get("x-only", {}),
+                bool(rules.get("x-host")),
                 rules,
             )
 

@@ -26,6 +26,7 @@ from gateway.registry.model import (
     Deployment,
     Device,
     NodeAnswer,
+    NodeOrder,
     Site,
 )
 from gateway.registry.secrets import Secrets, matches
@@ -253,6 +254,11 @@ class Registry:
         with self._lock:
             return answers.answers(self._db, dev_eui)
 
+    def node_orders(self, dev_eui: str) -> list[NodeOrder]:
+        """Return the latest orders to a device to change its configuration, oldest first."""
+        with self._lock:
+            return answers.orders(self._db, dev_eui)
+
     def node_config(self, dev_eui: str) -> dict[str, Any] | None:
         """Return what is known of a device's configuration (see gateway.registry.answers), or None."""
         with self._lock:
@@ -476,6 +482,11 @@ class Registry:
         """Keep what a node answered to a configuration command; handed over twice, it is kept once."""
         with self._lock, atomic(self._db):
             answers.put(self._db, found)
+
+    def put_node_order(self, order: NodeOrder) -> None:
+        """Keep what a node was asked to change."""
+        with self._lock, atomic(self._db):
+            answers.put_order(self._db, order)
 
     def seal_secrets(self, vault: Vault) -> int:
         """Keep every application key as a vault keeps it; return how many changed. Raise StoreError."""

@@ -120,6 +120,18 @@ class NodeAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeOrder:
+    """Values that a node was asked at at_ms to take. token: what its answers carry. who: by whom."""
+
+    dev_eui: str
+    at_ms: int
+    token: int
+    trial_min: int
+    values: dict[str, int]
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RowReport:
     """What became of one row of an import: added, updated, unchanged or refused (with the reason)."""
 

@@ -24,6 +24,7 @@ from gateway.web import (
     flasher,
     fleet,
     mine,
+    node_settings,
     operator,
     pages,
     quality_page,
@@ -81,6 +82,7 @@ def create_app(
             *quality_page.routes(context),
             *waste.routes(context),
             *fleet.routes(context),
+            *node_settings.routes(context),
             context.gate.route("/static/{name:path}", context.static.answer, is_same_for_all=True),
             *[
                 context.gate.route(path, _document(*document), is_same_for_all=True)

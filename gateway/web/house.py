@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from gateway.claims import ClaimBook, Welcome
 from gateway.commissioning import Inspector, SiteReports
+from gateway.config_bench import ConfigBench
 from gateway.health import Entry, Incident
 from gateway.model import PublicReader
 from gateway.registry import Registry
@@ -87,7 +88,7 @@ class House:
     """accounts: who may sign in. send_mail: blocks, returns whether it was taken. can_mail: is it set up.
 
     publishers: what each outlet is doing, by name; called in the loop's thread. desk: None in tests that need
-    no registry.
+    no registry. noise, settings: where nodes are calibrated and configured.
     """
 
     accounts: Accounts
@@ -96,3 +97,4 @@ class House:
     publishers: Callable[[], dict[str, Any]] = field(default=dict[str, Any])
     desk: Desk | None = None
     noise: NoiseBench | None = None
+    settings: ConfigBench | None = None

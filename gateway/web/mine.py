@@ -270,6 +270,7 @@ class Mine:
             {
                 "site": view,
                 "own": own.site,
+                "has_device": own.dev_eui is not None,
                 "precisions": PRECISIONS_M,
                 "notice": notice,
                 "month": tongue.iso(now_ms)[:7],

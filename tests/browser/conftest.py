@@ -53,10 +53,12 @@ class Served:
 def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     stops: list[Callable[[], None]] = []
 
-    def start(reader: MemoryReader | None = None, has_people: bool = False, **settings: Any) -> Served:
+    def start(
+        reader: MemoryReader | None = None, has_people: bool = False, app: Any = None, **settings: Any
+    ) -> Served:
         reader, clock = reader or street(), FixedClock()
         town = Town(tmp_path, reader, clock=clock) if has_people else None
-        app = create_app(
+        app = app or create_app(
             reader,
             lambda: {"ok": True},
             clock,

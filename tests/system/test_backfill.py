@@ -93,6 +93,21 @@ def test_a_third_of_all_frames_lost_either_way_costs_no_record(tmp_path: Path) -
 
 @pytest.mark.nightly
 @pytest.mark.timeout(1800)
+def test_forty_eight_hours_without_a_router_are_filled_in_over_wifi(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulator.plan._TWELVE", (("air", "mqtt"), ("garden", "mqtt")))
+    away = (HOUR_S, 49 * HOUR_S)
+    outcome = run_house(
+        tmp_path, nodes=2, virtual_s=52 * HOUR_S, start_s=START_S, meanwhile=outage(away[0], 48 * HOUR_S)
+    )
+    assert {node.transport for node in outcome.street.planned} == {"mqtt"}
+    assert min(len(records_of(node)) for node in outcome.street.nodes.values()) > 50 * HOUR_S // INTERVAL_S
+    compare(tmp_path, outcome, away)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1800)
 def test_an_outage_of_forty_eight_hours_is_filled_in_completely(tmp_path: Path) -> None:
     away = (HOUR_S, 49 * HOUR_S)
     outcome = run_house(

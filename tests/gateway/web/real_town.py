@@ -10,6 +10,7 @@ import httpx
 from gateway.claims import ClaimBook
 from gateway.commissioning import RecentUplinks, SiteReports
 from gateway.config import Config
+from gateway.config_bench import ConfigBench
 from gateway.desk import make_desk
 from gateway.health import IncidentBook
 from gateway.healthfacts import Collector
@@ -60,9 +61,14 @@ class RealTown:
             lambda: self.registry.consented_since("public", self.clock.now_ms()),
         )
         self.mails: list[tuple[str, str, str]] = []
-        self.house = House(self.accounts, True, self._send, desk=self.desk)
-        settings = WebSettings(url="http://gateway")
-        self.app = create_app(self.reader, dict, self.clock, settings, house=self.house)
+        self.open()
+
+    def open(self, settings: ConfigBench | None = None) -> None:
+        """Open the pages, with a way to the nodes or without."""
+        self.house = House(self.accounts, True, self._send, desk=self.desk, settings=settings)
+        self.app = create_app(
+            self.reader, dict, self.clock, WebSettings(url="http://gateway"), house=self.house
+        )
 
     def _send(self, to: str, subject: str, text: str) -> bool:
         self.mails.append((to, subject, text))
