@@ -175,8 +175,7 @@ class Node:
         readings = self._acquired(readings)
         time_s, quality = self.time.now()
         self._schedule.done()
-        self.power.update(readings)
-        self.link.battery(self.power.level())
+        self._power_is(readings)
         if not readings:
             return  # a node without sensors still tells its status
         interval_s = self.config["interval_s"]
@@ -192,6 +191,12 @@ class Node:
             spread_ms = min(interval_ms // _SPREAD_PART, free_ms + 1)
             self._link_at_ms = max(self._link_at_ms, self.time.uptime_ms() + self.hal.random(spread_ms))
         self.records += 1
+
+    def _power_is(self, readings):
+        """Take the battery's voltage: the network's question is answered with it, a change of mind told."""
+        if self.power.update(readings):
+            self.tell_status()
+        self.link.battery(self.power.level())
 
     def tell_status(self):
         """Have the status go out with the next chance: something has changed that somebody should know."""

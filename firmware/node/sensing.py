@@ -131,7 +131,7 @@ class SensingNode(Node):
         for sensor in self.sensors:
             self.ledger.sensor(sensor.name, sensor.on_ms)
             sensor.on_ms = 0
-        self.power.update(readings)
+        self._power_is(readings)
         if self.power.critical:  # a write to flash may be the one in which the supply gives way
             self.outbox.dropped += 1
             self._schedule.stretch = _CRITICAL_STRETCH

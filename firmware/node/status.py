@@ -39,7 +39,7 @@ def _flags(health, outbox, log, power):
         (health.safe_mode, FLAG_SAFE_MODE),
         (outbox.write_errors, FLAG_LOG_FAULT),
         (log.torn, FLAG_LOG_TORN),
-        (power.low, FLAG_BATTERY_LOW),
+        (power.near, FLAG_BATTERY_LOW),
         (health.mended, FLAG_MENDED),
         (health.fell_back, FLAG_FELL_BACK),
     ):

@@ -24,7 +24,7 @@ FLAG_CONFIG_DEFAULTS = const(1)  # a key of config.json was wrong and its defaul
 FLAG_SAFE_MODE = const(2)  # crashed too often: sensors are left out
 FLAG_LOG_FAULT = const(4)  # the flash refuses records
 FLAG_LOG_TORN = const(8)  # the last power cut tore an entry that was never acknowledged
-FLAG_BATTERY_LOW = const(16)
+FLAG_BATTERY_LOW = const(16)  # near the voltage below which the radio stays off, or below it
 FLAG_MENDED = const(32)  # a file was put back from its copy, or the file system made anew
 FLAG_FELL_BACK = const(64)  # the application in the flash file system is left out: the one in the image runs
 

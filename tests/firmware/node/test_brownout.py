@@ -57,6 +57,21 @@ def test_the_guard_has_two_edges_with_a_margin_each() -> None:
     assert (mains.low, mains.critical) == (False, False)
 
 
+def test_a_change_of_mind_about_the_battery_is_told_once() -> None:
+    guard = PowerGuard(3300)
+    steps = [
+        (3900, False),
+        (3410, False),
+        (3390, True),
+        (3350, False),
+        (3200, False),
+        (3450, False),
+        (3500, True),
+    ]
+    assert [(mv, guard.update([(BATTERY, mv, OK)])) for mv, _ in steps] == steps
+    assert guard.update([]) is False
+
+
 @pytest.mark.mpy
 def test_a_node_in_the_fog_writes_nothing_until_the_sun_comes(tmp_path: Path) -> None:
     around = Around(battery_mv=3000.0)
