@@ -26,6 +26,7 @@ from simulator.interfaces import City, Tally
 from simulator.ledger import Ledger
 from simulator.net import Wifi
 from simulator.node import NodeSettings, SimNode
+from simulator.nodeproc import HEAP_BYTES
 from simulator.places import Place, Places
 from simulator.plan import MM_PER_TIP, PlannedNode, plan, write_provisioning
 from simulator.replay import Recording
@@ -33,6 +34,9 @@ from simulator.world import World
 
 _COUNTED = {"air": "pm2_5_ug_m3", "noise": "sound_level", "bin": "distance_mm", "garden": "temperature_c"}
 _STAGGER_US = 137_000
+# What an ESP32-S3 leaves a program, some 250 KB (estimate), in the unix port: words twice as wide, and the
+# 150 KB of bytecode that a chip has in its flash.
+_S3_HEAP_BYTES = 640 * 1024
 _PROGRESS_STEPS = 200
 _JOIN_REQUEST = 0
 _ROOF = Place("gateway", 0.0, 0.0, 25.0)
@@ -182,6 +186,7 @@ class Street:
             config=self._config_json(planned),
             seed=self.config.seed,
             wifi=self.wifi,
+            heap_bytes=_S3_HEAP_BYTES if planned.kind == "noise" else HEAP_BYTES,
         )
         node = self.nodes[planned.site_id] = self.world.add_node(settings)
         return node

@@ -178,8 +178,6 @@ def load(text):
         if kind == "hex" and found and not wrong:
             value = value.lower()
         values[key] = value if found and not wrong else default
-    if values["kind"] == "noise" and not _lookup(data, "codec")[0]:
-        values["codec"] = 1  # beside the buffers of sound an ESP32 has no room for more, unless told so
     if values["noise_seconds"] and values["radio"] == "lorawan":
         errors.append("noise_seconds needs Wi-Fi: ask for the seconds of an event, or use radio mqtt")
         values["noise_seconds"] = False

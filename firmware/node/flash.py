@@ -32,9 +32,9 @@ class PartitionFlash:
         if self._partition.writeblocks(i, data, offset):
             raise OSError(5)
 
-    def read(self, i, offset, n):
-        """Return n bytes."""
-        buf = bytearray(n)
+    def read(self, i, offset, n, page=None):
+        """Return n bytes, in page where one of that size is given."""
+        buf = page or bytearray(n)
         if self._partition.readblocks(i, buf, offset):
             raise OSError(5)
         return buf
@@ -69,15 +69,20 @@ class FileFlash:
             if behind < 0 or f.write(b"\xff" * behind + data) != behind + len(data):
                 raise OSError(28)  # ENOSPC, or a file that another hand wrote
 
-    def read(self, i, offset, n):
-        """Return n bytes, 0xFF beyond the end."""
+    def read(self, i, offset, n, page=None):
+        """Return n bytes, 0xFF beyond the end; where a page is given, in it."""
         try:
             with open(self._name(i), "rb") as f:
                 f.seek(offset)
                 data = f.read(n)
         except OSError:
             data = b""
-        return data + b"\xff" * (n - len(data))
+        if page is None:
+            return data + b"\xff" * (n - len(data))
+        page[: len(data)] = data
+        for at in range(len(data), n):
+            page[at] = 0xFF
+        return page
 
 
 def ring_flash(name, kib):

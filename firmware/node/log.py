@@ -91,6 +91,8 @@ class RecordLog:
         self.on_drop = None
         self.newest = None  # the newest record
         self._before = None
+        # A sector is read there: a life later the memory may have no piece that large.
+        self._page = bytearray(flash.sector_bytes)
         self._open()
 
     # -- opening -------------------------------------------------------------------------------
@@ -121,7 +123,7 @@ class RecordLog:
 
     def _resume(self):
         """Go on in the last sector, behind whatever is there."""
-        data = self._sector(self._last)
+        data = self._sector(self._last, self._page)
         self.next_seq = self._firsts[self._last % self._flash.sectors]
         boot = int.from_bytes(data[12:14], "big")
         whole = _HEADER
@@ -277,7 +279,7 @@ class RecordLog:
         return max(number, 1)
 
     def _read_sector(self, number, first_seq, limit, end_seq, out):
-        data = self._sector(number)
+        data = self._sector(number, self._page)
         boot = int.from_bytes(data[12:14], "big")
         for at, end, after in self._walk(data, number):
             if data[at] == _BOOT:
@@ -290,9 +292,9 @@ class RecordLog:
                 if len(out) >= limit:
                     return
 
-    def _sector(self, number):
+    def _sector(self, number, page=None):
         try:
-            return self._flash.read(number % self._flash.sectors, 0, self._flash.sector_bytes)
+            return self._flash.read(number % self._flash.sectors, 0, self._flash.sector_bytes, page)
         except OSError:
             return b""
 

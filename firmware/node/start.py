@@ -24,6 +24,8 @@ from .timekeeping import Timekeeper
 
 _COPY = "config"  # the last configuration without a fault, in NVS
 _TRIAL = "trial"  # node/remote.py's
+# Codec 2 takes 30 KB in the unix port, whose words are 64 bits; radio and page need theirs while they live.
+_CODEC_ROOM = 131072 if sys.maxsize > 0x7FFFFFFF else 65536
 _MENDED = {"config.new": 1, "config.old": 2, "file system": 4}  # wire.status.MENDED
 
 
@@ -111,8 +113,11 @@ def make(hal, store, lives, cause):
     clock.restore(hal.kept(), hal.rtc_ms())
     log = RecordLog(ring_flash("log", settings["log_kib"]))
     outbox = Outbox(log, store)
-    _choose_codec(outbox, settings, clock)
     _protect(outbox, settings, hal)
+    # Beside the buffers of a microphone it may find no memory: there it takes what is left in the end.
+    is_noise = settings["kind"] == "noise"
+    if not is_noise:
+        _choose_codec(outbox, settings, clock)
     buses = build.Buses(board)
     sensors = []
     gc.collect()  # reading the log left small pieces; a microphone's buffers want a large one
@@ -131,16 +136,29 @@ def make(hal, store, lives, cause):
         node.desk = reception.open_desk(hal, settings, link)
         if node.desk is not None:
             reception.open_web(node.desk, node, settings, link)
+    if is_noise:
+        _choose_codec(outbox, settings, clock, _CODEC_ROOM)
     return node
 
 
-def _choose_codec(outbox, settings, clock):
-    """Let the outbox code as the configuration says; what codec 2 needs is only loaded then."""
+def _choose_codec(outbox, settings, clock, room=0):
+    """Let the outbox code as the configuration says; what codec 2 needs is only loaded then.
+
+    room: bytes that must be free for it; a node without them codes plainly, which every gateway reads too.
+    """
     if settings["codec"] != codec.SMALL:
         return
-    from kernels import entropy
-    from wire.codec import v2
-
+    gc.collect()
+    if gc.mem_free() < room:
+        print("codec 1: no memory for 2")  # noqa: T201
+        return
+    try:
+        from kernels import entropy
+        from wire.codec import v2
+    except MemoryError:
+        gc.collect()
+        print("codec 1: no memory for 2")  # noqa: T201
+        return
     v2.use(entropy.Engine)
     outbox.codec = codec.SMALL
     if settings["radio"] == "lorawan":  # the network stamps a frame as it leaves; a broker may hold it

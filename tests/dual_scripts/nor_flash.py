@@ -57,6 +57,8 @@ class NorFlash:
             self.data[at + done] &= data[done] | random.getrandbits(8)
             raise PowerCut()
 
-    def read(self, i, offset, n):
+    def read(self, i, offset, n, page=None):
         at = i * self.sector_bytes + offset
-        return bytearray(self.data[at : at + n])
+        page = bytearray(n) if page is None else page
+        page[:] = self.data[at : at + n]
+        return page

@@ -131,6 +131,9 @@ def test_third_octaves_and_every_level_arrive_when_asked_for(tmp_path: Path) -> 
     total = sum(10 ** (by_name[name] / 10) for name in bands)
     # the bands are the whole: their energies sum up to LZeq, within their steps of 1 dB
     assert abs(10 * math.log10(total) - by_name["lzeq"]) < 0.6
+    logs = [path.read_text() for path in (tmp_path / "street").glob("*-noise/log.txt")]
+    assert logs
+    assert not [text for text in logs if "codec 1" in text]  # all of it in codec 2
 
 
 @pytest.mark.parametrize(

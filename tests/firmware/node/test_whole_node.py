@@ -215,3 +215,23 @@ def test_a_node_with_its_radio_lives_in_a_small_heap(tmp_path: Path, codec: int,
     assert boots == 1
     assert "MemoryError" not in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(("heap_kib", "is_plain"), [(512, False), (448, True)])
+def test_a_noise_node_codes_compactly_where_its_sound_leaves_the_memory(
+    tmp_path: Path, heap_kib: int, is_plain: bool
+) -> None:
+    async def main() -> tuple[int, str, int]:
+        async with World(tmp_path) as world:
+            hardware = boards.build("heltec3_noise", lambda _quantity, _now_us: 60.0)
+            config = CONFIG | {"kind": "noise", "board": "heltec3_noise", "noise_s": 1}
+            node = world.add_node(NodeSettings("n", hardware, config=config, heap_bytes=heap_kib * 1024))
+            node.power_on()
+            await world.run_for(400)
+            return node.boots, node.log.read_text(), len(records_of(node))
+
+    boots, said, records = run(main(), start_us=START_US)
+    assert boots == 1
+    assert ("codec 1: no memory for 2" in said) is is_plain
+    assert "MemoryError" not in said
+    assert records >= 5
