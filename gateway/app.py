@@ -201,6 +201,7 @@ class Gateway:
             self.assessments.flags,
             lambda site_ids: self.registry.agreed(recipient, site_ids, self.clock.now_ms()),
             self.assessments.sites,
+            self.registry.version,
         )
 
     async def _start_publishers(self) -> None:

@@ -128,8 +128,7 @@ class Assessment:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class PublicSite:
+class PublicSite(msgspec.Struct, frozen=True, gc=False):
     """A site as the world may see it: position already snapped to the host's grid cell."""
 
     site_id: str
@@ -173,6 +172,7 @@ class PublicRecord(msgspec.Struct, frozen=True, gc=False):
     forms: tuple[Form, ...]
     raws: tuple[Value, ...]
     values: tuple[Value, ...]
+    is_late: bool | None = None  # whether the store had newer values of its site before it; None: not known
 
     def rows(self) -> list[PublicObservation]:
         """Return its observations."""
@@ -252,6 +252,10 @@ class RecordReader(PublicReader, Protocol):
 
     def latest_of(self, site_ids: Sequence[str]) -> Sequence[PublicObservation]:
         """Return the newest observation of each quantity of some sites."""
+        ...
+
+    def quantities_of(self, site_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return what is measured at each of some sites, as far as it is public."""
         ...
 
     def newest_of(self, site_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]:

@@ -17,6 +17,7 @@ from gateway.backfill import Heard
 from gateway.counters import Counters
 from gateway.decode import Contents, Decoder
 from gateway.errors import IngestError, StoreError
+from gateway.linger import Linger
 from gateway.model import Decoded, Uplink
 from gateway.quality import HISTORY_MS, Judge
 from gateway.registry import Registry, Spot
@@ -61,6 +62,7 @@ class Pipeline:
         self._position = store.position(name)
         self._moved = Changes(self._position)
         self._durable = 0
+        self._linger = Linger()
         self._stopping = asyncio.Event()
 
     @property
@@ -88,6 +90,9 @@ class Pipeline:
         failures = 0
         while True:
             self._news.clear()
+            wait_s = self._linger.wait_s(self._durable - self._position)
+            if wait_s and not self._stopping.is_set():
+                await asyncio.sleep(wait_s)
             try:
                 more = await self._step()
                 failures = 0
@@ -126,6 +131,7 @@ class Pipeline:
         loop = asyncio.get_running_loop()
         taken = await loop.run_in_executor(self._executor, self._take, entries)
         self._position = entries[-1][0]
+        self._linger.took(len(entries), loop.time())
         self._moved.announce(self._position)
         for name, detail, n in taken.counts:
             self._counters.count(name, detail, n)

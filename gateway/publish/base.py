@@ -22,15 +22,24 @@ class Rejection:
     reason: str
 
 
+class Selection(Protocol):
+    """Which observations of a record go out: their indexes, and what they are."""
+
+    @property
+    def indexes(self) -> Sequence[int]: ...  # noqa: D102
+    @property
+    def sent(self) -> tuple[str, ...]: ...  # noqa: D102
+
+
 class RecordRows(Sequence[PublicObservation]):
     """The observations that a parcel carries of whole records: made only where somebody looks at one."""
 
     __slots__ = ("_length", "parts")
 
-    def __init__(self, parts: Sequence[tuple[PublicRecord, Sequence[int]]]) -> None:
-        """parts: records, each with the indexes of the observations that go out."""
+    def __init__(self, parts: Sequence[tuple[PublicRecord, Selection]]) -> None:
+        """parts: records, each with what of it goes out."""
         self.parts = parts
-        self._length = sum([len(indexes) for _, indexes in parts])
+        self._length = sum([len(selection.sent) for _, selection in parts])
 
     @property
     def first_position(self) -> int:
@@ -39,16 +48,16 @@ class RecordRows(Sequence[PublicObservation]):
 
     def quantities(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield site and quantities of each record."""
-        for record, indexes in self.parts:
-            yield record.site_id, tuple([record.forms[at].quantity for at in indexes])
+        for record, selection in self.parts:
+            yield record.site_id, selection.sent
 
     def __len__(self) -> int:
         return self._length
 
     def __iter__(self) -> Iterator[PublicObservation]:
-        for record, indexes in self.parts:
+        for record, selection in self.parts:
             rows = record.rows()
-            yield from [rows[at] for at in indexes]
+            yield from [rows[at] for at in selection.indexes]
 
     @overload
     def __getitem__(self, at: int) -> PublicObservation: ...

@@ -15,10 +15,11 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 from gateway.counters import Counters
+from gateway.linger import Linger
 from gateway.model import (
     PositionStore,
     PublicObservation,
@@ -29,13 +30,14 @@ from gateway.model import (
 )
 from gateway.publish.base import Announcer, Outcome, Packed, Parcel, Publisher, RecordPublisher, Rejection
 from gateway.publish.sidelist import SideList
-from gateway.publish.sitebook import SiteBook
+from gateway.publish.sitebook import SiteBook, Told
 
 logger = logging.getLogger("meetnet.publish")
 
 T = TypeVar("T")
 
 SAVE_S = 0.25
+_ROWS_A_RECORD = 8  # more or less
 SURPRISES = 5  # tries of a parcel on which the publisher itself fails, before its rows are put aside
 
 
@@ -103,9 +105,12 @@ class Follower:
         self._announce_failures = 0
         self._announce_at_s = 0.0
         self._news = asyncio.Event()
-        self._position = -1
+        self._position = -1  # up to which everything is done
+        self._saved = -1  # the same on the disk
+        self._learned: dict[str, Told] = {}  # what the platform learns of sites from the chunk under way
         self._save_s = save_s
         self._saved_s = -1e9
+        self._linger = Linger()
         self._delivered = 0
         self._rejected = 0
         self._failures = 0
@@ -127,44 +132,74 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until cancelled. Faults of platform, store and publisher are waits, never an end."""
+        loop = asyncio.get_running_loop()
         try:
             while True:
                 try:
-                    rows = await self.step()
+                    rows = await self._carry()
                 except Exception as error:
                     await self._wait_after_failure(f"{type(error).__name__}: {error}", None)
                     continue
                 if not rows:
                     await self._idle()
+                else:
+                    self._linger.took(rows // _ROWS_A_RECORD, loop.time())
+                    await asyncio.sleep(self._linger.wait_s(0))
         finally:
+            try:
+                await self._save()
+            except Exception as error:  # it is sent again then
+                self._counters.count(f"publish.{self._publisher.name}.failed", str(error)[:200])
             await self._publisher.close()
             if self._book is not None:
                 self._book.close()
 
     async def step(self) -> int:
-        """Carry one chunk to its end, however long that takes; return its number of rows."""
+        """Carry one chunk to its end, however long that takes, and save; return its number of rows."""
+        rows = await self._carry()
+        await self._save()
+        return rows
+
+    async def _carry(self) -> int:
         if self._position < 0:
-            self._position = await self._beside(lambda: self._positions.load(self._publisher.name))
+            self._position = self._saved = await self._beside(
+                lambda: self._positions.load(self._publisher.name)
+            )
             if not self._position and self._newest and getattr(self._publisher, "from_now", False):
-                await self._save(await self._beside(self._newest))  # a feed of what is new has no past
+                self._position = await self._beside(self._newest)  # a feed of what is new has no past
         await self._announce()
         position = self._position
-        seen = await self._beside(self._newest) if self._newest else position
-        count, newest, packed = await self._beside(lambda: self._read_and_pack(position))
+        seen, count, newest, packed, self._learned = await self._beside(lambda: self._look(position))
         if not count:
-            if seen > position:
-                await self._save(seen)
+            self._position = max(seen, position)
+            await self._save_now_and_then()
             return 0
         await self._put_aside(packed.rejections)
         done = _done_after(packed.parcels, newest)
-        if not packed.parcels:
-            await self._save(newest)
         for number, parcel in enumerate(packed.parcels):
             await self._deliver(parcel)
-            if self._book is not None and parcel.rows:
-                await self._beside(partial(self._book.was_sent, parcel.quantities(), self._places))
-            await self._save(done[number], is_last=number == len(done) - 1)
+            self._position = max(self._position, done[number])
+            await self._save_now_and_then()
+        self._take_up()
+        if not packed.parcels:
+            self._position = max(self._position, newest)
+            await self._save_now_and_then()
         return count
+
+    def _look(self, position: int) -> tuple[int, int, int, Packed, dict[str, Told]]:
+        """Return the newest position before reading, what `_read_and_pack` does, what it tells of sites."""
+        seen = self._newest() if self._newest else position
+        count, newest, packed = self._read_and_pack(position)
+        learned: dict[str, Told] = {}
+        if self._book is not None:
+            sent = chain.from_iterable(parcel.quantities() for parcel in packed.parcels if parcel.rows)
+            learned = self._book.learned(sent, self._places)
+        return seen, count, newest, packed, learned
+
+    def _take_up(self) -> None:
+        learned, self._learned = self._learned, {}
+        if self._book is not None and learned:
+            self._book.was_sent(learned)
 
     def _read_and_pack(self, position: int) -> tuple[int, int, Packed]:
         """Return how many observations there are, the position of the last, and what they make."""
@@ -200,7 +235,10 @@ class Follower:
         has_sent = self._position > 0
         news = await self._beside(lambda: book.news(self._all_places(), has_sent=has_sent))
         # All sites are read: where there are many, not more often than costs a twentieth of the time.
-        self._announce_at_s = loop.time() + (20 * (loop.time() - begin_s) if self._register else 0.0)
+        if self._register:
+            rest_s = 20 * (loop.time() - begin_s)
+            self._announce_at_s = loop.time() + rest_s
+            loop.call_later(rest_s, self.notify)  # what changes meanwhile is looked at then
         if not news:
             self._told_version = version
             return
@@ -303,12 +341,25 @@ class Follower:
             f"publish.{self._publisher.name}.rejected", rejections[0].reason[:200], n=len(rejections)
         )
 
-    async def _save(self, position: int, *, is_last: bool = True) -> None:
-        """Make a position durable; within a chunk at most so often: a kill sends a little more again."""
-        now_s = asyncio.get_running_loop().time()
-        if position > self._position and (is_last or now_s >= self._saved_s + self._save_s):
-            await self._beside(lambda: self._positions.save(self._publisher.name, position))
-            self._position, self._saved_s = position, now_s
+    async def _save_now_and_then(self) -> None:
+        """Save where it has come, at most so often: a kill sends a little more again."""
+        if asyncio.get_running_loop().time() >= self._saved_s + self._save_s:
+            await self._save()
+
+    async def _save(self) -> None:
+        """Make what is done durable: what the platform knows of sites, then the position."""
+        position, book = self._position, self._book
+        if position <= self._saved:
+            return
+        self._take_up()  # perhaps of more than was sent yet: such a site is told of twice at the worst
+
+        def write() -> None:
+            if book is not None:
+                book.write()
+            self._positions.save(self._publisher.name, position)
+
+        await self._beside(write)
+        self._saved, self._saved_s = position, asyncio.get_running_loop().time()
 
     async def _wait_after_failure(self, reason: str, after_s: float | None) -> None:
         self._failures += 1
@@ -317,8 +368,13 @@ class Follower:
         await asyncio.sleep(self._backoff.delay_s(self._failures, after_s, self._dice))
 
     async def _idle(self) -> None:
+        """Wait for news, but not with what was not saved."""
+        wait_s = self._idle_s
+        if self._position > self._saved:
+            loop = asyncio.get_running_loop()
+            wait_s = min(wait_s, max(0.0, self._saved_s + self._save_s - loop.time()))
         try:
-            await asyncio.wait_for(self._news.wait(), self._idle_s)
+            await asyncio.wait_for(self._news.wait(), wait_s)
         except TimeoutError:
             return
         finally:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import httpx
 
 from gateway.errors import ConfigError
+from gateway.publish.http1 import Http1
 
 HINTS = {
     301: "it sends elsewhere: set `url` to the final address",
@@ -76,23 +78,22 @@ class HttpClient:
         timeout_s: float,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._url, self._headers, self._timeout_s = url.rstrip("/"), headers, timeout_s
+        self._url, self._timeout_s = url.rstrip("/"), timeout_s
+        self._headers = {"user-agent": "meetnet", **headers}
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
+        # Proxies have rules of their own (no_proxy, their own TLS and passwords), which httpx knows.
+        self._http1 = None if transport is not None or set(getproxies()) - {"no"} else Http1(timeout_s)
 
     async def request(
         self, method: str, path: str, content: bytes | None = None, headers: dict[str, str] | None = None
     ) -> httpx.Response | str:
         """Return the answer, or in one line why there is none. path may be a whole address."""
-        if self._client is None:
-            self._client = httpx.AsyncClient(
-                headers={"user-agent": "meetnet", **self._headers},
-                timeout=self._timeout_s,
-                transport=self._transport,
-            )
         address = path if path.startswith(("http://", "https://")) else self._url + path
         try:
-            return await self._client.request(method, address, content=content, headers=headers)
+            if self._http1 is not None:
+                return await self._http1.request(method, address, content, self._headers | (headers or {}))
+            return await self._by_httpx().request(method, address, content=content, headers=headers)
         except httpx.TimeoutException:
             return f"no answer within {self._timeout_s:g} s"
         except httpx.ConnectError as error:
@@ -102,9 +103,18 @@ class HttpClient:
 
     async def close(self) -> None:
         """Close the connections."""
+        if self._http1 is not None:
+            await self._http1.close()
         if self._client is not None:
             await self._client.aclose()
             self._client = None
+
+    def _by_httpx(self) -> httpx.AsyncClient:
+        if self._client is None:
+            self._client = httpx.AsyncClient(
+                headers=self._headers, timeout=self._timeout_s, transport=self._transport
+            )
+        return self._client
 
 
 def check_address(key: str, value: str, example: str) -> None:

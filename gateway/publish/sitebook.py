@@ -60,6 +60,8 @@ class SiteBook:
         self._db: sqlite3.Connection | None = None
         self._told: dict[str, Told] | None = None
         self._sets: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._unwritten: dict[str, Told] = {}
+        self._held: set[tuple[tuple[str, ...], tuple[str, ...]]] = set()  # pairs of which one holds the other
 
     def news(self, sites: Iterable[PublicSite], *, has_sent: bool) -> News:
         """Return what is new. has_sent: values went out before there was a book: they told all there is."""
@@ -88,28 +90,31 @@ class SiteBook:
         told |= changed
         for name in news.gone:
             told.pop(name, None)
+            self._unwritten.pop(name, None)
         self._told = told
         self._write(changed, gone=tuple(news.gone))
 
-    def was_sent(
+    def learned(
         self,
         sent: Iterable[tuple[str, tuple[str, ...]]],
         sites: Callable[[Sequence[str]], Mapping[str, PublicSite]],
-    ) -> None:
-        """Keep that values went out, which tell of their sites.
+    ) -> dict[str, Told]:
+        """Return what a platform learns of sites from values that go out: what `was_sent` takes.
 
-        sent: site and quantities. sites: asked for those that are not in the book.
+        sent: site and quantities. sites: asked for those that are not in the book, as they are now.
         """
-        told = self._known()
-        if told is None:
-            told = self._told = {}
+        told = self._known() or {}
         more: dict[str, set[str]] = {}
+        held = self._held
         for site_id, quantities in sent:
             one = told.get(site_id)
-            if one is None or (one.quantities is not quantities and not one.holds(quantities)):
-                more.setdefault(site_id, set()).update(quantities)
+            if one is None or (one.quantities, quantities) not in held:
+                if one is not None and one.holds(quantities):
+                    held.add((one.quantities, quantities))
+                else:
+                    more.setdefault(site_id, set()).update(quantities)
         if not more:
-            return
+            return {}
         new = [site_id for site_id in more if site_id not in told]
         places: Mapping[str, PublicSite] = sites(new) if new else {}
         fresh: dict[str, Told] = {}
@@ -121,8 +126,21 @@ class SiteBook:
                 one = _told(places[site_id])
             all_of_it = tuple(sorted({*one.quantities, *quantities}))
             fresh[site_id] = replace(one, quantities=self._sets.setdefault(all_of_it, all_of_it))
-        told |= fresh
-        self._write(fresh)
+        return fresh
+
+    def was_sent(self, learned: Mapping[str, Told]) -> None:
+        """Keep what a platform learned; on the disk with the next `write`."""
+        told = self._known()
+        if told is None:
+            told = self._told = {}
+        told.update(learned)
+        self._unwritten.update(learned)
+
+    def write(self) -> None:
+        """Make durable what was learned."""
+        learned, self._unwritten = self._unwritten, {}
+        if learned:
+            self._write(learned)
 
     def close(self) -> None:
         """Close the file."""

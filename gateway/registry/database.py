@@ -27,6 +27,7 @@ from gateway.registry.model import (
     Device,
     NodeAnswer,
     NodeOrder,
+    SharedSite,
     Site,
 )
 from gateway.registry.secrets import Secrets, matches
@@ -292,20 +293,23 @@ class Registry:
             self._refresh()
         return self._spots
 
-    def agreed(self, recipient: str, site_ids: Sequence[str], at_ms: int) -> dict[str, tuple[Site, int]]:
+    def agreed(
+        self, recipient: str, site_ids: Sequence[str], at_ms: int
+    ) -> dict[str, tuple[SharedSite, int]]:
         """Return those of some sites whose data may go to a recipient at a time, observed from when on."""
-        found: dict[str, tuple[Site, int]] = {}
+        found: dict[str, tuple[SharedSite, int]] = {}
         with self._lock:
             for at in range(0, len(site_ids), 500):
                 part = site_ids[at : at + 500]
                 marks = ",".join("?" * len(part))
                 sql = (
-                    "SELECT MIN(c.from_ms), s.* FROM consents c JOIN sites s ON s.id = c.site_id WHERE "  # noqa: S608
+                    "SELECT MIN(c.from_ms), s.id, s.name, s.kind, s.longitude, s.latitude, s.precision_m, "  # noqa: S608
+                    "s.licence FROM consents c JOIN sites s ON s.id = c.site_id WHERE "
                     f"c.site_id IN ({marks}) AND c.recipient = ? AND c.from_ms <= ? "
                     "AND (c.to_ms IS NULL OR c.to_ms > ?) GROUP BY c.site_id"
                 )
                 for since_ms, *site in self._db.execute(sql, (*part, recipient, at_ms, at_ms)):
-                    found[site[0]] = (Site(*site), since_ms)
+                    found[site[0]] = (SharedSite(*site), since_ms)
         return found
 
     # -- writing

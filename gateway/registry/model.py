@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 KINDS = ("air", "noise", "bin", "garden")
 TRANSPORTS = ("lorawan", "mqtt", "http", "serial")
 MAX_PRECISION_M = 50_000
@@ -30,6 +32,18 @@ class Site:
     empty_mm: float | None = None  # bin: distance sensor to bottom
     full_mm: float | None = None  # bin: distance at which it counts as full
     rain_mm_per_tip: float | None = None
+
+
+class SharedSite(msgspec.Struct, frozen=True, gc=False):
+    """What a recipient's view of a site is made of, the exact position still in it."""
+
+    id: str
+    name: str
+    kind: str
+    longitude: float
+    latitude: float
+    precision_m: int
+    licence: str
 
 
 @dataclass(frozen=True, slots=True)

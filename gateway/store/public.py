@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from gateway.model import Bucket, PublicObservation, PublicRecord, PublicSite
 from gateway.shapes import Form, Shape
+from gateway.store.agreements import Agreements
 from gateway.store.rows import POSITIONS_PER_RECORD, Record, Row
 from gateway.store.store import Store
 
@@ -65,7 +66,8 @@ class SqlitePublicReader:
     host agreed, or between a withdrawal and a new consent, is in no answer. assessed: the flags that second
     looks gave a value of a site and quantity at an observed time; they stand behind those of the record.
     agreed: consent of some sites only, so that a network of many is not read whole for a few records.
-    assessed_sites: those of which `assessed` knows anything.
+    assessed_sites: those of which `assessed` knows anything. version: what differs after a change of the
+    register; with it agreements are kept for a moment.
     """
 
     def __init__(
@@ -76,12 +78,14 @@ class SqlitePublicReader:
         assessed: Callable[[str, str, int], tuple[str, ...]] | None = None,
         agreed: Agreed | None = None,
         assessed_sites: Callable[[], Collection[str]] | None = None,
+        version: Callable[[], object] | None = None,
     ) -> None:
         self._store = store
         self._consenting = consenting
         self._since = since
         self._assessed = assessed
-        self._agreed = agreed or self._agreed_of_all
+        self._find_agreed = agreed or self._agreed_of_all
+        self._agreements = Agreements(self._look_up, version)
         self._assessed_sites = assessed_sites
         self._flagged: dict[tuple[Shape, tuple[tuple[str, ...], ...]], tuple[Form, ...]] = {}
 
@@ -146,15 +150,17 @@ class SqlitePublicReader:
 
     def places_of(self, site_ids: Sequence[str]) -> Mapping[str, PublicSite]:
         """Return those of some sites that are public, without what was measured there."""
-        return {
-            site_id: _public_site(site, [], None) for site_id, (site, _) in self._agreed(site_ids).items()
-        }
+        return {site_id: site for site_id, (site, _) in self._agreed(site_ids).items()}
 
     def latest_of(self, site_ids: Sequence[str]) -> Sequence[PublicObservation]:
         """Return the newest observation of each quantity of some sites."""
         agreed = self._agreed(site_ids)
         rows = self._store.latest(list(agreed))
         return [self._public(row) for row in rows if row.observed_at_ms >= agreed[row.site_id][1]]
+
+    def quantities_of(self, site_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return what is measured at each of some sites, sorted, as far as it is public."""
+        return self._store.quantities_of({name: since for name, (_, since) in self._agreed(site_ids).items()})
 
     def newest_of(self, site_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         """Return of each of some sites the newest observed time, and the lowest position of its latest."""
@@ -237,7 +243,7 @@ class SqlitePublicReader:
                 found.append(
                     PublicRecord(
                         record.id * POSITIONS_PER_RECORD, record.site_id, record.observed_at_ms,
-                        record.received_at_ms, forms, record.raws, record.values,
+                        record.received_at_ms, forms, record.raws, record.values, record.is_late,
                     )
                 )  # fmt: skip
         return found
@@ -258,6 +264,15 @@ class SqlitePublicReader:
                 for form, more in zip(forms, later, strict=True)
             )
         return found
+
+    def _agreed(self, site_ids: Sequence[str]) -> Mapping[str, tuple[PublicSite, int]]:
+        return self._agreements.of(site_ids)
+
+    def _look_up(self, site_ids: Sequence[str]) -> Mapping[str, tuple[PublicSite, int]]:
+        return {
+            site_id: (_public_site(site, [], None), since_ms)
+            for site_id, (site, since_ms) in self._find_agreed(site_ids).items()
+        }
 
     def _agreed_of_all(self, site_ids: Sequence[str]) -> Mapping[str, tuple[SiteRecord, int]]:
         since: Mapping[str, int] = self._since() if self._since else {}

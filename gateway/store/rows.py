@@ -79,6 +79,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     shape: Shape
     raws: tuple[Value, ...]
     values: tuple[Value, ...]
+    is_late: bool | None = None  # whether its site had newer values before it; None: not known
 
     def rows(self) -> list[Row]:
         """Return its observations, by position."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from gateway.model import Bucket, Decoded
 from gateway.shapes import Judged, Shape, fingerprint
 from gateway.store.buckets import buckets
 from gateway.store.database import Database, marks
+from gateway.store.recent import RecentRecords
 from gateway.store.rows import (
     POSITIONS_PER_RECORD,
     Record,
@@ -23,7 +24,7 @@ from gateway.store.rows import (
     shape_of,
     values_of,
 )
-from gateway.store.writing import PIPELINE, Batch, Kept, Outcome
+from gateway.store.writing import PIPELINE, Batch, Kept, Outcome, pieces
 
 _PUBLISHER = "publisher:"
 _RECORDS = "records"
@@ -56,6 +57,7 @@ class Store:
         """database: opened, with the tables as they are now."""
         self.database = self._db = database
         self._kept = Kept()
+        self._recent = RecentRecords()
         self._shapes: dict[int, Shape] = {}
 
     # -- writing
@@ -71,10 +73,14 @@ class Store:
                 is_stale = self._db.changed_elsewhere(transaction)
                 if is_stale:
                     self._kept.forget()
-                yield Batch(transaction, self._kept), is_stale
+                    self._recent.clear()
+                batch = Batch(transaction, self._kept)
+                yield batch, is_stale
         except BaseException:
             self._kept.forget()
+            self._recent.clear()
             raise
+        self._recent.add(batch.new)
 
     def commit(self, outcomes: Sequence[Outcome]) -> int:
         """Store outcomes and the position of the last; return the newest position of the store.
@@ -182,6 +188,23 @@ class Store:
                 found[site_id] = observed_at_ms, first * POSITIONS_PER_RECORD
         return found
 
+    def quantities_of(self, since_ms: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
+        """Return the quantities of which each of some sites has a newest value from a time on, sorted."""
+        found: dict[str, tuple[str, ...]] = {}
+        for part in pieces(list(since_ms)):
+            rows = self._db.query(
+                f"SELECT site_id, last FROM sites WHERE site_id IN ({marks(len(part))})",  # noqa: S608
+                part,
+            )
+            for site_id, last in rows:
+                names: list[str] = []
+                for one in decode_parts(last):
+                    if one.observed_at_ms >= since_ms[site_id]:
+                        forms = self._shape(one.shape).forms
+                        names += [form.quantity for at, form in enumerate(forms) if one.mask >> at & 1]
+                found[site_id] = tuple(sorted(names))
+        return found
+
     def latest(self, site_ids: Sequence[str] | None = None) -> list[Row]:
         """Return the newest observation of each site (of some) and quantity, by site and quantity."""
         sql = "SELECT site_id, last FROM sites "
@@ -237,12 +260,15 @@ class Store:
 
     def records_after(self, position: int, limit: int) -> list[Record]:
         """Return records in store order whose observations are after a position, in part or all."""
-        first = (position + 1) // POSITIONS_PER_RECORD
-        rows = self._db.query(f"{_SELECT}WHERE r.id >= ? ORDER BY r.id LIMIT ?", (first, limit))
-        found = list(self._records(rows))
+        first = max(1, (position + 1) // POSITIONS_PER_RECORD)  # there is no record 0
+        found = self._recent.since(first, limit)
+        if found is None:
+            rows = self._db.query(f"{_SELECT}WHERE r.id >= ? ORDER BY r.id LIMIT ?", (first, limit))
+            found = list(self._records(rows))
+        n = len(found)
         if found and found[0].id * POSITIONS_PER_RECORD + len(found[0].raws) - 1 <= position:
             del found[0]
-            if not found and len(rows) == limit:
+            if not found and n == limit:
                 return self.records_after(first * POSITIONS_PER_RECORD + POSITIONS_PER_RECORD - 1, limit)
         return found
 

@@ -20,6 +20,7 @@ from gateway.store.database import Transaction, marks
 from gateway.store.rows import (
     POSITIONS_PER_RECORD,
     Part,
+    Record,
     body_of,
     decode_parts,
     encode_parts,
@@ -79,6 +80,7 @@ class Batch:
     def __init__(self, transaction: Transaction, kept: Kept) -> None:
         self._db = transaction
         self._kept = kept
+        self.new: list[Record] = []  # what it stores, in order
 
     # -- what is there already
 
@@ -95,7 +97,7 @@ class Batch:
                 doubtful.append((device, key[1]))
                 names[doubtful[-1]] = key
         found: dict[tuple[str, int], int] = {}
-        for part in _pieces(doubtful):
+        for part in pieces(doubtful):
             values = ",".join(["(?,?)"] * len(part))
             rows = self._db.query(
                 "SELECT device, seq, shape, body FROM records WHERE (device, seq) IN "  # noqa: S608
@@ -111,7 +113,7 @@ class Batch:
     def memories(self, site_ids: Iterable[str]) -> dict[str, bytes | None]:
         """Return what quality remembers of those sites that have records; None: nothing is written down."""
         found: dict[str, bytes | None] = {}
-        for part in _pieces(list(site_ids)):
+        for part in pieces(list(site_ids)):
             rows = self._db.query(
                 f"SELECT site_id, memory FROM sites WHERE site_id IN ({marks(len(part))})",  # noqa: S608
                 part,
@@ -160,6 +162,7 @@ class Batch:
         first = number = self._next_record()
         rows: list[Sequence[Any]] = []
         news: dict[str, list[Part]] = {}
+        newest: dict[str, int] = {}
         for sequence, decoded, site_id, judged in records:
             if len(judged.raws) > POSITIONS_PER_RECORD:
                 raise StoreError(f"a record of {len(judged.raws)} observations, {POSITIONS_PER_RECORD} fit")
@@ -174,10 +177,19 @@ class Batch:
                 (number, device, decoded.seq, sites[site_id], observed, received, sequence, shape_id, body)
             )
             part = Part(number, observed, received, shape_id, (1 << len(form.forms)) - 1, body)
-            if site_id in news:
-                news[site_id].append(part)
-            else:
+            parts = news.get(site_id)
+            if parts is None:
                 news[site_id] = [part]
+                before = kept.site_ms[sites[site_id]]
+            else:
+                parts.append(part)
+                before = newest[site_id]
+            newest[site_id] = max(before, observed)
+            self.new.append(
+                Record(
+                    number, site_id, observed, received, form, judged.raws, judged.values, before > observed
+                )
+            )
             number += 1
         self._db.insert(
             "records",
@@ -224,7 +236,7 @@ class Batch:
     def _find_devices(self, wanted: set[str], *, make: bool = False) -> None:
         kept = self._kept
         missing = [dev_eui for dev_eui in wanted if dev_eui not in kept.devices]
-        for part in _pieces(missing):
+        for part in pieces(missing):
             rows = self._db.query(
                 "SELECT dev_eui, id, top_seq, f_cnt, missed FROM devices "  # noqa: S608
                 f"WHERE dev_eui IN ({marks(len(part))})",
@@ -255,7 +267,7 @@ class Batch:
     def _find_sites(self, wanted: set[str]) -> None:
         kept = self._kept
         missing = [site_id for site_id in wanted if site_id not in kept.sites]
-        for part in _pieces(missing):
+        for part in pieces(missing):
             rows = self._db.query(
                 f"SELECT site_id, id, observed_at_ms FROM sites WHERE site_id IN ({marks(len(part))})",  # noqa: S608
                 part,
@@ -400,7 +412,8 @@ def _letters(name: str, outcome: Outcome) -> list[Sequence[Any]]:
     ]  # fmt: skip
 
 
-def _pieces(keys: Sequence[Any]) -> Iterable[Sequence[Any]]:
+def pieces(keys: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    """Cut keys into what one statement takes."""
     return (keys[at : at + _AT_ONCE] for at in range(0, len(keys), _AT_ONCE))
 
 

@@ -10,19 +10,30 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.model import PublicObservation
+import msgspec
+
+from gateway.model import PublicObservation, PublicRecord
+from gateway.publish.base import RecordRows, Selection
 from gateway.publish.ngsi_ld.entities import Entity
 from gateway.publish.ngsi_ld.models import Model
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One entity on its way as JSON text without @context, and the rows that it carries."""
+class Item(msgspec.Struct, frozen=True):
+    """One entity on its way as JSON text without @context, and what it carries: observations, or of a record.
+
+    part: a record and what of it goes out.
+    """
 
     id: str
     text: str
     model: Model
-    rows: Sequence[PublicObservation] = ()
+    single: Sequence[PublicObservation] = ()
+    part: tuple[PublicRecord, Selection] | None = None
+
+    @property
+    def rows(self) -> Sequence[PublicObservation]:
+        """Return the observations that it carries."""
+        return self.single if self.part is None else RecordRows([self.part])
 
     @property
     def entity(self) -> Entity:
@@ -69,20 +80,20 @@ def batches_of(items: Sequence[Item], most: int) -> list[Batch]:
     An item may join a batch only when no later batch holds its entity already.
     """
     batches: list[list[Item]] = []
+    models: list[Model] = []
     last: dict[str, int] = {}  # entity id -> number of the last batch that holds it
+    full = 0  # all batches before this one are
     for item in items:
-        name = item.id
-        first = last.get(name, -1) + 1
-        number = next(
-            (
-                number
-                for number in range(first, len(batches))
-                if len(batches[number]) < most and batches[number][0].model is item.model
-            ),
-            len(batches),
-        )
-        if number == len(batches):
+        name, model = item.id, item.model
+        number = max(full, last.get(name, -1) + 1)
+        end = len(batches)
+        while number < end and (models[number] is not model or len(batches[number]) >= most):
+            number += 1
+        if number == end:
             batches.append([])
+            models.append(model)
         batches[number].append(item)
         last[name] = number
+        while full < len(batches) and len(batches[full]) >= most:
+            full += 1
     return [Batch(tuple(batch)) for batch in batches]

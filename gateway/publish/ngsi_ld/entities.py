@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -29,11 +30,13 @@ DOUBTFUL_STATES = frozenset({"warmup", "overload", "degraded", "gap"})
 MOST_KEPT = 20_000  # pieces of text; more than any network has, so that memory stays bounded
 
 Entity = dict[str, Any]
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
 
 
 def entity_id(type_name: str, local: str, settings: NgsiLdSettings) -> str:
     """Return an entity's id: a URN that only depends on network and site (or kind)."""
-    return f"urn:ngsi-ld:{type_name}:{settings.network}:{quote(local, safe='-._~')}"
+    name = local if _PLAIN.fullmatch(local) else quote(local, safe="-._~")
+    return f"urn:ngsi-ld:{type_name}:{settings.network}:{name}"
 
 
 def refusal(row: PublicObservation, attribute: Attribute) -> str:
@@ -54,6 +57,7 @@ class EntityWriter:
 
     def __init__(self, settings: NgsiLdSettings) -> None:
         self._settings = settings
+        self.has_twins = settings.raw_twin
         self._heads: dict[tuple[Any, ...], str] = {}
         self._tails: dict[tuple[Any, ...], tuple[str, str]] = {}
 

@@ -8,31 +8,33 @@ same text (tests/gateway/publish/test_ngsi_ld_plans.py).
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gateway.exports import iso_utc
 from gateway.model import PublicRecord, PublicSite
-from gateway.publish.ngsi_ld.entities import EntityWriter, entity_id
+from gateway.publish.ngsi_ld.devices import device
+from gateway.publish.ngsi_ld.entities import EntityWriter, dumps, entity_id
 from gateway.publish.ngsi_ld.models import MODELS, Model
 from gateway.publish.ngsi_ld.settings import NgsiLdSettings
+from gateway.publish.ngsi_ld.templates import NumberTemplate, Template, quoted
 from gateway.shapes import Form
 
 _BY_ROWS = frozenset(("noise",))  # kinds of which an entity is more than its record
 _MOST_PLANS = 5000
 _MOST_KEPT = 10_000
-_MOMENT = "\ue000"
-_VALUE = "\ue001"
+_VALUE = '{"type":"Property","value":'
 _ID, _NAME, _DEVICE = "\ue002", "\ue003", "\ue004"
 _LON, _LAT = "1111.0625", "2222.0625"  # no place on Earth
+_MARKS = (_ID, _NAME, _DEVICE, _LON, _LAT)
 
 
 class Plan:
     """How records of one kind of site and one tuple of forms become entities.
 
-    model: None when nothing of them goes out. indexes: of the observations that do. unmapped, valueless: how
-    many do not, for the counters. is_plain False: leave them to EntityWriter.
+    model: None when nothing of them goes out. indexes: of the observations that do, sent: what they are.
+    unmapped: how many do not, for the counters. is_plain False: leave them to EntityWriter.
     """
 
     def __init__(self, kind: str, forms: tuple[Form, ...], writer: EntityWriter) -> None:
@@ -40,10 +42,12 @@ class Plan:
         self.quantities = frozenset(form.quantity for form in forms)
         self.model: Model | None = MODELS.get(kind)
         self.indexes: list[int] = []
-        self._values: list[tuple[bool, int, float]] = []  # (raw?, index, scale)
+        self._picked: list[int] = []  # of the values and the raw ones behind them
+        self._scaled: list[tuple[int, float]] = []  # (which of these, scale)
         self._bounded: list[tuple[int, float, float]] = []  # (which of these, least, greatest)
         self.is_plain = kind not in _BY_ROWS
-        parts: list[str] = []
+        before: list[str] = []
+        behind = ""
         seen: set[str] = set()
         for at, form in enumerate(forms):
             attribute = self.model.attributes.get(form.quantity) if self.model else None
@@ -54,32 +58,38 @@ class Plan:
             seen.add(form.quantity)
             self.indexes.append(at)
             tail, raw_tail = writer.tails(attribute, form)
-            has_raw = form.method != "none"
-            one = f'{{"type":"Property","value":{_VALUE},"observedAt":"{_MOMENT}"'
-            shown = one + tail
-            for is_raw in (False, True) if has_raw else (False,):
+            has_raw = form.method != "none" and writer.has_twins
+            for index in (at, len(forms) + at) if has_raw else (at,):
+                which = len(self._picked)
                 if math.isfinite(attribute.low) or math.isfinite(attribute.high):
-                    self._bounded.append((len(self._values), attribute.low, attribute.high))
-                self._values.append((is_raw, at, attribute.scale))
-            parts.append(f',"{attribute.name}":' + (f"[{shown},{one}{raw_tail}]" if has_raw else shown))
+                    self._bounded.append((which, attribute.low, attribute.high))
+                if attribute.scale != 1.0:
+                    self._scaled.append((which, attribute.scale))
+                self._picked.append(index)
+            before.append(f'{behind},"{attribute.name}":{"[" if has_raw else ""}{_VALUE}')
+            behind = '"' + tail
+            if has_raw:
+                before.append(f"{behind},{_VALUE}")
+                behind = f'"{raw_tail}]'
+        self.sent = tuple([forms[at].quantity for at in self.indexes])
         self.unmapped = len(forms) - len(self.indexes)
-        self._text = "".join(parts).replace("%", "%%").replace(_VALUE, "%r") + "}"
+        self._text = NumberTemplate(before, ',"observedAt":"', behind + "}")
 
     def text(self, record: PublicRecord, moment: str) -> str | None:
         """Return the attributes of a record as JSON text; None for a record out of the ordinary."""
-        values, raws = record.values, record.raws
-        numbers: list[float] = []
-        for is_raw, at, scale in self._values:
-            value = raws[at] if is_raw else values[at]
-            if value is None:
+        both = record.values + record.raws
+        numbers = [both[at] for at in self._picked]
+        try:
+            for which, scale in self._scaled:
+                numbers[which] = round(numbers[which] * scale, 6)  # type: ignore[operator]
+            if not math.isfinite(sum(numbers)):  # type: ignore[arg-type]
                 return None
-            numbers.append(value if scale == 1.0 else round(value * scale, 6))
-        if not math.isfinite(sum(numbers)):
+        except TypeError:  # a value that is not there
             return None
-        for at, low, high in self._bounded:
-            if not low <= numbers[at] <= high:
+        for which, low, high in self._bounded:
+            if not low <= numbers[which] <= high:  # type: ignore[operator]
                 return None
-        return (self._text % tuple(numbers)).replace(_MOMENT, moment)
+        return self._text.fill(numbers, moment)  # type: ignore[arg-type]
 
 
 class Planner:
@@ -89,8 +99,9 @@ class Planner:
         self._settings = settings
         self._writer = writer
         self._plans: dict[tuple[str, int], Plan] = {}
-        self._heads: dict[tuple[str, int, str], str] = {}
-        self._kept: dict[tuple[object, ...], tuple[str, str]] = {}  # id and head of a site
+        self._heads: dict[tuple[str, int, str], Template] = {}
+        self._devices: dict[tuple[str, tuple[str, ...], int, str], Template] = {}
+        self._kept: dict[str, tuple[PublicSite, str, str]] = {}  # a site as it is, id and head of its entity
 
     def plan(self, kind: str, forms: tuple[Form, ...]) -> Plan:
         """Return the plan of a kind of site and forms."""
@@ -110,33 +121,41 @@ class Planner:
         attributes = plan.text(record, moment) if plan.is_plain else None
         if attributes is None:
             return None
-        key = (
-            site.site_id,
-            model.type,
-            site.name,
-            site.longitude,
-            site.latitude,
-            site.precision_m,
-            site.licence,
-        )
-        kept = self._kept.get(key)
-        if kept is None:
+        kept = self._kept.get(site.site_id)
+        if kept is None or kept[0] is not site:
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
             name = entity_id(model.type, site.site_id, self._settings)
-            kept = self._kept[key] = name, self._head(name, site, model)
-        return kept[0], kept[1] + self._writer.times(model, record.observed_at_ms, moment) + attributes
+            kept = self._kept[site.site_id] = site, name, self._head(name, site, model)
+        return kept[1], f"{kept[2]}{self._writer.times(model, record.observed_at_ms, moment)}{attributes}"
+
+    def device(self, site: PublicSite) -> tuple[str, str]:
+        """Return (id, JSON text) of the device at a site, the same as `devices.device` makes."""
+        key = site.kind, site.quantities, site.precision_m, site.licence
+        found = self._devices.get(key)
+        if found is None:
+            if len(self._devices) >= _MOST_PLANS:
+                self._devices.clear()
+            blank = replace(site, site_id=_ID, name=_NAME, longitude=float(_LON), latitude=float(_LAT))
+            text = dumps(device(blank, self._settings)).replace(
+                entity_id("Device", _ID, self._settings), _DEVICE
+            )
+            found = self._devices[key] = Template(text, _MARKS)
+        return self._filled(found, entity_id("Device", site.site_id, self._settings), site)
+
+    def _filled(self, found: Template, name: str, site: PublicSite) -> tuple[str, str]:
+        own = entity_id("Device", site.site_id, self._settings)
+        label = quoted(site.name or site.site_id)
+        return name, found.fill(name, label, own, repr(site.longitude), repr(site.latitude))
 
     def _head(self, name: str, site: PublicSite, model: Model) -> str:
         key = model.type, site.precision_m, site.licence
         found = self._heads.get(key)
         if found is None:
-            found = self._heads[key] = self._blank_head(model, site)
-        label = json.dumps(site.name or site.site_id, ensure_ascii=False)[1:-1]
-        text = found.replace(_ID, name).replace(_LON, repr(site.longitude)).replace(_LAT, repr(site.latitude))
-        if _DEVICE in text:
-            text = text.replace(_DEVICE, entity_id("Device", site.site_id, self._settings))
-        return text.replace(_NAME, label)  # last: a name may say anything
+            if len(self._heads) >= _MOST_PLANS:
+                self._heads.clear()
+            found = self._heads[key] = Template(self._blank_head(model, site), _MARKS)
+        return self._filled(found, name, site)[1]
 
     def _blank_head(self, model: Model, site: PublicSite) -> str:
         """Return what an entity says of its site, with marks for what differs between sites."""

@@ -8,11 +8,12 @@ broker's clock back: it goes to the temporal interface, as history.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import httpx
+from msgspec.structs import replace
 
 from gateway.counters import Counters
 from gateway.model import PublicObservation, PublicReader, PublicRecord, PublicSite, RecordReader
@@ -20,12 +21,13 @@ from gateway.publish.base import Outcome, Packed, Parcel, RecordRows, Rejection
 from gateway.publish.ngsi_ld.answers import Verdict, batch_result, judge, reason, retry_after_s
 from gateway.publish.ngsi_ld.batches import Batch, Item, batches_of, is_late, once_each
 from gateway.publish.ngsi_ld.contexts import body_context, context_address
-from gateway.publish.ngsi_ld.devices import DEVICE, DEVICE_MODEL, device, device_model
+from gateway.publish.ngsi_ld.devices import DEVICE, DEVICE_MODEL, device_model
 from gateway.publish.ngsi_ld.entities import EntityWriter, dumps, entity_id, refusal, temporal
 from gateway.publish.ngsi_ld.models import MODELS
 from gateway.publish.ngsi_ld.plans import Planner
 from gateway.publish.ngsi_ld.settings import NgsiLdSettings
 from gateway.publish.ngsi_ld.sounddays import day_texts
+from gateway.publish.posting import HttpClient
 from gateway.publish.sitebook import News
 
 UPSERT = "/ngsi-ld/v1/entityOperations/upsert?options=update"
@@ -60,8 +62,12 @@ class NgsiLdPublisher:
     ) -> None:
         self._settings = settings
         self._counters = counters
-        self._transport = transport
-        self._client: httpx.AsyncClient | None = None
+        headers = {"accept": "application/json"}
+        if settings.tenant:
+            headers["ngsild-tenant"] = settings.tenant
+        if settings.token:
+            headers["authorization"] = f"Bearer {settings.token}"
+        self._client = HttpClient(settings.url, headers, settings.timeout_s, transport)
         self._has_taken = False
         self._has_batch = settings.batch != "never"
         self._writer = EntityWriter(settings)
@@ -114,35 +120,39 @@ class NgsiLdPublisher:
         """Make batches of records in store order; those out of the ordinary as `pack` does it."""
         site_ids = list({record.site_id for record in records})
         sites = reader.places_of(site_ids)
-        newest = reader.newest_of(site_ids)
+        strangers = list({record.site_id for record in records if record.is_late is None})
+        newest: Mapping[str, tuple[int, int]] = reader.newest_of(strangers) if strangers else {}
         found: list[tuple[int, str, Item]] = []
         others: list[PublicObservation] = []
         strange: dict[str, PublicSite] = {}
         unmapped = 0
         for record in records:
-            site = sites.get(record.site_id)
+            site_id = record.site_id
+            site = sites.get(site_id)
             if site is None:
                 continue
             plan = self._planner.plan(site.kind, record.forms)
             if plan.model is None or not plan.indexes:
                 unmapped += len(record.forms)
                 continue
-            newest_ms, first_position = newest.get(record.site_id, (0, 0))
-            may_be_late = newest_ms > record.observed_at_ms and first_position <= record.position
+            may_be_late = record.is_late
+            if may_be_late is None:
+                newest_ms, first_position = newest.get(site_id, (0, 0))
+                may_be_late = newest_ms > record.observed_at_ms and first_position <= record.position
             entity = None if may_be_late else self._planner.entity(site, record, plan)
             if entity is None:
-                others += [row for row in record.rows() if row.site_id in sites]
+                others += record.rows()
                 continue
             unmapped += plan.unmapped
-            rows = RecordRows([(record, plan.indexes)])
-            found.append((record.observed_at_ms, record.site_id, Item(*entity, plan.model, rows)))
+            item = Item(entity[0], entity[1], plan.model, (), (record, plan))
+            found.append((record.observed_at_ms, site_id, item))
             if self._settings.devices:
                 seen = hash(
-                    (site.site_id, site.name, site.longitude, site.latitude, site.licence, plan.quantities)
+                    (site_id, site.name, site.longitude, site.latitude, site.licence, plan.quantities)
                 )
                 if seen not in self._devices_seen:
                     self._devices_seen.add(seen)
-                    strange[site.site_id] = site
+                    strange[site_id] = site
         if unmapped:
             self._counters.count(f"publish.{self.name}.unmapped", n=unmapped)
         batches = [Batch(tuple(items)) for items in self._new_devices(strange, reader)]
@@ -178,8 +188,11 @@ class NgsiLdPublisher:
         """Return the devices at sites that were not looked at yet, where the broker has them otherwise."""
         if not sites:
             return []
-        whole, latest = self._whole(sites, reader)
-        return self._device_items(latest, whole)
+        quantities = reader.quantities_of(list(sites))
+        whole = [
+            replace(site, quantities=quantities.get(site_id, ())) for site_id, site in sorted(sites.items())
+        ]
+        return self._device_batches(whole)
 
     def announce(self, news: News, reader: PublicReader) -> Sequence[Parcel]:
         """Update what entities say of changed sites; delete those of sites that are gone, where asked to."""
@@ -194,10 +207,7 @@ class NgsiLdPublisher:
             ]
             found += batches_of(items, self._settings.max_entities)
         if self._settings.devices:
-            items = [
-                Item(one["id"], dumps(one), DEVICE)
-                for one in (device(site, self._settings) for site in changed)
-            ]
+            items = [Item(*self._planner.device(site), DEVICE) for site in changed]
             found += batches_of(items, self._settings.max_entities)
         parcels = [Parcel((), Batch(batch.items, is_news=True)) for batch in found]
         gone = [
@@ -226,9 +236,7 @@ class NgsiLdPublisher:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._client.close()
 
     def _sort_out(
         self, rows: Sequence[PublicObservation], sites: dict[str, PublicSite]
@@ -276,12 +284,12 @@ class NgsiLdPublisher:
         """Return the models and devices behind these rows that the broker has not got yet as they are now."""
         if not self._settings.devices:
             return []
-        here = [sites[site_id] for site_id in sorted({row.site_id for row in rows})]
-        entities = [
-            *[(device_model(kind, self._settings), DEVICE_MODEL) for kind in sorted({s.kind for s in here})],
-            *[(device(site, self._settings), DEVICE) for site in here],
-        ]
-        items = [Item(entity["id"], dumps(entity), model) for entity, model in entities]
+        return self._device_batches([sites[site_id] for site_id in sorted({row.site_id for row in rows})])
+
+    def _device_batches(self, sites: Sequence[PublicSite]) -> list[list[Item]]:
+        models = [device_model(kind, self._settings) for kind in sorted({site.kind for site in sites})]
+        items = [Item(model["id"], dumps(model), DEVICE_MODEL) for model in models]
+        items += [Item(*self._planner.device(site), DEVICE) for site in sites]
         items = [item for item in items if self._devices_sent.get(hash(item.id)) != hash(item.text)]
         most = self._settings.max_entities
         found: list[list[Item]] = []
@@ -471,29 +479,7 @@ class NgsiLdPublisher:
         self, method: str, path: str, content: str, headers: dict[str, str] | None = None
     ) -> httpx.Response | str:
         headers = headers or {"content-type": "application/json"}
-        try:
-            return await self._connection().request(method, path, content=content.encode(), headers=headers)
-        except httpx.TimeoutException:
-            return f"no answer within {self._settings.timeout_s:g} s"
-        except httpx.ConnectError as error:
-            return f"cannot be reached at {self._settings.url}: {error}"
-        except httpx.HTTPError as error:
-            return f"{type(error).__name__}: {error}"
-
-    def _connection(self) -> httpx.AsyncClient:
-        if self._client is None:
-            headers = {"accept": "application/json", "user-agent": "meetnet"}
-            if self._settings.tenant:
-                headers["ngsild-tenant"] = self._settings.tenant
-            if self._settings.token:
-                headers["authorization"] = f"Bearer {self._settings.token}"
-            self._client = httpx.AsyncClient(
-                base_url=self._settings.url,
-                headers=headers,
-                timeout=self._settings.timeout_s,
-                transport=self._transport,
-            )
-        return self._client
+        return await self._client.request(method, path, content.encode(), headers)
 
 
 def _by_time(found: tuple[int, str, Item]) -> tuple[int, str]:
@@ -501,11 +487,10 @@ def _by_time(found: tuple[int, str, Item]) -> tuple[int, str]:
 
 
 def _parcel(batch: Batch) -> Parcel:
-    parts = [item.rows for item in batch.items]
-    whole = [rows for rows in parts if isinstance(rows, RecordRows)]
-    if whole and len(whole) == len(parts):
-        return Parcel(RecordRows([part for rows in whole for part in rows.parts]), batch)
-    return Parcel(tuple(row for rows in parts for row in rows), batch)
+    whole = [item.part for item in batch.items if item.part is not None]
+    if whole and len(whole) == len(batch.items):
+        return Parcel(RecordRows(whole), batch)
+    return Parcel(tuple(row for item in batch.items for row in item.rows), batch)
 
 
 def _again(items: Sequence[Item], why: str, after_s: float | None = None, is_late: bool = False) -> Outcome:

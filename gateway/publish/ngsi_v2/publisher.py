@@ -22,6 +22,7 @@ from gateway.publish.ngsi_ld.entities import dumps, refusal
 from gateway.publish.ngsi_ld.models import MODELS
 from gateway.publish.ngsi_v2.entities import about, entity
 from gateway.publish.ngsi_v2.settings import NgsiV2Settings
+from gateway.publish.posting import HttpClient
 from gateway.publish.sitebook import News
 
 UPDATE = "/v2/op/update"
@@ -48,8 +49,14 @@ class NgsiV2Publisher:
     ) -> None:
         self._settings = settings
         self._counters = counters
-        self._transport = transport
-        self._client: httpx.AsyncClient | None = None
+        headers = {"accept": "application/json", "content-type": "application/json"}
+        if settings.service:
+            headers["fiware-service"] = settings.service
+        if settings.service_path:
+            headers["fiware-servicepath"] = settings.service_path
+        if settings.token:
+            headers["x-auth-token"] = settings.token
+        self._client = HttpClient(settings.url, headers, settings.timeout_s, transport)
 
     @property
     def name(self) -> str:
@@ -95,9 +102,7 @@ class NgsiV2Publisher:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._client.close()
 
     def _why_not(self, row: PublicObservation, sites: dict[str, PublicSite]) -> str | None:
         """Return None for a row that has no place in the models, else why it is refused ("" is not)."""
@@ -151,33 +156,7 @@ class NgsiV2Publisher:
         """Return the answer, or in one line why there is none."""
         entities = ",".join(item.text for item in items)
         content = f'{{"actionType":"append","entities":[{entities}]}}'.encode()
-        try:
-            return await self._connection().post(UPDATE, content=content)
-        except httpx.TimeoutException:
-            return f"no answer within {self._settings.timeout_s:g} s"
-        except httpx.ConnectError as error:
-            return f"cannot be reached at {self._settings.url}: {error}"
-        except httpx.HTTPError as error:
-            return f"{type(error).__name__}: {error}"
-
-    def _connection(self) -> httpx.AsyncClient:
-        if self._client is None:
-            settings = self._settings
-            headers = {
-                "accept": "application/json",
-                "content-type": "application/json",
-                "user-agent": "meetnet",
-            }
-            if settings.service:
-                headers["fiware-service"] = settings.service
-            if settings.service_path:
-                headers["fiware-servicepath"] = settings.service_path
-            if settings.token:
-                headers["x-auth-token"] = settings.token
-            self._client = httpx.AsyncClient(
-                base_url=settings.url, headers=headers, timeout=settings.timeout_s, transport=self._transport
-            )
-        return self._client
+        return await self._client.request("POST", UPDATE, content)
 
 
 def _parcel(items: Sequence[Item]) -> Parcel:

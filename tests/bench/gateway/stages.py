@@ -59,7 +59,10 @@ def measure(folder: Path, devices: int, messages: int, profiled: str = "") -> di
     store = SqliteStore(folder / "store.db")
     log = SegmentLog(folder / "segments", 1 << 24)
     reader = SqlitePublicReader(
-        store, list, agreed=lambda site_ids: registry.agreed("public", site_ids, SystemClock().now_ms())
+        store,
+        list,
+        agreed=lambda site_ids: registry.agreed("public", site_ids, SystemClock().now_ms()),
+        version=registry.version,
     )
     publisher = NgsiLdPublisher(NgsiLdSettings(url="http://localhost:1"), counters)
     spent = _Spent(profiled)

@@ -28,10 +28,10 @@ def entities(packed: Any) -> list[tuple[bool, str]]:
     ]
 
 
-@pytest.mark.parametrize("provider", ["", 'Stad "X" 100 %'])
-async def test_records_and_rows_make_the_same_entities(tmp_path: Path, provider: str) -> None:
+@pytest.mark.parametrize(("provider", "twins"), [("", True), ('Stad "X" 100 %', False)])
+async def test_records_and_rows_make_the_same_entities(tmp_path: Path, provider: str, twins: bool) -> None:
     dice = random.Random(4)
-    settings = NgsiLdSettings(url="http://b", provider=provider)
+    settings = NgsiLdSettings(url="http://b", provider=provider, raw_twin=twins)
     async with a_house(tmp_path) as house:
         fill_registry(house.registry)
         site = house.registry.site("plein-1")
@@ -56,6 +56,16 @@ async def test_records_and_rows_make_the_same_entities(tmp_path: Path, provider:
                 )
         await house.pipeline.drained()
         reader = SqlitePublicReader(house.store, lambda: house.registry.consenting_sites("public", T0_MS))
+        from_memory = reader.records_after(0, 1000)
+        assert {record.is_late for record in from_memory} == {False, True}
+        house.store._recent.clear()
+        from_disk = reader.records_after(0, 1000)
+        assert {record.is_late for record in from_disk} == {None}
+        packed = [
+            NgsiLdPublisher(settings, Counters()).pack_records(records, reader)
+            for records in (from_memory, from_disk)
+        ]
+        assert entities(packed[0]) == entities(packed[1])
         whole = NgsiLdPublisher(settings, Counters()).pack_records(reader.records_after(0, 1000), reader)
         single = NgsiLdPublisher(settings, Counters()).pack(reader.after(0, 100_000), reader)
     assert sorted(entities(whole)) == sorted(entities(single))

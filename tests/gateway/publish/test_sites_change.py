@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from gateway.app import Gateway
@@ -74,7 +75,7 @@ def a_street() -> Street:
 
 
 def rename(reader: Street, site_id: str, **changes: Any) -> None:
-    reader.registered[site_id] = replace(reader.registered[site_id], **changes)
+    reader.registered[site_id] = msgspec.structs.replace(reader.registered[site_id], **changes)
 
 
 def follow(publisher: Any, reader: Street, path: Path, positions: Any = None) -> Follower:
