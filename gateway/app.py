@@ -53,6 +53,7 @@ from gateway.store.writing import PIPELINE
 from gateway.tls import tls_files
 from gateway.update import UpdateBook, UpdateService, bundles_app
 from gateway.update.events import something_on
+from gateway.ways import Ways
 
 if TYPE_CHECKING:
     from gateway.web.house import Desk
@@ -113,6 +114,15 @@ class Gateway:
         self._stack.callback(self.incidents.close)
         self.downlinks = Downlinks(self._transport_of, self._last_source)
         await self._start_pipeline()
+        self.ways = Ways(
+            self.registry,
+            self.profiles,
+            self.log,
+            self.clock,
+            self.counters,
+            self.downlinks,
+            self.directory,
+        )
         self.networks = Networks(
             self.config,
             self.registry,
@@ -121,7 +131,7 @@ class Gateway:
             self.counters,
             self.downlinks,
             self.directory.lns,
-            lambda dev_eui: self.profiles.wants_object(self.registry.profile_of(dev_eui)),
+            self.ways.wants_object,
         )
         self.collector = Collector(
             self.registry,
@@ -137,6 +147,9 @@ class Gateway:
         await self._start_web()
         await self._start_lorawan()
         await self._start_mqtt()
+        await self.ways.push(self.config, self._stack)
+        await self.ways.serial(self.config, self._stack)
+        self.ports |= self.ways.ports
         self._start_health()
         logger.info("running: %s", ", ".join(f"{name} {port}" for name, port in self.ports.items()))
 
@@ -438,6 +451,7 @@ class Gateway:
             "devices": devices,
             "foreign_devices": [asdict(device) for device in seen.values()],
             **self.networks.status(),
+            "serial": self.ways.status(),
             "mqtt_connected": self._mqtt.connected if self._mqtt else None,
             "publishers": {name: follower.state() for name, follower in self._followers.items()},
             "missing_records": self.backfill.state(),

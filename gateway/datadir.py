@@ -11,7 +11,7 @@ meetnet-data/
   health.db      incidents: what was silent, why, and who was told
   lns.db         sessions and counters of the network server, mode 0600
   gaps.db        which records of which device did not arrive
-  commands.json  what waits for nodes on Wi-Fi
+  commands.json, cable-commands.json   what waits for nodes on Wi-Fi, and on cables
   updates.db, updates/   roll-outs, and the bundles that they are of
   windows.db     frames whose parity may bring lost ones back
   profiles/      how devices write that are not ours, a TOML file each
@@ -50,6 +50,7 @@ class DataDirectory:
         self.health = path / "health.db"
         self.gaps = path / "gaps.db"
         self.commands = path / "commands.json"
+        self.cable_commands = path / "cable-commands.json"
         self.windows = path / "windows.db"
         self.side = path / "side"
         self.profiles = path / "profiles"

@@ -2,7 +2,8 @@
 
 A device is answered where it was last heard. One that was not heard since the start goes where the store
 last saw it, and one that was never heard where it can only be: at the one network that is connected. Nodes on
-Wi-Fi are on a broker (`broker`, the built-in one, or `mqtt`, the city's), all others on a LoRaWAN network.
+Wi-Fi are on a broker (`broker`, the built-in one, or `mqtt`, the city's), those on a cable at
+`serial`, all others on a LoRaWAN network.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from wire.lorawan import eu868
 
 MAX_PORT = 223  # 224 is for certification, above is reserved
 BROKERS = ("broker", "mqtt")
+WAYS_OF = {"mqtt": BROKERS, "serial": ("serial",), "http": ()}  # all others are for LoRaWAN
 MAX_PAYLOAD = eu868.max_payload(eu868.MAX_DR)
 
 
@@ -57,7 +59,12 @@ class Downlinks:
         transport = self._transport_of(dev_eui)
         if transport is None:
             raise RegistryError(f"device {dev_eui} is not registered: add it first")
-        ways = {name: way for name, way in self.ways.items() if (name in BROKERS) == (transport == "mqtt")}
+        others = tuple(name for names in WAYS_OF.values() for name in names)
+        ways = {
+            name: way
+            for name, way in self.ways.items()
+            if (name in WAYS_OF[transport] if transport in WAYS_OF else name not in others)
+        }
         heard = {name: way.heard_ms(dev_eui) for name, way in ways.items()}
         known = [(ms, name) for name, ms in heard.items() if ms is not None]
         if known:
@@ -67,6 +74,8 @@ class Downlinks:
             return source
         if len(ways) == 1:
             return next(iter(ways))
+        if transport == "http":
+            raise DownlinkError(f"device {dev_eui} pushes over HTTP: nothing can be sent to it")
         raise DownlinkError(
             f"device {dev_eui} was never heard and "
             + ("no network is on" if not ways else f"may be on {' or '.join(ways)}")

@@ -15,15 +15,17 @@ _Answer = msgspec.Raw | dict[str, Any] | list[Any] | None
 
 
 class Envelope(msgspec.Struct):
-    """The frame's bytes, and what the network server's own decoder made of them."""
+    """The frame's bytes, what the network server's own decoder made of them, a key to know it again by."""
 
     frm_payload: bytes
     decoded: Any = None
+    key: str = ""
 
 
-def wrapped(frm_payload: bytes, decoded: _Answer) -> bytes:
-    """Return both in one payload."""
-    return msgspec.json.encode({"frm_payload": base64.b64encode(frm_payload).decode(), "decoded": decoded})
+def wrapped(frm_payload: bytes, decoded: _Answer, key: str = "") -> bytes:
+    """Return all in one payload."""
+    found = {"frm_payload": base64.b64encode(frm_payload).decode(), "decoded": decoded}
+    return msgspec.json.encode({**found, "key": key} if key else found)
 
 
 def opened(payload: bytes) -> Envelope | None:

@@ -160,6 +160,25 @@ SETTINGS: tuple[Setting, ...] = (
         "mqtt.group", TEXT, "", "Share the messages with all that name this group; empty: take all.", 0, 64
     ),
     Setting("mqtt.tls_ca", PATH, "", "PEM file of certificates to trust; empty: the system's.", 0, 4096),
+    Setting("push.enabled", FLAG, False, "Take what devices and network servers push over HTTP."),
+    _host("push.host", "Address to listen on"),
+    _port("push.port", 8090, "TCP port for what is pushed"),
+    Setting("push.tls_certificate", PATH, "", "PEM chain of that server; empty: no TLS.", 0, 4096),
+    Setting("push.tls_key", PATH, "", "Its private key, mode 0600.", 0, 4096),
+    Setting("push.per_minute", WHOLE, 60, "Messages of one device that are taken in a minute.", 1, 100000),
+    Setting(
+        "push.webhook_token_file",
+        PATH,
+        "",
+        "File with the token of the webhooks of TTS and ChirpStack.",
+        0,
+        4096,
+    ),
+    Setting("serial.enabled", FLAG, False, "Take what nodes on a cable say."),
+    Setting(
+        "serial.ports", LIST, (), "Devices of the ports, with * for several: /dev/serial/by-id/usb-*.", 0, 64
+    ),
+    Setting("serial.baudrate", WHOLE, 115200, "Speed of the lines.", 1200, 4000000, unit="Bd"),
     Setting("web.enabled", FLAG, True, "Serve the page, open data and the status."),
     _host("web.host", "Address to listen on"),
     _port("web.port", 8080, "TCP port of the page"),

@@ -448,6 +448,14 @@ def local_link(config, waits=None):
     return LocalLink(wifi, socket, clock, config["wifi.ssid"], config["wifi.password"], config["ntp"])
 
 
+def cable_link(config, waits=None):
+    """Return the link of a node on a cable. waits: as for wifi_link."""
+    from .cable_link import CableLink
+    from .console import Console
+
+    return CableLink(Console(), waits or time, config["dev_eui"])
+
+
 def print_error(error):
     """Print a traceback, as MicroPython does at its prompt."""
     sys.print_exception(error)

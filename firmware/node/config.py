@@ -17,7 +17,7 @@ KEYS = (
     ("kind", "choice", "air", KINDS, None, "name what the node measures"),
     ("board", "text", "", 0, 32, "give the name of a file in boards/ without .py"),
     ("interval_s", "int", 300, 10, 86400, "seconds from record to record"),
-    ("radio", "choice", "none", ("lorawan", "mqtt", "wifi", "none"), None, "name the way out"),
+    ("radio", "choice", "none", ("lorawan", "mqtt", "wifi", "cable", "none"), None, "name the way out"),
     ("dev_eui", "hex", "0000000000000000", 16, None, "copy the 16 hex digits of the label"),
     ("join_eui", "hex", "0000000000000000", 16, None, "copy the 16 hex digits given at registration"),
     ("app_key", "secret_hex", "", 32, None, "copy the 32 hex digits given at registration"),

@@ -81,6 +81,8 @@ def _link(settings, board, buses, store, hal, health):
             return build.wifi_link(settings, hal.waits)
         if settings["radio"] == "wifi":
             return build.local_link(settings, hal.waits)
+        if settings["radio"] == "cable":
+            return build.cable_link(settings, hal.waits)
     except Exception as error:  # a broken radio must not stop the measuring
         build.print_error(error)
         health.config_errors.append("radio: " + repr(error))
@@ -130,7 +132,7 @@ def make(hal, store, lives, cause):
     parts = (hal, settings, sensors, link, log, outbox, clock, health, lives, print, remote)
     node = furnish.make(board, outbox.last_value, *parts)
     node.updates = _updates(settings, store, remote)
-    if settings["radio"] != "lorawan" and not lives.safe_mode:
+    if settings["radio"] not in ("lorawan", "cable") and not lives.safe_mode:
         from . import reception
 
         node.desk = reception.open_desk(hal, settings, link)

@@ -110,6 +110,11 @@ class Registry:
         with self._lock:
             return self._db.execute("PRAGMA data_version").fetchone()[0], self._db.total_changes
 
+    def secrets_version(self) -> tuple[int, int]:
+        """Return what differs after anybody has changed a key or password. Quick."""
+        with self._lock:
+            return self._secrets.version()
+
     def device(self, dev_eui: str) -> Device | None:
         """Return a registered device, or None."""
         with self._lock:

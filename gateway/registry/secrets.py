@@ -77,6 +77,10 @@ class Secrets:
         row = self._db.execute("SELECT salt, hash FROM passwords WHERE dev_eui = ?", (dev_eui,)).fetchone()
         return (bytes(16), b"") if row is None else row
 
+    def version(self) -> tuple[int, int]:
+        """Return what differs after anybody, in whatever process, has written."""
+        return self._db.execute("PRAGMA data_version").fetchone()[0], self._db.total_changes
+
     def atomic(self) -> AbstractContextManager[None]:
         """Keep what a block writes, or nothing of it when it raises."""
         return atomic(self._db)

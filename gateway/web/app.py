@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from gateway.clock import Clock, SystemClock
 from gateway.model import PublicReader
+from gateway.rates import SpentError
 from gateway.web import (
     account,
     api,
@@ -38,7 +39,6 @@ from gateway.web.house import House
 from gateway.web.languages import N_
 from gateway.web.now import Version
 from gateway.web.query import QueryError
-from gateway.web.rates import SpentError
 from gateway.web.security import SecurityHeaders
 from gateway.web.settings import WebSettings
 

@@ -20,10 +20,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from gateway.rates import Rates
 from gateway.registry.accounts import Accounts
 from gateway.registry.people import OPERATOR, PUBLIC_ROLE, Person
 from gateway.web.languages import LOCALES, N_
-from gateway.web.rates import Rates
 
 COOKIE = "meetnet-session"
 SAFE = frozenset({"GET", "HEAD"})

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from gateway.decode.foreign.errors import FormatError, ProfileError
 from gateway.decode.foreign.profile import Measured, Message, Profile
 from gateway.decode.foreign.units import row_of
+from gateway.envelope import opened
 from gateway.errors import IngestError
 from gateway.model import Decoded, Reading, Readings, Uplink
 from wire.record import OK, OUT_OF_RANGE, STATE_NAMES
@@ -44,10 +45,19 @@ class Foreign:
         except FormatError as error:
             detail = f"{uplink.dev_eui}: the message {error} (profile {name})"
             raise IngestError("decode.foreign_malformed", detail) from error
-        return records(uplink, message)
+        return records(uplink, message, key_of(uplink.payload))
 
 
-def records(uplink: Uplink, message: Message) -> tuple[list[Decoded], list[tuple[str, str]]]:
+def key_of(payload: bytes) -> str:
+    """Return the key that a message was pushed with to be known again by, "" where there is none."""
+    try:
+        found = opened(payload)
+    except ValueError:
+        return ""
+    return "" if found is None else found.key
+
+
+def records(uplink: Uplink, message: Message, key: str = "") -> tuple[list[Decoded], list[tuple[str, str]]]:
     """Return a record for each moment in a message, oldest first, and notes on what was left out."""
     notes: list[tuple[str, str]] = []
     moments: dict[tuple[int, str], dict[str, Reading]] = {}
@@ -57,10 +67,11 @@ def records(uplink: Uplink, message: Message) -> tuple[list[Decoded], list[tuple
             notes.append(("decode.foreign_twice", f"{uplink.dev_eui}: {one.quantity} more than once"))
         elif len(readings) < MOST_VALUES:
             readings[one.quantity] = _reading(one)
+    counted = message.counter if message.counter is not None else fingerprint(key) if key else None
     out: list[Decoded] = []
     for (at_ms, quality), readings in sorted(moments.items()):
         found = Readings.of(list(readings.values()))
-        seq = _number(uplink, message.counter, at_ms, quality, found, len(out))
+        seq = _number(uplink, counted, at_ms, quality, found, len(out))
         out.append(Decoded(uplink.dev_eui, seq, at_ms, quality, uplink.received_at_ms, found))
     return out, notes
 
@@ -79,13 +90,10 @@ def _reading(one: Measured) -> Reading:
 
 
 def _number(
-    uplink: Uplink, counter: int | None, at_ms: int, quality: str, found: Readings, before: int
+    uplink: Uplink, counted: int | None, at_ms: int, quality: str, found: Readings, before: int
 ) -> int:
-    if quality != OWN_TIME:
-        # What was pushed with a key of its own to be known again by has it as its counter.
-        counted = counter if counter is not None else uplink.f_cnt if uplink.source == "push" else None
-        if counted is not None:
-            return _COUNTED | (uplink.received_at_ms // _DAY_MS << 32) + counted + before
+    if quality != OWN_TIME and counted is not None:
+        return _COUNTED | (uplink.received_at_ms // _DAY_MS << 32) + counted + before
     return (at_ms << _FINGERPRINT_BITS) | (found.fingerprint() & ((1 << _FINGERPRINT_BITS) - 1))
 
 

@@ -117,6 +117,16 @@ def decode_up(dev_eui: str, payload: bytes, arrived_ms: int) -> Uplink | None:
     )
 
 
+def decode_webhook(event: str, payload: bytes, arrived_ms: int) -> Uplink | None:
+    """Return the uplink in what ChirpStack's HTTP integration posts: JSON or protobuf."""
+    if event not in EVENTS:
+        raise IngestError("ingest.chirpstack_topic", f"event {event[:40]!r} is none of ChirpStack v4")
+    if event != "up":
+        return None
+    up = lns_json.decode(as_json("up", payload), _Uplink, _CAUSE)
+    return decode_up(lns_json.eui(up.device_info.dev_eui, _CAUSE), payload, arrived_ms)
+
+
 def _times(receptions: list[msgspec.Raw]) -> tuple[list[str | None], str | None]:
     """Return the gateways' times and the server's, which ChirpStack renamed from `time` in 4.6."""
     gateways: list[str | None] = []

@@ -25,8 +25,13 @@ _CAUSE = "ingest.ttn_malformed"
 _ABSENT = msgspec.Raw()
 
 
+class _Application(msgspec.Struct):
+    application_id: str = ""
+
+
 class _Ids(msgspec.Struct):
     device_id: str = ""
+    application_ids: _Application = msgspec.field(default_factory=_Application)
     dev_eui: str = ""
 
 
@@ -115,6 +120,13 @@ def decode_message(topic: str, payload: bytes, arrived_ms: int) -> Uplink | None
         f_cnt=message.f_cnt,
         receptions=lns_json.receptions(message.rx_metadata, lambda raw: _reception(raw, settings)),
     )
+
+
+def decode_webhook(payload: bytes, arrived_ms: int) -> Uplink | None:
+    """Return the uplink in what a webhook of The Things Stack posts, which is what its MQTT server says."""
+    ids = lns_json.decode(payload, _Up, _CAUSE).end_device_ids
+    topic = f"v3/{ids.application_ids.application_id or 'app'}/devices/{ids.device_id}/up"
+    return decode_message(topic, payload, arrived_ms)
 
 
 def _settings(raw: msgspec.Raw) -> _Settings:
