@@ -37,6 +37,7 @@ from gateway.errors import ConfigError, StoreError
 from gateway.health import IncidentBook
 from gateway.healthfacts import Collector
 from gateway.http import HttpServer
+from gateway.keeping import Keeper
 from gateway.mail import Mailer, MailSettings
 from gateway.networks import Networks
 from gateway.noise_bench import NoiseBench
@@ -204,6 +205,8 @@ class Gateway:
         self._keep_task(self._retain(), "meetnet-retention")
         review = Review(self.store, self.registry.sites, self.assessments, self.clock, self.counters)
         self._keep_task(review.run(), "meetnet-review")
+        keeper = Keeper(self.store, self.clock, self.counters, self.config.whole("data.seal_days"))
+        self._keep_task(keeper.run(), "meetnet-keeper")
 
     def reader_of(self, recipient: str) -> SqlitePublicReader:
         """Return what a recipient may read, as the hosts have it on record at each reading."""
@@ -215,6 +218,7 @@ class Gateway:
             lambda site_ids: self.registry.agreed(recipient, site_ids, self.clock.now_ms()),
             self.assessments.sites,
             self.registry.version,
+            self.assessments.stretches,
         )
 
     async def _start_publishers(self) -> None:

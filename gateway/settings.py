@@ -58,6 +58,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("data.segment_mib", WHOLE, 16, "Size of one file of the raw log.", 1, 1024, unit="MiB"),
     Setting("data.raw_days", WHOLE, 30, "How long raw frames are kept at most.", 1, 36500, unit="days"),
     Setting("data.raw_mib", WHOLE, 4096, "What raw frames may take on the disk.", 2, 1 << 24, unit="MiB"),
+    Setting("data.seal_days", WHOLE, 8, "Observations older than this are packed.", 1, 36500, unit="days"),
     Setting(
         "data.postgres", TEXT, "", "postgresql://user@host/name for observations; empty: SQLite.", 0, 1000
     ),

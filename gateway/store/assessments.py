@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
@@ -112,6 +112,17 @@ class Assessments:
                 if at_ms < to_ms and version >= newest.get(flag, (0, False))[0]:
                     newest[flag] = (version, True)
             return tuple(sorted(newest))
+
+    def stretches(self, site_id: str, quantity: str, start_ms: int, end_ms: int) -> list[tuple[int, int]]:
+        """Return the stretches [from, to) of a series that second looks flagged and that touch a time."""
+        with self._lock:
+            self._refresh()
+            key = (site_id, quantity)
+            found = self._series.get(key, [])
+            last = bisect_left(found, end_ms, key=lambda stretch: stretch[0])
+            first_ms = start_ms - self._longest.get(key, 0)
+            first = bisect_left(found, first_ms, key=lambda stretch: stretch[0])
+            return [(from_ms, to_ms) for from_ms, to_ms, _, _ in found[first:last] if to_ms > start_ms]
 
     def sites(self) -> frozenset[str]:
         """Return the sites of which anything was found."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gateway.store.history.checking import history_faults
 from gateway.store.rows import decode_parts, shape_of, values_of
 from gateway.store.store import Store
 from gateway.store.writing import PIPELINE
@@ -44,6 +45,7 @@ def _faults(store: Store, log_sequence: int | None) -> Iterator[str]:
     if top and top >= following:
         yield f"record {top} is stored, and {following} would be given out next"
     yield from _sites(store, newest)
+    yield from history_faults(store)
     rows = database.query("SELECT device, seq FROM records GROUP BY device, seq HAVING COUNT(*) > 1 LIMIT 5")
     for device, seq in rows:
         yield f"device {device}: record {seq} is there more than once"

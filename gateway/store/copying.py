@@ -9,7 +9,7 @@ from typing import Any
 from gateway.errors import StoreError
 from gateway.store.store import Store
 
-_AT_ONCE = 5000
+_AT_ONCE, _CHUNKS_AT_ONCE = 5000, 200
 # In the order of copying: positions last, so that a copy that was broken off is none.
 _TABLES: tuple[tuple[str, str, str], ...] = (
     ("shapes", "id, shape", "id"),
@@ -24,6 +24,11 @@ _TABLES: tuple[tuple[str, str, str], ...] = (
         "id, device, seq, site, observed_at_ms, received_at_ms, log_sequence, shape, body",
         "id",
     ),
+    ("chunks", "id, revision, kind, site, start_ms, end_ms, n, body", "id"),
+    ("chunk_devices", "chunk, device, first_seq, last_seq", "chunk, device"),
+    ("chunk_order", "block, body", "block"),
+    ("quantities", "id, quantity, unit", "id"),
+    ("rollups", "step_ms, start_ms, site, body", "step_ms, start_ms, site"),
     (
         "dead_letters",
         "name, log_sequence, item, received_at_ms, source, dev_eui, f_port, cause, detail, payload",
@@ -43,7 +48,8 @@ def copy(source: Store, target: Store, told: Callable[[str, int], None] = lambda
     for table, columns, order in _TABLES:
         rows = source.database.stream(f"SELECT {columns} FROM {table} ORDER BY {order}")  # noqa: S608
         done = 0
-        while part := list(islice(rows, _AT_ONCE)):
+        most = _CHUNKS_AT_ONCE if table.startswith("chunk") else _AT_ONCE
+        while part := list(islice(rows, most)):
             with target.database.write() as transaction:
                 transaction.insert(table, columns, part)
             done += len(part)

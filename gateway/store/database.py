@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,6 +37,18 @@ class Transaction(Protocol):
         ...
 
 
+class Reading(Protocol):
+    """Reads of one moment: whatever others commit meanwhile."""
+
+    def query(self, sql: str, keys: Sequence[Any] = ()) -> list[Any]:
+        """Return all rows."""
+        ...
+
+    def stream(self, sql: str, keys: Sequence[Any] = ()) -> Iterator[Any]:
+        """Yield rows as they are read; several at a time, in turn."""
+        ...
+
+
 class Database(Protocol):
     """One engine. `name` stands in messages; it holds no password."""
 
@@ -57,8 +70,16 @@ class Database(Protocol):
         """Yield rows as they are read, from any thread; close it when you stop early."""
         ...
 
+    def snapshot(self) -> contextlib.AbstractContextManager[Reading]:
+        """Give reads of one moment, from any thread; they last until the block ends."""
+        ...
+
     def damage(self) -> list[str]:
         """Return what the engine itself finds wrong with its files."""
+        ...
+
+    def tidy(self, below: int) -> None:
+        """Give back what records below an id took, where nothing is left of them."""
         ...
 
     def close(self) -> None:
@@ -81,6 +102,7 @@ class SqliteDatabase:
         self._writer = schema.prepare(path)
         self._lock = threading.RLock()
         self._local = threading.local()
+        self._idle: deque[sqlite3.Connection] = deque()
         self._connections = [self._writer]
         self._version = -1
 
@@ -127,6 +149,27 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise StoreError(f"{self.name}: {error}") from error
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Generator[Reading]:
+        """Give reads of one moment, on a connection of their own."""
+        try:
+            try:
+                db = self._idle.pop()
+            except IndexError:
+                db = self._connect()
+            try:
+                db.execute("BEGIN")
+                yield _SqliteReading(db)
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                self._idle.append(db)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.name}: {error}") from error
+
+    def tidy(self, below: int) -> None:
+        """Do nothing: SQLite uses free pages again."""
+
     def damage(self) -> list[str]:
         """Return what SQLite finds wrong with the file."""
         return [text for (text,) in self.query("PRAGMA integrity_check(20)") if text != "ok"]
@@ -140,11 +183,30 @@ class SqliteDatabase:
     def _reader(self) -> sqlite3.Connection:
         found: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if found is None:
-            found = schema.connect(self._path)
-            found.execute("PRAGMA query_only=ON")
-            self._local.connection = found
-            self._connections.append(found)
+            found = self._local.connection = self._connect()
         return found
+
+    def _connect(self) -> sqlite3.Connection:
+        found = schema.connect(self._path)
+        found.execute("PRAGMA query_only=ON")
+        self._connections.append(found)
+        return found
+
+
+class _SqliteReading:
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def query(self, sql: str, keys: Sequence[Any] = ()) -> list[Any]:
+        return self._db.execute(sql, keys).fetchall()
+
+    def stream(self, sql: str, keys: Sequence[Any] = ()) -> Iterator[Any]:
+        cursor = self._db.execute(sql, keys)
+        try:
+            while rows := cursor.fetchmany(256):
+                yield from rows
+        finally:
+            cursor.close()
 
 
 class _SqliteTransaction:

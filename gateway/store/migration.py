@@ -1,4 +1,7 @@
-"""From the tables of version 1, with device, site and form spelled out in every row, to version 2."""
+"""Tables of older versions become those of now, within the transaction that is open.
+
+Version 1 had device, site and form spelled out in every row. Version 2 had no history: no chunks, no rollups.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,11 @@ def to_version_2(db: sqlite3.Connection, tables: str) -> None:
     _Move(db).run()
     for table in _OLD:
         db.execute(f"DROP TABLE old_{table}")
+
+
+def to_version_3(db: sqlite3.Connection, tables: str) -> None:
+    """Add the tables of history. Rolling and sealing fill them, from the first record on."""
+    create(db, tables)
 
 
 class _Move:

@@ -12,12 +12,13 @@ import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from functools import lru_cache
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from gateway.errors import StoreError, StoreVersionError
 from gateway.store import schema
-from gateway.store.database import Rows, Transaction
+from gateway.store.database import Reading, Rows, Transaction
 from gateway.store.store import Store
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _LOCK = 0x4D65_6574  # any number that means us
 PARTITION = 5_000_000
 _FEW = 50  # rows up to which a statement of their own costs less than COPY
-_TEXTS = frozenset(("dev_eui", "source", "status", "site_id", "name", "cause", "detail"))
+_TEXTS = frozenset(("dev_eui", "source", "status", "site_id", "name", "cause", "detail", "quantity", "unit"))
 _BLOBS = frozenset(("body", "last", "memory", "payload"))
 _FLOATS = frozenset(("rssi_dbm", "snr_db"))
 
@@ -93,6 +94,26 @@ class PostgresDatabase:
             cursor.execute(_translated(sql), keys)  # type: ignore[arg-type]
             yield from cursor
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Generator[Reading]:
+        """Give reads of one moment, on a connection of their own."""
+        with self._faults(), self._reader() as db, db.transaction():
+            db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield _PostgresReading(db)
+
+    def tidy(self, below: int) -> None:
+        """Drop the partitions of which nothing is left."""
+        with self.write() as transaction:
+            for (name,) in transaction.query(
+                "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
+                "WHERE i.inhparent = 'records'::regclass"
+            ):
+                number = int(name.removeprefix("records_"))
+                if (number + 1) * PARTITION <= below and not transaction.query(
+                    f"SELECT 1 FROM {name} LIMIT 1"  # noqa: S608
+                ):
+                    transaction.execute(f"DROP TABLE {name}")
+
     def damage(self) -> list[str]:
         """Return nothing: PostgreSQL has its own tools (pg_amcheck)."""
         return []
@@ -151,6 +172,11 @@ class PostgresDatabase:
                         )
                     row = db.execute("SELECT position FROM positions WHERE name = 'schema'").fetchone()
                     version = row[0] if row else 0
+                    if version == 2:
+                        for statement in _statements(schema.TABLES_3):
+                            db.execute(statement)  # type: ignore[arg-type]
+                        version = schema.SCHEMA_VERSION
+                        db.execute("UPDATE positions SET position = %s WHERE name = 'schema'", (version,))
             finally:
                 db.close()
         if version > schema.SCHEMA_VERSION:
@@ -158,6 +184,21 @@ class PostgresDatabase:
                 f"{self.name} has schema {version}, this Meetnet knows up to {schema.SCHEMA_VERSION}: "
                 "install the newer Meetnet again, or restore a backup from before the upgrade"
             )
+
+
+class _PostgresReading:
+    def __init__(self, db: psycopg.Connection[Any]) -> None:
+        self._db = db
+        self._names = count()
+
+    def query(self, sql: str, keys: Sequence[Any] = ()) -> list[Any]:
+        return self._db.execute(_translated(sql), keys).fetchall()  # type: ignore[arg-type]
+
+    def stream(self, sql: str, keys: Sequence[Any] = ()) -> Iterator[Any]:
+        with self._db.cursor(f"meetnet_{next(self._names)}") as cursor:
+            cursor.itersize = 500
+            cursor.execute(_translated(sql), keys)  # type: ignore[arg-type]
+            yield from cursor
 
 
 class _PostgresTransaction:
@@ -225,14 +266,17 @@ class PostgresStore(Store):
 
 def _tables() -> list[str]:
     """Return the statements of the tables. What is unique over partitions is kept so by the lock."""
-    text = schema.TABLES.format(big="BIGINT", blob="BYTEA", real="DOUBLE PRECISION")
-    found = [statement.strip() for statement in text.split(";") if statement.strip()]
     return [
         statement + " PARTITION BY RANGE (id)"
         if statement.startswith("CREATE TABLE records")
         else statement.replace("UNIQUE INDEX records_by_device", "INDEX records_by_device")
-        for statement in found
+        for statement in _statements(schema.TABLES)
     ]
+
+
+def _statements(tables: str) -> list[str]:
+    text = tables.format(big="BIGINT", blob="BYTEA", real="DOUBLE PRECISION", clustered="")
+    return [statement.strip() for statement in text.split(";") if statement.strip()]
 
 
 def _needed(table: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from gateway.model import Bucket, PublicObservation, PublicRecord, PublicSite
 from gateway.shapes import Form, Shape
 from gateway.store.agreements import Agreements
+from gateway.store.history.reading import Hourly
 from gateway.store.rows import POSITIONS_PER_RECORD, Record, Row
 from gateway.store.store import Store
 
@@ -67,7 +68,8 @@ class SqlitePublicReader:
     looks gave a value of a site and quantity at an observed time; they stand behind those of the record.
     agreed: consent of some sites only, so that a network of many is not read whole for a few records.
     assessed_sites: those of which `assessed` knows anything. version: what differs after a change of the
-    register; with it agreements are kept for a moment.
+    register; with it agreements are kept for a moment. flagged: the stretches of a site and quantity
+    within a time that second looks flagged: what sums and means leave out.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class SqlitePublicReader:
         agreed: Agreed | None = None,
         assessed_sites: Callable[[], Collection[str]] | None = None,
         version: Callable[[], object] | None = None,
+        flagged: Callable[[str, str, int, int], Sequence[tuple[int, int]]] | None = None,
     ) -> None:
         self._store = store
         self._consenting = consenting
@@ -87,6 +90,7 @@ class SqlitePublicReader:
         self._find_agreed = agreed or self._agreed_of_all
         self._agreements = Agreements(self._look_up, version)
         self._assessed_sites = assessed_sites
+        self._stretches = flagged
         self._flagged: dict[tuple[Shape, tuple[tuple[str, ...], ...]], tuple[Form, ...]] = {}
 
     def sites(self) -> Sequence[PublicSite]:
@@ -126,7 +130,24 @@ class SqlitePublicReader:
         found = self._agreed([site_id]).get(site_id)
         if found is None or step_ms <= 0:
             return []
-        return self._store.buckets(site_id, quantity, start_ms, end_ms, step_ms, found[1])
+        later = self._stretches(site_id, quantity, start_ms, end_ms) if self._stretches else ()
+        return self._store.buckets(site_id, quantity, start_ms, end_ms, step_ms, found[1], later)
+
+    def hourly(self, quantity: str, start_ms: int, end_ms: int) -> Hourly:
+        """Return the means of whole hours in [start_ms, end_ms) of every public site: hours x sites.
+
+        start_ms and end_ms are whole hours. Nothing from before a host agreed is in it, nor what checks or
+        second looks flagged. `of_all` gives the mean of the network.
+        """
+        allowed = self._allowed()
+        later: dict[str, Sequence[tuple[int, int]]] = {}
+        assessed = self._assessed_sites() if self._assessed_sites else allowed
+        for site_id in allowed:
+            if self._stretches is not None and site_id in assessed:
+                later[site_id] = self._stretches(site_id, quantity, start_ms, end_ms)
+        found = self._store.hourly(quantity, start_ms, end_ms, allowed, later)
+        found.hide_before(allowed)
+        return found
 
     def after(self, position: int, limit: int) -> Sequence[PublicObservation]:
         """Return observations in store order after a position: how publishers follow."""

@@ -5,6 +5,11 @@ space); `rows.py` says how its numbers are laid out. Devices, sites and shapes a
 and their indexes are small. The position of an observation is records.id * 64 + its index. Ids are given out
 within the transaction that stores, from `positions`: they rise with the order of commit and none comes twice.
 
+Records of days gone by are in `chunks` instead (history/): those of one site and some days as compressed
+columns. `chunk_devices` says which sequence numbers of which devices are in which chunk, `chunk_order` in
+which chunk each id is. A chunk of kind 1 holds results that newer ones took the place of. `rollups` is what
+minutes, hours and days amount to, of all records whose id is below the position `rolled`.
+
 `sites.last` holds the newest value of each quantity of a site (a list of rows.Part), `sites.memory` what
 quality control remembers of it; both change with the record that changes them.
 """
@@ -15,12 +20,12 @@ import sqlite3
 from pathlib import Path
 
 from gateway.errors import StoreError, StoreVersionError
-from gateway.store.migration import create, to_version_2
+from gateway.store.migration import create, to_version_2, to_version_3
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # The same in every engine; {blob} and {big} are its names of the types.
-TABLES = """
+TABLES_2 = """
 CREATE TABLE devices(
     id {big} PRIMARY KEY, dev_eui TEXT NOT NULL UNIQUE, top_seq {big} NOT NULL, source TEXT NOT NULL,
     uplinks {big} NOT NULL, received_at_ms {big} NOT NULL, f_cnt {big}, missed {big} NOT NULL,
@@ -42,7 +47,25 @@ CREATE TABLE dead_letters(
     source TEXT NOT NULL, dev_eui TEXT NOT NULL, f_port {big} NOT NULL, cause TEXT NOT NULL,
     detail TEXT NOT NULL, payload {blob} NOT NULL, PRIMARY KEY(name, log_sequence, item));
 """
-_SQLITE = TABLES.format(big="INTEGER", blob="BLOB", real="REAL")
+TABLES_3 = """
+CREATE TABLE chunks(
+    id {big} PRIMARY KEY, revision {big} NOT NULL, kind {big} NOT NULL, site {big} NOT NULL,
+    start_ms {big} NOT NULL, end_ms {big} NOT NULL, n {big} NOT NULL, body {blob} NOT NULL);
+CREATE INDEX chunks_by_site ON chunks(site, kind, start_ms, end_ms);
+CREATE INDEX chunks_by_time ON chunks(start_ms, end_ms, kind, site);
+CREATE TABLE chunk_devices(
+    chunk {big} NOT NULL, device {big} NOT NULL, first_seq {big} NOT NULL, last_seq {big} NOT NULL,
+    PRIMARY KEY(chunk, device));
+CREATE INDEX chunk_devices_by_device ON chunk_devices(device, last_seq, first_seq);
+CREATE TABLE chunk_order(block {big} PRIMARY KEY, body {blob} NOT NULL);
+CREATE TABLE quantities(id {big} PRIMARY KEY, quantity TEXT NOT NULL, unit TEXT NOT NULL);
+CREATE TABLE rollups(
+    step_ms {big} NOT NULL, start_ms {big} NOT NULL, site {big} NOT NULL, body {blob} NOT NULL,
+    PRIMARY KEY(step_ms, start_ms, site)){clustered};
+CREATE INDEX rollups_by_site ON rollups(site, step_ms);
+"""
+TABLES = TABLES_2 + TABLES_3
+_NAMES = {"big": "INTEGER", "blob": "BLOB", "real": "REAL", "clustered": " WITHOUT ROWID"}
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -74,10 +97,12 @@ def prepare(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode=WAL")
         if found < SCHEMA_VERSION:
             db.execute("BEGIN IMMEDIATE")
-            if found == 1:
-                to_version_2(db, _SQLITE)
+            if found == 0:
+                create(db, TABLES.format(**_NAMES))
             else:
-                create(db, _SQLITE)
+                if found == 1:
+                    to_version_2(db, TABLES_2.format(**_NAMES))
+                to_version_3(db, TABLES_3.format(**_NAMES))
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             db.execute("COMMIT")
         path.chmod(0o600)

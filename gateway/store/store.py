@@ -6,24 +6,27 @@ Writing belongs to one thread at a time; reading may be done from any thread.
 from __future__ import annotations
 
 import contextlib
+import heapq
 import json
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from gateway.model import Bucket, Decoded
 from gateway.shapes import Judged, Shape, fingerprint
-from gateway.store.buckets import buckets
-from gateway.store.database import Database, marks
+from gateway.store.database import Database, Reading, marks
+from gateway.store.history import reading, sealed
+from gateway.store.history.quantities import Quantities
 from gateway.store.recent import RecentRecords
 from gateway.store.rows import (
     POSITIONS_PER_RECORD,
     Record,
     Row,
     decode_parts,
-    shape_of,
     values_of,
 )
+from gateway.store.rows import shape_of as read_shape
 from gateway.store.writing import PIPELINE, Batch, Kept, Outcome, pieces
 
 _PUBLISHER = "publisher:"
@@ -32,7 +35,7 @@ _SELECT = (
     "SELECT r.id, s.site_id, r.observed_at_ms, r.received_at_ms, r.shape, r.body "
     "FROM records r JOIN sites s ON s.id = r.site "
 )
-_OF_SITE = "WHERE r.site = (SELECT id FROM sites WHERE site_id = ?) AND "
+_ALL = (sealed.CURRENT, sealed.SUPERSEDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Store:
         self._kept = Kept()
         self._recent = RecentRecords()
         self._shapes: dict[int, Shape] = {}
+        self._chunks = sealed.Chunks()
+        self.quantities = Quantities(database)
 
     # -- writing
 
@@ -145,25 +150,35 @@ class Store:
 
     def known(self, dev_eui: str, seq: int) -> int | None:
         """Return the fingerprint of a stored record, or None."""
-        rows = self._db.query(
-            "SELECT r.shape, r.body FROM records r JOIN devices d ON d.id = r.device "
-            "WHERE d.dev_eui = ? AND r.seq = ?",
-            (dev_eui, seq),
-        )
-        if not rows:
-            return None
-        form = self._shape(rows[0][0])
-        raws, _ = values_of(len(form), rows[0][1])
-        return fingerprint(form.mark, raws[: form.n_readings])
+        with self._db.snapshot() as db:
+            rows = db.query(
+                "SELECT r.shape, r.body FROM records r JOIN devices d ON d.id = r.device "
+                "WHERE d.dev_eui = ? AND r.seq = ?",
+                (dev_eui, seq),
+            )
+            if rows:
+                form = self.shape_of(rows[0][0])
+                raws, _ = values_of(len(form), rows[0][1])
+                return fingerprint(form.mark, raws[: form.n_readings])
+            device = db.query("SELECT id FROM devices WHERE dev_eui = ?", (dev_eui,))
+            for shape_id, chunk, place in sealed.by_keys(
+                db, [(device[0][0], seq)] if device else []
+            ).values():
+                form = self.shape_of(shape_id)
+                return fingerprint(form.mark, chunk.numbers(place)[0][: form.n_readings])
+        return None
 
     def seqs(self, dev_eui: str, first: int, end: int) -> list[int]:
         """Return the sequence numbers in [first, end) of the stored records of a device, sorted."""
-        rows = self._db.query(
-            "SELECT r.seq FROM records r WHERE r.device = (SELECT id FROM devices WHERE dev_eui = ?) "
-            "AND r.seq >= ? AND r.seq < ? ORDER BY r.seq",
-            (dev_eui, first, end),
-        )
-        return [row[0] for row in rows]
+        with self._db.snapshot() as db:
+            device = db.query("SELECT id FROM devices WHERE dev_eui = ?", (dev_eui,))
+            if not device:
+                return []
+            rows = db.query(
+                "SELECT seq FROM records WHERE device = ? AND seq >= ? AND seq < ?",
+                (device[0][0], first, end),
+            )
+            return sorted({row[0] for row in rows} | sealed.seqs_of(db, device[0][0], first, end))
 
     def history(self, site_id: str, since_ms: int) -> list[Row]:
         """Return a site's observations from a time on, by observed time: what quality checks start from."""
@@ -200,7 +215,7 @@ class Store:
                 names: list[str] = []
                 for one in decode_parts(last):
                     if one.observed_at_ms >= since_ms[site_id]:
-                        forms = self._shape(one.shape).forms
+                        forms = self.shape_of(one.shape).forms
                         names += [form.quantity for at, form in enumerate(forms) if one.mask >> at & 1]
                 found[site_id] = tuple(sorted(names))
         return found
@@ -222,7 +237,7 @@ class Store:
         rows: list[Row] = []
         parts = decode_parts(last)
         for part in parts:
-            form = self._shape(part.shape)
+            form = self.shape_of(part.shape)
             record = Record(
                 part.id, site_id, part.observed_at_ms, part.received_at_ms, form,
                 *values_of(len(form), part.body),
@@ -242,29 +257,42 @@ class Store:
         return found[:limit][::-1]
 
     def buckets(
-        self, site_id: str, quantity: str, start_ms: int, end_ms: int, step_ms: int, since_ms: int
+        self,
+        site_id: str,
+        quantity: str,
+        start_ms: int,
+        end_ms: int,
+        step_ms: int,
+        since_ms: int,
+        later: Sequence[reading.Stretch] = (),
     ) -> list[Bucket]:
-        """Return one series from since_ms on in [start_ms, end_ms) as buckets counted from start_ms."""
-        unit = ""
-        values: list[tuple[int, float | None, bool]] = []
-        columns: dict[Shape, list[tuple[int, bool]]] = {}
-        for record in self._of_site(site_id, max(start_ms, since_ms), end_ms):
-            found = columns.get(record.shape)
-            if found is None:
-                forms = record.shape.forms
-                found = [(at, bool(form.flags)) for at, form in enumerate(forms) if form.quantity == quantity]
-                columns[record.shape] = found
-                unit = next((form.unit for form in forms if form.quantity == quantity), unit)
-            values += [(record.observed_at_ms, record.values[at], flagged) for at, flagged in found]
-        return buckets(values, unit, start_ms, step_ms)
+        """Return one series from since_ms on in [start_ms, end_ms) as buckets counted from start_ms.
+
+        later: the stretches [from, to) that second looks flagged.
+        """
+        return reading.buckets(self, site_id, quantity, start_ms, end_ms, step_ms, since_ms, later)
+
+    def hourly(
+        self,
+        quantity: str,
+        start_ms: int,
+        end_ms: int,
+        sites: Iterable[str],
+        later: Mapping[str, Sequence[reading.Stretch]] | None = None,
+    ) -> reading.Hourly:
+        """Return the means of the good values of whole hours of some sites."""
+        return reading.hourly(self, quantity, start_ms, end_ms, sites, later)
 
     def records_after(self, position: int, limit: int) -> list[Record]:
         """Return records in store order whose observations are after a position, in part or all."""
         first = max(1, (position + 1) // POSITIONS_PER_RECORD)  # there is no record 0
         found = self._recent.since(first, limit)
-        if found is None:
+        if found is None and first >= self.position(sealed.SEALED):
             rows = self._db.query(f"{_SELECT}WHERE r.id >= ? ORDER BY r.id LIMIT ?", (first, limit))
             found = list(self._records(rows))
+        elif found is None:
+            with contextlib.closing(self._by_id(first)) as records:
+                found = list(islice(records, limit))
         n = len(found)
         if found and found[0].id * POSITIONS_PER_RECORD + len(found[0].raws) - 1 <= position:
             del found[0]
@@ -277,7 +305,7 @@ class Store:
         wanted = None if sites is None else set(sites)
         found: list[Row] = []
         first = position // POSITIONS_PER_RECORD
-        with self._streamed(f"{_SELECT}WHERE r.id >= ? ORDER BY r.id", (first,)) as records:
+        with contextlib.closing(self._by_id(first)) as records:
             for record in records:
                 if wanted is None or record.site_id in wanted:
                     found.extend(row for row in record.rows() if row.position > position)
@@ -309,25 +337,28 @@ class Store:
     def stretch(self, first: int, end: int, sites: Iterable[str]) -> list[Row]:
         """Return observations of sites with first <= position < end, in store order."""
         wanted = set(sites)
-        rows = self._db.query(
-            f"{_SELECT}WHERE r.id >= ? AND r.id < ? ORDER BY r.id",
-            (first // POSITIONS_PER_RECORD, -(-end // POSITIONS_PER_RECORD)),
-        )
-        records = self._records(row for row in rows if row[1] in wanted)
-        return [row for row in self._rows(records) if first <= row.position < end]
+        low, high = first // POSITIONS_PER_RECORD, -(-end // POSITIONS_PER_RECORD)
+        with contextlib.closing(self._by_id(low, high, _ALL)) as found:
+            rows = self._rows(record for record in found if record.site_id in wanted)
+            return [row for row in rows if first <= row.position < end]
 
     def arrivals(self, first: int, end: int) -> list[tuple[int, int]]:
         """Return (lowest position, time of reception) of the records in [first, end), in store order."""
-        rows = self._db.query(
-            "SELECT id, received_at_ms FROM records WHERE id >= ? AND id < ? ORDER BY id",
-            (-(-first // POSITIONS_PER_RECORD), -(-end // POSITIONS_PER_RECORD)),
-        )
-        return [(record_id * POSITIONS_PER_RECORD, received_at_ms) for record_id, received_at_ms in rows]
+        low, high = -(-first // POSITIONS_PER_RECORD), -(-end // POSITIONS_PER_RECORD)
+        with self._db.snapshot() as db:
+            found: list[tuple[int, int]] = db.query(
+                "SELECT id, received_at_ms FROM records WHERE id >= ? AND id < ? ORDER BY id", (low, high)
+            )
+            if low < self._sealed_below(db):
+                old = [(one[0], one[2]) for one in sealed.by_id(db, self._chunks, low, high, _ALL)]
+                found = sorted([(number, received) for number, received in found] + old)
+        return [(number * POSITIONS_PER_RECORD, received) for number, received in found]
 
     def at(self, position: int) -> Row | None:
         """Return the observation at a position, or None."""
-        rows = self._db.query(f"{_SELECT}WHERE r.id = ?", (position // POSITIONS_PER_RECORD,))
-        return next((row for row in self._rows(self._records(rows)) if row.position == position), None)
+        number = position // POSITIONS_PER_RECORD
+        with contextlib.closing(self._by_id(number, number + 1, _ALL)) as found:
+            return next((row for row in self._rows(found) if row.position == position), None)
 
     def dead_letters(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the newest dead letters as they are in the table, payload in hex."""
@@ -350,7 +381,10 @@ class Store:
 
     def count(self) -> int:
         """Return the number of records."""
-        return self._db.query("SELECT COUNT(*) FROM records")[0][0]
+        with self._db.snapshot() as db:
+            hot: int = db.query("SELECT COUNT(*) FROM records")[0][0]
+            old = db.query("SELECT COALESCE(SUM(n), 0) FROM chunks WHERE kind = ?", (sealed.CURRENT,))
+            return hot + int(old[0][0])
 
     def close(self) -> None:
         """Close all connections."""
@@ -362,12 +396,22 @@ class Store:
         self, site_id: str, start_ms: int, end_ms: int, *, descending: bool = False
     ) -> Generator[Record]:
         way = "DESC" if descending else "ASC"
-        rows = self._db.stream(
-            f"{_SELECT}{_OF_SITE}r.observed_at_ms >= ? AND r.observed_at_ms < ? "
-            f"ORDER BY r.observed_at_ms {way}, r.id {way}",
-            (site_id, start_ms, end_ms),
-        )
-        yield from self._records(rows)
+        with self._db.snapshot() as db:
+            known = db.query("SELECT id FROM sites WHERE site_id = ?", (site_id,))
+            if not known:
+                return
+            hot = db.stream(
+                f"{_SELECT}WHERE r.site = ? AND r.observed_at_ms >= ? AND r.observed_at_ms < ? "
+                f"ORDER BY r.observed_at_ms {way}, r.id {way}",
+                (known[0][0], start_ms, end_ms),
+            )
+            old = sealed.of_site(db, known[0][0], start_ms, end_ms, descending=descending)
+            yield from heapq.merge(
+                self._records(hot),
+                (self._sealed(site_id, found) for found in old),
+                key=_moment,
+                reverse=descending,
+            )
 
     def _scan(
         self, start_ms: int, end_ms: int, sites: Iterable[str] | None, *, descending: bool = False
@@ -377,35 +421,71 @@ class Store:
             yield from self._of_site(next(iter(wanted)), start_ms, end_ms, descending=descending)
             return
         way = "DESC" if descending else "ASC"
-        sql = (
-            f"{_SELECT}WHERE r.observed_at_ms >= ? AND r.observed_at_ms < ? "
-            f"ORDER BY r.observed_at_ms {way}, r.id {way}"
-        )
-        with self._streamed(sql, (start_ms, end_ms)) as records:
-            yield from (record for record in records if wanted is None or record.site_id in wanted)
+        with self._db.snapshot() as db:
+            hot = db.stream(
+                f"{_SELECT}WHERE r.observed_at_ms >= ? AND r.observed_at_ms < ? "
+                f"ORDER BY r.observed_at_ms {way}, r.id {way}",
+                (start_ms, end_ms),
+            )
+            names = _names(db, wanted)
+            old = sealed.of_time(
+                db, start_ms, end_ms, None if wanted is None else names.keys(), descending=descending
+            )
+            yield from heapq.merge(
+                (record for record in self._records(hot) if wanted is None or record.site_id in wanted),
+                (self._sealed(names[site], found) for site, found in old),
+                key=_moment,
+                reverse=descending,
+            )
 
-    @contextlib.contextmanager
-    def _streamed(self, sql: str, keys: Sequence[Any]) -> Generator[Iterator[Record]]:
-        rows = self._db.stream(sql, keys)
-        try:
-            yield self._records(rows)
-        finally:
-            close = getattr(rows, "close", None)
-            if close is not None:
-                close()
+    def _by_id(
+        self, first: int, end: int = 2**62, kinds: Sequence[int] = (sealed.CURRENT,)
+    ) -> Generator[Record]:
+        """Yield records with first <= id < end; of kind SUPERSEDED, too, where asked for."""
+        with self._db.snapshot() as db:
+            hot = self._records(
+                db.stream(f"{_SELECT}WHERE r.id >= ? AND r.id < ? ORDER BY r.id", (first, end))
+            )
+            top = self._sealed_below(db)
+            if first >= top:
+                yield from hot
+                return
+            names = _names(db, None)
+            old = sealed.by_id(db, self._chunks, first, min(end, top), kinds)
+            yield from heapq.merge(
+                hot, (self._sealed(names[one[4].site], one) for one in old), key=lambda record: record.id
+            )
+
+    def _sealed_below(self, db: Reading) -> int:
+        rows = db.query("SELECT position FROM positions WHERE name = ?", (sealed.SEALED,))
+        return rows[0][0] if rows else 0
+
+    def _sealed(self, site_id: str, found: sealed.Found) -> Record:
+        number, observed, received, shape_id, chunk, place = found
+        return Record(number, site_id, observed, received, self.shape_of(shape_id), *chunk.numbers(place))
 
     def _records(self, rows: Iterable[Sequence[Any]]) -> Iterator[Record]:
         for number, site_id, observed, received, shape_id, body in rows:
-            form = self._shape(shape_id)
+            form = self.shape_of(shape_id)
             yield Record(number, site_id, observed, received, form, *values_of(len(form), body))
 
     def _rows(self, records: Iterable[Record]) -> Iterator[Row]:
         for record in records:
             yield from record.rows()
 
-    def _shape(self, number: int) -> Shape:
+    def shape_of(self, number: int) -> Shape:
+        """Return the shape of a number."""
         found = self._shapes.get(number)
         if found is None:
             text = self._db.query("SELECT shape FROM shapes WHERE id = ?", (number,))[0][0]
-            found = self._shapes[number] = shape_of(text)
+            found = self._shapes[number] = read_shape(text)
         return found
+
+
+def _moment(record: Record) -> tuple[int, int]:
+    return record.observed_at_ms, record.id
+
+
+def _names(db: Reading, wanted: set[str] | None) -> dict[int, str]:
+    rows = db.query("SELECT id, site_id FROM sites")
+    return {number: site_id for number, site_id in rows if wanted is None or site_id in wanted}

@@ -17,6 +17,7 @@ from gateway.errors import StoreError
 from gateway.model import Decoded, Reception, Uplink
 from gateway.shapes import Judged, Shape, fingerprint
 from gateway.store.database import Transaction, marks
+from gateway.store.history.sealed import by_keys
 from gateway.store.rows import (
     POSITIONS_PER_RECORD,
     Part,
@@ -108,6 +109,10 @@ class Batch:
                 form = self._shape(shape_id)
                 raws, _ = values_of(len(form), body)
                 found[names[device, seq]] = fingerprint(form.mark, raws[: form.n_readings])
+        rest = [key for key in doubtful if names[key] not in found]
+        for key, (shape_id, chunk, place) in by_keys(self._db, rest).items():
+            form = self._shape(shape_id)
+            found[names[key]] = fingerprint(form.mark, chunk.numbers(place)[0][: form.n_readings])
         return found
 
     def memories(self, site_ids: Iterable[str]) -> dict[str, bytes | None]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.model import Bucket, PublicObservation, PublicSite
-from gateway.store.buckets import buckets
+
+from .plain_buckets import buckets
 
 NOW_MS = 1_763_920_800_000  # 2025-11-23T18:00:00Z
 MINUTE_MS = 60_000

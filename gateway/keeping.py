@@ -1,0 +1,77 @@
+"""The housekeeping of the store while a gateway runs: rolling up and packing, in small steps.
+
+Each step is a transaction of its own, and a pause of several times its length follows it, so that measuring
+and publishing hardly notice. Records are rolled up a while after they came, many of a site at a time:
+readers put those that are not rolled up yet on top by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from gateway.clock import Clock
+from gateway.counters import Counters
+from gateway.errors import StoreError
+from gateway.store import Store
+from gateway.store.history import rolling, sealing
+
+logger = logging.getLogger("meetnet.keeping")
+DAY_MS = 86_400_000
+FIRST_S, EVERY_S = 20.0, 600.0
+PAUSES = 3.0  # of the length of a step
+_NEXT = "records"
+
+
+class Keeper:
+    """Rolls up and packs, time after time."""
+
+    def __init__(self, store: Store, clock: Clock, counters: Counters, seal_days: int) -> None:
+        """seal_days: the age at which records are packed."""
+        self._store = store
+        self._clock = clock
+        self._counters = counters
+        self._seal_ms = seal_days * DAY_MS
+        self._until: int | None = None
+
+    async def run(self) -> None:
+        """Keep house until cancelled."""
+        await asyncio.sleep(FIRST_S)
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="meetnet-keeper") as executor:
+            while True:
+                for name, steps in self._work():
+                    await self._take(loop, executor, name, steps)
+                await asyncio.sleep(EVERY_S)
+
+    def _work(self) -> Iterator[tuple[str, Iterator[int]]]:
+        """Yield what there is to do, as steps that tell how many records they were of."""
+        yield "rolled_up", self.roll()
+        yield "packed", sealing.seal(self._store, self._clock.now_ms() - self._seal_ms, 1 << 30)
+
+    def roll(self) -> Iterator[int]:
+        """Roll up what was there the last time, so that a site's records of a while are added at once."""
+        until, self._until = self._until, self._store.position(_NEXT)
+        while n := rolling.roll(self._store, until):
+            yield n
+
+    async def _take(
+        self, loop: asyncio.AbstractEventLoop, executor: ThreadPoolExecutor, name: str, steps: Iterator[int]
+    ) -> None:
+        step: Callable[[], int] = lambda: next(steps, 0)  # noqa: E731
+        try:
+            while True:
+                started_s = time.monotonic()
+                n = await loop.run_in_executor(executor, step)
+                if not n:
+                    return
+                self._counters.count(f"store.{name}", n=n)
+                await asyncio.sleep(PAUSES * (time.monotonic() - started_s))
+        except StoreError as error:
+            self._counters.count(f"store.{name}_failed", str(error))
+        except Exception as error:  # whatever it is, the next time is another
+            logger.exception("keeping")
+            self._counters.count(f"store.{name}_failed", repr(error))
