@@ -34,11 +34,13 @@ from gateway.datadir import DataDirectory
 from gateway.decode import Decoder, Foreign, Profiles, WindowBook
 from gateway.downlinks import Downlinks
 from gateway.errors import ConfigError, StoreError
+from gateway.explaining import Sources, explain
 from gateway.health import IncidentBook
 from gateway.healthfacts import Collector
 from gateway.http import HttpServer
 from gateway.keeping import Keeper
 from gateway.mail import Mailer, MailSettings
+from gateway.model import Uplink
 from gateway.networks import Networks
 from gateway.noise_bench import NoiseBench
 from gateway.pipeline import Pipeline
@@ -474,7 +476,27 @@ class Gateway:
         return f"{PIPELINE}:{worker}" if worker else PIPELINE
 
     def _control(self, token: str) -> Starlette:
-        return create_control(token, self.status, self.downlinks, lambda: self.networks.lns)
+        return create_control(
+            token, self.status, self.downlinks, lambda: self.networks.lns, explain=self._explain
+        )
+
+    async def _explain(self, reading: str) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
+
+        def frame(sequence: int) -> Uplink | StoreError | None:
+            found = asyncio.run_coroutine_threadsafe(self.log.read(sequence - 1, 1), loop).result()
+            return found[0][1] if found and found[0][0] == sequence else None
+
+        sources = Sources(
+            self.config,
+            self.registry,
+            self.store,
+            self.assessments,
+            self.profiles,
+            self.directory.side,
+            frame,
+        )
+        return await loop.run_in_executor(None, explain, sources, reading)
 
     def _transport_of(self, dev_eui: str) -> str | None:
         device = self.registry.device(dev_eui)

@@ -31,10 +31,13 @@ def create_control(
     status: Callable[[], dict[str, Any]],
     downlinks: DownlinkQueue | None = None,
     network_server: Callable[[], JoinResetter | None] = lambda: None,
+    explain: Callable[[str], Awaitable[dict[str, Any]]] | None = None,
+    reload: Callable[[], Awaitable[dict[str, Any]]] | None = None,
 ) -> Starlette:
     """Return the application; every request needs `Authorization: Bearer <token>`.
 
-    GET /status; POST /devices/{DevEUI}/reset-join; POST /devices/{DevEUI}/downlinks with
+    GET /status; GET /explain?reading=...; POST /reload;
+    POST /devices/{DevEUI}/reset-join; POST /devices/{DevEUI}/downlinks with
     {"f_port", "payload" (hex), "confirmed"}.
     """
 
@@ -60,6 +63,16 @@ def create_control(
         found = await downlinks.enqueue(request.path_params["dev_eui"], f_port, payload, confirmed)
         return JSONResponse({"id": found})
 
+    async def tell(request: Request) -> Response:
+        if explain is None:
+            return JSONResponse({"error": "this gateway cannot explain"}, 409)
+        return JSONResponse(await explain(request.query_params.get("reading", "")))
+
+    async def change(request: Request) -> Response:
+        if reload is None:
+            return JSONResponse({"error": "this gateway cannot reload"}, 409)
+        return JSONResponse(await reload())
+
     def guarded(serve: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def check(request: Request) -> Response:
             given = request.headers.get("authorization", "")
@@ -75,6 +88,8 @@ def create_control(
     return Starlette(
         routes=[
             Route("/status", guarded(answer)),
+            Route("/explain", guarded(tell)),
+            Route("/reload", guarded(change), methods=["POST"]),
             Route("/devices/{dev_eui}/reset-join", guarded(reset), methods=["POST"]),
             Route("/devices/{dev_eui}/downlinks", guarded(queue), methods=["POST"]),
         ]

@@ -14,6 +14,7 @@ from gateway.cli.consent import consent
 from gateway.cli.device import device
 from gateway.cli.documents import documents
 from gateway.cli.energy import energy
+from gateway.cli.explain import explain
 from gateway.cli.export import export
 from gateway.cli.importing import import_
 from gateway.cli.noise import noise
@@ -96,6 +97,7 @@ for _command in (
     device,
     energy,
     documents,
+    explain,
     export,
     gateway,
     import_,
