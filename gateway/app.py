@@ -47,6 +47,7 @@ from gateway.pipeline import Pipeline
 from gateway.publish import FileSideList, Follower, Publisher, SiteBook
 from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
+from gateway.registry.events import EventBook
 from gateway.registry.rounds import Rounds
 from gateway.reviewing import Review
 from gateway.store import Changes, DurableLog, SegmentLog, SqlitePublicReader, open_store
@@ -272,6 +273,8 @@ class Gateway:
 
         accounts = Accounts(self.directory.path)
         self._stack.callback(accounts.close)
+        events = EventBook(self.directory.path)
+        self._stack.callback(events.close)
         mailer = Mailer(self._mail_settings())
         house = House(
             accounts,
@@ -281,6 +284,7 @@ class Gateway:
             self._desk(),
             NoiseBench(self.registry, self.downlinks),
             ConfigBench(self.registry, self.downlinks, self.clock),
+            events,
         )
         tls = tls_files(self.config, "web")
         scheme = "https" if tls else "http"

@@ -68,8 +68,13 @@ def sound_day(levels: Iterable[tuple[int, float]], at_ms: int, zone: ZoneInfo) -
     day, evening, night = (
         10 * math.log10(sum(energies[name]) / len(energies[name])) for name in ("day", "evening", "night")
     )
-    total = 12 * 10 ** (day / 10) + 4 * 10 ** ((evening + 5) / 10) + 8 * 10 ** ((night + 10) / 10)
-    return SoundDay(start_ms, end_ms, day, evening, night, 10 * math.log10(total / 24), min(1.0, coverage))
+    return SoundDay(start_ms, end_ms, day, evening, night, den_db(day, evening, night), min(1.0, coverage))
+
+
+def den_db(day_db: float, evening_db: float, night_db: float) -> float:
+    """Return Lden of the levels of the three periods."""
+    total = 12 * 10 ** (day_db / 10) + 4 * 10 ** ((evening_db + 5) / 10) + 8 * 10 ** ((night_db + 10) / 10)
+    return 10 * math.log10(total / 24)
 
 
 def _period(hour: int) -> str:

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
+from gateway.sounddays import COVERAGE, den_db
+
 DAY, EVENING, NIGHT = "day", "evening", "night"
 PARTS = (DAY, EVENING, NIGHT)
 HOURS = {DAY: 12, EVENING: 4, NIGHT: 8}
-PENALTY_DB = {DAY: 0.0, EVENING: 5.0, NIGHT: 10.0}
-LEAST_HOURS = {DAY: 6, EVENING: 2, NIGHT: 4}  # half of each part, or nothing is said about it
+LEAST_HOURS = {part: COVERAGE * hours for part, hours in HOURS.items()}  # or nothing is said about it
 HOUR_MS = 3_600_000
 
 
@@ -45,9 +46,7 @@ def part_of_day(hour: int) -> str:
 
 def lden(day: float, evening: float, night: float) -> float:
     """Return the day-evening-night level of the three levels of the parts."""
-    levels = {DAY: day, EVENING: evening, NIGHT: night}
-    total = sum(HOURS[part] * 10 ** ((levels[part] + PENALTY_DB[part]) / 10) for part in PARTS)
-    return 10 * math.log10(total / 24)
+    return den_db(day, evening, night)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def png(layout: Layout, dpi: int = 300) -> bytes:
 
 def pdf(layouts: Sequence[Layout] | Layout) -> bytes:
     """Return a PDF, a page each, with the font in it."""
-    pdfmetrics.registerFont(TTFont(_FONT, str(font_path())))
+    use_font()
     pages = [layouts] if isinstance(layouts, Layout) else layouts
     out = io.BytesIO()
     drawing: Any = Canvas(out, pageCompression=1)
@@ -69,6 +69,12 @@ def pdf(layouts: Sequence[Layout] | Layout) -> bytes:
         drawing.showPage()
     drawing.save()
     return out.getvalue()
+
+
+def use_font() -> str:
+    """Make the font with every letter known to reportlab; return its name."""
+    pdfmetrics.registerFont(TTFont(_FONT, str(font_path())))
+    return _FONT
 
 
 def zpl(layout: Layout) -> bytes:

@@ -12,7 +12,7 @@ ROLES = (PUBLIC_ROLE, HOST, *GRANTED_ROLES)
 LANGUAGES = ("nl", "fr", "en")
 
 # What a program may do in the name of its owner, and never more than the owner may.
-SCOPES = ("own", "fleet", "waste", "operator")
+SCOPES = ("own", "fleet", "waste", "events", "operator")
 
 
 @dataclass(frozen=True, slots=True)

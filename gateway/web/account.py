@@ -26,6 +26,7 @@ SCOPE_WORDS = {
     "own": N_("read my own sensors, also what is not public"),
     "fleet": N_("read the state of all nodes"),
     "waste": N_("read the list of bins and report emptying"),
+    "events": N_("make events at which noise is followed"),
     "operator": N_("run the network"),
 }
 assert {*ROLE_WORDS, "public"} == set(ROLES)

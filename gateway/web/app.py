@@ -22,6 +22,8 @@ from gateway.web import (
     api,
     calibration,
     claiming,
+    classroom,
+    events,
     flasher,
     fleet,
     mine,
@@ -83,6 +85,8 @@ def create_app(
             *waste.routes(context),
             *fleet.routes(context),
             *node_settings.routes(context),
+            *events.routes(context),
+            *classroom.routes(context),
             context.gate.route("/static/{name:path}", context.static.answer, is_same_for_all=True),
             *[
                 context.gate.route(path, _document(*document), is_same_for_all=True)

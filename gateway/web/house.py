@@ -17,6 +17,7 @@ from gateway.health import Entry, Incident
 from gateway.model import PublicReader
 from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
+from gateway.registry.events import EventBook
 from gateway.registry.model import Calibration
 from gateway.registry.rounds import Rounds
 
@@ -88,7 +89,8 @@ class House:
     """accounts: who may sign in. send_mail: blocks, returns whether it was taken. can_mail: is it set up.
 
     publishers: what each outlet is doing, by name; called in the loop's thread. desk: None in tests that need
-    no registry. noise, settings: where nodes are calibrated and configured.
+    no registry. noise, settings: where nodes are calibrated and configured. events: at which noise is
+    followed; None: there are no pages of them.
     """
 
     accounts: Accounts
@@ -98,3 +100,4 @@ class House:
     desk: Desk | None = None
     noise: NoiseBench | None = None
     settings: ConfigBench | None = None
+    events: EventBook | None = None

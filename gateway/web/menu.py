@@ -20,6 +20,8 @@ class Item:
 
 MENU = (
     Item("", N_("Map")),
+    Item("events", N_("Events")),
+    Item("class", N_("Class")),
     Item("quality", N_("Data quality")),
     Item("data", N_("Open data")),
     Item("mine", N_("My sensor"), (HOST,)),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
+from gateway.insight.events import Level
 from gateway.insight.noise import CalendarDay
 from gateway.web.languages import Tongue
 from gateway.web.layers import BY_NAME, class_of
@@ -76,3 +77,92 @@ def _svg(wide: float, high: float, label: str, parts: Sequence[str]) -> Markup:
     """Wrap parts; every text in them was escaped where it was put in."""
     box = f'class="drawing" role="img" viewBox="0 0 {wide:g} {high:g}"'
     return Markup(f'<svg {box} aria-label="{escape(label)}">{"".join(parts)}</svg>')  # noqa: S704
+
+
+def levels(found: Sequence[Level], start_ms: int, end_ms: int, tongue: Tongue, label: str) -> Markup:
+    """Draw levels of an event and their limit; what is above lies in a stripe of its own below the line."""
+    if not found:
+        return Markup("")
+    wide, high, left, foot = 640, 150, 34, 20
+    low = min(min(one.level_db for one in found), min(one.upper_db for one in found) - 10)
+    top = max(max(one.level_db for one in found), max(one.upper_db for one in found) + 3)
+    scale_x, scale_y = (wide - left) / max(1, end_ms - start_ms), (high - foot) / max(1.0, top - low)
+
+    def x(at_ms: int) -> float:
+        return left + (at_ms - start_ms) * scale_x
+
+    def y(level: float) -> float:
+        return high - foot - (level - low) * scale_y
+
+    # No more points than pixels: of each column the highest, which is what a limit is about.
+    columns: dict[int, Level] = {}
+    for one in found:
+        column = int(x(one.at_ms))
+        if column not in columns or one.level_db > columns[column].level_db:
+            columns[column] = one
+    path, limit, marks, before = "", "", "", -100
+    for column, one in sorted(columns.items()):
+        pen = "M" if column - before > 12 else "L"
+        path += f"{pen}{column} {y(one.level_db):.1f}"
+        limit += f"{pen}{column} {y(one.upper_db):.1f}"
+        if one.is_over:
+            marks += f"M{column - 1} {high - foot + 2}h2.5v5h-2.5z"
+        before = column
+    parts = [
+        f'<path d="{limit}" class="limit"/>',
+        f'<path d="{path}" class="spark"/>',
+        f'<path d="{marks}" class="over"/>' if marks else "",
+        f'<text x="{left - 4}" y="{y(found[-1].upper_db) + 4:.1f}" class="axis end">'
+        f"{escape(tongue.number(found[-1].upper_db, 0))}</text>",
+        f'<text x="{left}" y="{high - 2}" class="axis">{escape(tongue.clock(start_ms)[:5])}</text>',
+        f'<text x="{wide}" y="{high - 2}" class="axis end">{escape(tongue.clock(end_ms)[:5])}</text>',
+    ]
+    return _svg(wide, high, label, parts)
+
+
+def hours(
+    lines: Sequence[Sequence[float | None]], names: Sequence[str], marks: Sequence[str], label: str
+) -> Markup:
+    """Draw at most two lines over the hours of a day: the first whole, the second dashed with squares.
+
+    marks: what stands below each hour. Without any value the axes alone, to draw on paper.
+    """
+    wide, high, left, foot = 640, 220, 40, 34
+    known = [value for line in lines for value in line if value is not None]
+    low, top = (min(known), max(known)) if known else (0.0, 1.0)
+    span, step = (top - low) or 1.0, (wide - left) / max(1, len(marks))
+
+    def place(i: int, value: float) -> tuple[float, float]:
+        return left + (i + 0.5) * step, high - foot - 8 - (value - low) / span * (high - foot - 24)
+
+    parts = [f'<path d="M{left} 4V{high - foot}H{wide}" class="rule"/>']
+    for i, mark in enumerate(marks):
+        x = left + (i + 0.5) * step
+        parts.append(f'<path d="M{x:.1f} {high - foot}v4" class="rule"/>')
+        if i % 3 == 0:
+            parts.append(f'<text x="{x:.1f}" y="{high - foot + 16}" class="axis mid">{escape(mark)}</text>')
+    if known:
+        for value in (low, top):
+            y = place(0, value)[1]
+            parts.append(f'<text x="{left - 5}" y="{y + 4:.1f}" class="axis end">{value:.4g}</text>')
+    for n, line in enumerate(lines[:2]):
+        path, pen = "", "M"
+        for i, value in enumerate(line):
+            if value is None:
+                pen = "M"
+                continue
+            x, y = place(i, value)
+            path += f"{pen}{x:.1f} {y:.1f}"
+            pen = "L"
+            mark = (
+                f'<rect x="{x - 2.5:.1f}" y="{y - 2.5:.1f}" width="5" height="5" class="dot2"/>'
+                if n
+                else f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" class="dot1"/>'
+            )
+            parts.append(mark)
+        parts.append(f'<path d="{path}" class="{"second" if n else "spark"}"/>' if path else "")
+        if names[n]:
+            sign = "\N{BLACK SQUARE}" if n else "\N{BLACK CIRCLE}"
+            x = left + n * (wide - left) / 2
+            parts.append(f'<text x="{x:.0f}" y="{high - 3}">{sign} {escape(names[n])}</text>')
+    return _svg(wide, high, label, parts)

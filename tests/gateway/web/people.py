@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from gateway.registry.accounts import Accounts
+from gateway.registry.events import EventBook
 from gateway.web import House, WebSettings, create_app
 from gateway.web.gate import COOKIE
 from tests.gateway.memory_reader import NOW_MS, FixedClock, MemoryReader, street
@@ -37,7 +38,8 @@ class Town:
                 self.accounts.host(person.id, OWN_SITE, NOW_MS)
             else:
                 self.accounts.set_roles(person.id, [role])
-        self.house = House(self.accounts, True, self._send, **house)
+        self.events = EventBook(path)
+        self.house = House(self.accounts, True, self._send, **{"events": self.events, **house})
         settings = WebSettings(url="http://gateway")
         self.app = create_app(self.reader, lambda: {"uptime_s": 5}, self.clock, settings, house=self.house)
 

@@ -86,6 +86,17 @@ TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "/{lang}/fleet/{site_id}/settings/ask"): TECHNICIAN,
     ("GET", "/api/fleet.json"): TECHNICIAN,
     ("GET", "/api/fleet/van.gpx"): TECHNICIAN,
+    ("GET", "/{lang}/class"): ALL,
+    ("GET", "/{lang}/class/worksheet"): ALL,
+    ("GET", "/api/class.csv"): ALL,
+    ("GET", "/{lang}/events"): ALL,
+    ("POST", "/{lang}/events"): STAFF,
+    ("GET", "/{lang}/events/{event_id}"): ALL,
+    ("GET", "/{lang}/part/event/{event_id}"): ALL,
+    ("GET", "/{lang}/events/{event_id}/report.pdf"): ALL,  # with the organiser's key
+    ("GET", "/api/events/{event_id}/levels.csv"): ALL,
+    ("POST", "/{lang}/events/{event_id}/end"): STAFF,
+    ("POST", "/{lang}/events/{event_id}/remove"): STAFF,
     ("GET", "/{lang}/quality"): ALL,
     ("GET", "/{lang}/data"): ALL,
     ("GET", "/api/quality.json"): ALL,
@@ -140,6 +151,7 @@ async def test_every_address_as_every_role(town: Town, role: str) -> None:
                 .replace("{site_id}", "tuin-1")
                 .replace("{code}", "x")
                 .replace("{tag}", "x")
+                .replace("{event_id}", "x")
                 .replace("{name:path}", "meetnet.css")
             )
             address = address.replace("series.json", "series.json?site=lucht-1&quantity=pm2_5")
