@@ -49,7 +49,7 @@ def pdf(
         say(gettext(REGIME_WORDS[regime.name])),
         *(say(f"• {limit_words(one, tongue)}") for one in regime.limits),
         *(say(f"• {gettext(DUTIES[one])}") for one in regime.duties),
-        *([say(f"{gettext(N_('Source:'))} {regime.source}")] if regime.source else []),
+        *([say(gettext(N_("Source:")) + " " + regime.source)] if regime.source else []),
         Spacer(1, 3 * mm),
         say(gettext(INDICATIVE)),
     ]

@@ -119,7 +119,7 @@ def limit_words(limit: Limit, tongue: Tongue) -> str:
     if limit.window_min > 0:
         what += f",{limit.window_min}min"
     elif limit.window_min == PART:
-        what += f" ({tongue.gettext(N_('of the part of the day'))})"
+        what += " " + tongue.gettext(N_("(of the part of the day)"))
     text = tongue.gettext(N_("%(what)s at most %(level)s")) % {
         "what": what,
         "level": f"{level}\N{NO-BREAK SPACE}dB({weight})",

@@ -1,0 +1,117 @@
+"""Every page in a real browser, as who may see it: no serious finding of axe, within a phone, no other host.
+
+Each page is opened in the dark on a phone, then looked at again by day at a desk. In Dutch; in French and
+English every night.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+
+from gateway.web.gate import COOKIE
+from tests.browser.conftest import SIZES, Visit
+from tests.gateway.web.every_page import Town, pages
+from tests.gateway.web.real_town import GARDEN
+from tools import chromium
+
+pytestmark = pytest.mark.browser
+NAMES = sorted(pages("", ""))
+LANGUAGES = ["nl", *(pytest.param(one, marks=pytest.mark.nightly) for one in ("fr", "en"))]
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Town, str]]:
+    made = Town(tmp_path_factory.mktemp("town"))
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(made.town.app, log_level="warning", ws="none", lifespan="off"))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
+    thread.start()
+    yield made, f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = server.force_exit = True
+    thread.join(10)
+    listener.close()
+    made.town.close()
+
+
+def guest(town: tuple[Town, str], visit: Callable[..., Visit], role: str, **options: Any) -> Visit:
+    """Open a phone in the hands of somebody of a role."""
+    found = visit("phone", **{"color_scheme": "dark", "bypass_csp": True, **options})
+    if role:
+        found.page.context.add_cookies([{"name": COOKIE, "value": town[0].session(role), "url": town[1]}])
+    return found
+
+
+def serious(page: Any) -> list[str]:
+    page.add_script_tag(path=str(chromium.axe()))
+    found = page.evaluate("axe.run()")
+    assert found["passes"], "axe did not look at anything"
+    return [
+        f"{item['id']}: {node['target']} {node['failureSummary']}"
+        for item in found["violations"]
+        if item["impact"] in ("serious", "critical")
+        for node in item["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_page_is_sound(
+    town: tuple[Town, str], visit: Callable[..., Visit], name: str, language: str
+) -> None:
+    shown = town[0].pages[name]
+    found = guest(town, visit, shown.role)
+    page = found.page
+    page.goto(town[1] + shown.address.format(language))
+    page.wait_for_selector(shown.selector)
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    assert page.locator("h1").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES["phone"]["width"]
+    assert serious(page) == []
+    page.set_viewport_size(SIZES["desk"])
+    page.emulate_media(color_scheme="light")
+    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES["desk"]["width"]
+    assert serious(page) == []
+    assert found.hosts == {town[1].split("/")[2]}
+    assert found.bytes <= 200_000
+    assert [line for line in found.complaints if shown.status == 200 or str(shown.status) not in line] == []
+
+
+def test_a_lesson_needs_no_script_and_no_mouse(town: tuple[Town, str], visit: Callable[..., Visit]) -> None:
+    found = guest(town, visit, "", java_script_enabled=False)
+    page = found.page
+    page.set_viewport_size({"width": 768, "height": 1024})  # a tablet
+    address = town[0].pages["class"].address.format("nl").partition("&when")[0]
+    page.goto(town[1] + address)
+    page.focus("#when")
+    page.keyboard.type("15")
+    page.keyboard.press("Tab")
+    page.keyboard.type("9,5")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**when=15**")
+    assert page.is_visible("#reveal table")
+    assert page.locator("#reveal .drawing").count() == 1
+    assert page.locator("#reveal tbody tr").count() >= 2
+    page.emulate_media(media="print")
+    assert not page.is_visible(".menu")
+
+
+def test_a_page_that_loses_its_gateway_says_so_and_goes_on(
+    town: tuple[Town, str], visit: Callable[..., Visit]
+) -> None:
+    found = guest(town, visit, "")
+    page = found.page
+    page.goto(town[1] + f"/nl/site/{GARDEN}")
+    page.wait_for_selector("#chart canvas")
+    page.context.set_offline(True)
+    assert page.is_visible("#chart canvas")  # what was drawn stays
+    page.evaluate("document.querySelector('#hours').open = true")
+    assert page.locator("#hours tbody tr").count() > 3

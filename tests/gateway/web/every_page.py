@@ -1,0 +1,96 @@
+"""Every page that a person can open, over a real store, as who may see it: for tests that hold for all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from gateway.config_bench import ConfigBench
+from gateway.downlinks import Downlinks
+from gateway.insight.noise import local
+from tests.gateway.memory_reader import NOW_MS
+from tests.gateway.web.real_town import AIR, GARDEN, NOISE, RealTown
+
+HOUR_MS = 3_600_000
+ROLES = ("host", "technician", "staff", "operator")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One page: its route below the language, an address that fits, who looks, what it is waited for."""
+
+    route: str
+    address: str
+    role: str = ""
+    selector: str = "h1"
+    status: int = 200
+
+
+def pages(event: str, key: str) -> Mapping[str, Shown]:
+    """Return the pages by name; {} is the language."""
+    lesson = f"/{{}}/class?site={GARDEN}&day={local(NOW_MS, ZoneInfo('Europe/Brussels')).date().isoformat()}"
+    return {
+        "map": Shown("/", "/{}/", selector=".mark .number"),
+        "map-index": Shown("/", "/{}/?layer=belaqi", selector="#sites .pill"),
+        "map-noise": Shown("/", "/{}/?layer=laeq", selector=".mark .number"),
+        "site-noise": Shown("/site/{site_id}", f"/{{}}/site/{NOISE}?span=week", selector="#chart canvas"),
+        "site-air": Shown(
+            "/site/{site_id}", f"/{{}}/site/{AIR}?with=proefstraat-05-air", selector="#chart canvas"
+        ),
+        "quality": Shown("/quality", "/{}/quality"),
+        "data": Shown("/data", "/{}/data"),
+        "class": Shown("/class", lesson + "&when=15&top=9&where=here", selector="#reveal"),
+        "worksheet": Shown("/class/worksheet", lesson.replace("class?", "class/worksheet?")),
+        "events": Shown("/events", "/{}/events"),
+        "events-new": Shown("/events", "/{}/events", "staff", "#regime"),
+        "event": Shown("/events/{event_id}", f"/{{}}/events/{event}", selector="#levels .drawing"),
+        "event-organiser": Shown(
+            "/events/{event_id}", f"/{{}}/events/{event}?key={key}", selector="#levels .drawing"
+        ),
+        "sign-in": Shown("/sign-in", "/{}/sign-in"),
+        "sign-in-link": Shown("/sign-in/{secret}", "/{}/sign-in/x"),
+        "claim": Shown("/claim", "/{}/claim"),
+        "flash": Shown("/flash", "/{}/flash"),
+        "calibration": Shown("/noise-calibration", "/{}/noise-calibration", "technician"),
+        "not-there": Shown("", "/{}/nergens", status=404),
+        "me": Shown("/me", "/{}/me", "host"),
+        "mine": Shown("/mine/{site_id}", f"/{{}}/mine/{GARDEN}", "host"),
+        "mine-settings": Shown("/mine/{site_id}/settings", f"/{{}}/mine/{GARDEN}/settings", "host"),
+        "mine-list": Shown("/mine", "/{}/mine", "operator"),
+        "waste": Shown("/waste", "/{}/waste", "staff"),
+        "fleet": Shown("/fleet", "/{}/fleet", "technician"),
+        "pole": Shown("/fleet/{site_id}", f"/{{}}/fleet/{GARDEN}", "technician"),
+        "pole-settings": Shown("/fleet/{site_id}/settings", f"/{{}}/fleet/{GARDEN}/settings", "technician"),
+        "operator": Shown("/operator", "/{}/operator", "operator"),
+    }
+
+
+# What a browser never shows as a page of its own.
+NOT_PAGES = {
+    "", "/part/sites", "/part/site", "/part/event/{event_id}", "/part/claim", "/mine/{site_id}/postcard.svg",
+    "/events/{event_id}/report.pdf",
+}  # fmt: skip
+
+
+class Town:
+    """A street with somebody of every role, and an event that runs."""
+
+    def __init__(self, path: Path) -> None:
+        self.town = RealTown(path)
+        downlinks = Downlinks(lambda dev_eui: "mqtt", lambda dev_eui: None)
+        self.town.open(ConfigBench(self.town.registry, downlinks, self.town.clock))
+        self.town.host("host@example.org", GARDEN)
+        for role in ROLES[1:]:
+            person = self.town.accounts.add(f"{role}@example.org", NOW_MS)
+            self.town.accounts.set_roles(person.id, [role])
+        limits = (NOW_MS - 3 * HOUR_MS, NOW_MS + 3 * HOUR_MS, "nl_facade", (), [NOISE], True)
+        event, key = self.town.events.add("Feest", *limits)
+        self.pages = pages(event.id, key)
+
+    def session(self, role: str) -> str:
+        """Return a session of a role."""
+        person = self.town.accounts.find(f"{role}@example.org")
+        assert person is not None
+        return self.town.accounts.open_session(person.id, NOW_MS)
