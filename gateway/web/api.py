@@ -122,7 +122,7 @@ class Api:
         form = choice(query, "form", ("fitting", POINTS, BUCKETS))
         points = whole(query, "points", 800, 16, 4000)
         reader = self._context.reader
-        sites = {site.site_id: site for site in await self._context.read(reader.sites)}
+        sites = {site.site_id: site for site in (await self._context.read(self._context.now.snapshot)).sites}
         site_id = _needed(query, "site", set(sites))
         name = _needed(query, "quantity", set(sites[site_id].quantities))
         found = await self._context.read(
@@ -149,7 +149,7 @@ class Api:
         query = request.query_params
         refuse_unknown(query, {"from", "to", "site", "lang"} | (others or set()))
         start, end = span(query, self._context.clock.now_ms())
-        sites = {site.site_id: site for site in await self._context.read(self._context.reader.sites)}
+        sites = {site.site_id: site for site in (await self._context.read(self._context.now.snapshot)).sites}
         return start, end, known(query, "site", set(sites)), sites
 
     async def _csv(

@@ -33,13 +33,18 @@ class Table:
         """Tell whether rows say day, evening and night."""
         return bool(self.rows and self.rows[0].parts)
 
+    @property
+    def is_short(self) -> bool:
+        """Tell whether rows are fetched one by one."""
+        return len(self.rows) <= FEW
+
     def html(self, chosen: str) -> Markup:
         """Return all rows, that of one site marked."""
         texts = self.texts
         at = next((i for i, row in enumerate(self.rows) if row.site_id == chosen), None)
         if at is not None:
             texts = [*texts[:at], self.write(self.rows[at], at + 1, True), *texts[at + 1 :]]
-        return Markup("").join(Markup(text) for text in texts)  # noqa: S704 - written by the template
+        return Markup("".join(texts))  # noqa: S704 - written by the template
 
 
 class MapTable:

@@ -92,7 +92,9 @@ class Pages:
             table = await self._table.rows(snapshot, layer, back, tongue)
             measured = {name for view in views for name in view.quantities}
             values |= {
-                "rows": table.html(chosen.site_id if chosen else ""),
+                # Of many sites the table is the same for all who look; the panel says whose it is.
+                "rows": table.html(chosen.site_id if chosen and table.is_short else ""),
+                "few": table.is_short,
                 "has_parts": table.has_parts,
                 "moment": self._table.moment(back, tongue, now_ms),
                 "layers": [one for one in LAYERS if one is ALL or measured & set(one.quantities)],

@@ -12,7 +12,7 @@ from gateway.downlinks import Downlinks
 from gateway.registry.model import NodeAnswer
 from gateway.web.gate import COOKIE
 from tests.browser.conftest import Served, Visit
-from tests.browser.test_pages import serious
+from tests.browser.test_every_page import serious
 from tests.gateway.web.real_town import GARDEN, RealTown
 from tests.gateway.web.test_node_settings import HASH, Network
 from wire import commands

@@ -14,6 +14,7 @@ from tests.gateway.memory_reader import NOW_MS
 from tests.gateway.web.real_town import AIR, GARDEN, NOISE, RealTown
 
 HOUR_MS = 3_600_000
+OTHER_AIR = "proefstraat-05-air"
 ROLES = ("host", "technician", "staff", "operator")
 
 
