@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -84,6 +84,7 @@ class Gateway:
         self._stack = contextlib.AsyncExitStack()
         self._followers: dict[str, Follower] = {}
         self._mqtt: Any = None
+        self._is_running = asyncio.Event()
 
     async def start(self) -> None:
         """Start everything; raise ConfigError, StoreError, RegistryError with nothing left running."""
@@ -155,6 +156,7 @@ class Gateway:
         await self.ways.serial(self.config, self._stack)
         self.ports |= self.ways.ports
         self._start_health()
+        self._is_running.set()
         logger.info("running: %s", ", ".join(f"{name} {port}" for name, port in self.ports.items()))
 
     async def _start_pipeline(self) -> None:
@@ -207,9 +209,9 @@ class Gateway:
         self._stack.push_async_callback(finish)
         self._keep_task(self._retain(), "meetnet-retention")
         review = Review(self.store, self.registry.sites, self.assessments, self.clock, self.counters)
-        self._keep_task(review.run(), "meetnet-review")
+        self._keep_task(self._once_running(review.run), "meetnet-review")
         keeper = Keeper(self.store, self.clock, self.counters, self.config.whole("data.seal_days"))
-        self._keep_task(keeper.run(), "meetnet-keeper")
+        self._keep_task(self._once_running(keeper.run), "meetnet-keeper")
 
     def reader_of(self, recipient: str) -> SqlitePublicReader:
         """Return what a recipient may read, as the hosts have it on record at each reading."""
@@ -256,7 +258,7 @@ class Gateway:
                 register=self.registry.version,
             )
             self._followers[publisher.name] = follower
-            self._keep_task(follower.run(), f"meetnet-publish-{publisher.name}")
+            self._keep_task(self._once_running(follower.run), f"meetnet-publish-{publisher.name}")
         self._keep_task(self._watch_register(), "meetnet-register")
 
     async def _start_web(self) -> None:
@@ -509,6 +511,11 @@ class Gateway:
     def _last_source(self, dev_eui: str) -> str | None:
         """Say where the store saw a device last."""
         return next((seen.source for seen in self.store.devices_seen(dev_eui)), None)
+
+    async def _once_running(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do what reads the whole register only once nobody waits for the start any more."""
+        await self._is_running.wait()
+        await work()
 
     def _keep_task(self, work: Any, name: str) -> None:
         task = asyncio.create_task(work, name=name)

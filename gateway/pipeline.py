@@ -196,6 +196,7 @@ class Pipeline:
         """Sort out what is new, judge it, and return what is remembered of its sites."""
         known = batch.known([(record.dev_eui, record.seq) for _, record in taken.records])
         spots = self._registry.spots()
+        spots.meet({record.dev_eui for _, record in taken.records})
         fresh: dict[tuple[str, int], Decoded] = {}
         new: list[tuple[Outcome, Decoded, Spot]] = []
         for outcome, record in taken.records:

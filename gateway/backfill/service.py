@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+import msgspec
+
 from gateway.counters import Counters
 from gateway.errors import DownlinkError, RegistryError, StoreError
 from gateway.model import DownlinkQueue, Uplink
@@ -31,8 +33,7 @@ ASKS_A_MINUTE = 30
 FIRST_LOOK_BACK = 600  # two days of 5 minutes: what a device may have said before it was heard at first
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True, gc=False):
     """What one uplink said about a device's records."""
 
     dev_eui: str

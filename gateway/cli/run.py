@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
+import sys
 from pathlib import Path
 
 import click
@@ -40,6 +42,18 @@ def run(config_file: Path | None, data: Path | None, as_json: bool, verbose: boo
     asyncio.run(serve(configuration(config_file, data), as_json))
 
 
+def settle_down() -> None:
+    """Make the interpreter ready for a long run of many small objects, most of which refer to nothing.
+
+    What is there now stays, so the collector need not look at it again; and a thread that waits for the
+    interpreter gets it after 1 ms instead of 5: whoever answers a broker or a platform is no heavy worker.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    sys.setswitchinterval(0.001)
+
+
 async def serve(config: Config, as_json: bool) -> None:
     """Run a gateway until a signal asks it to stop."""
     from gateway.app import Gateway
@@ -50,6 +64,7 @@ async def serve(config: Config, as_json: bool) -> None:
         loop.add_signal_handler(number, stop.set)
     service = Gateway(config)
     await service.start()
+    settle_down()
     try:
         if as_json:
             print_json({"ports": service.ports, "data": str(service.directory.path)})

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import cast
+
+import msgspec
 
 from gateway.decode.answers import KINDS, decode_answer
 from gateway.decode.foreign import Foreign
@@ -20,11 +21,10 @@ from wire import backfill, ports, sound, update
 from wire.errors import WireError
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(msgspec.Struct, frozen=True, gc=False):
     """What an uplink holds."""
 
-    records: list[Decoded] = field(default_factory=list[Decoded])
+    records: list[Decoded] = []
     status: dict[str, int | str] | None = None
     gone: tuple[tuple[int, int], ...] = ()  # ranges of records that the node does not have any more
     skipped: tuple[tuple[int, int], ...] = ()  # ranges of numbers that the node never gave

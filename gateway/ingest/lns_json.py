@@ -20,6 +20,7 @@ from gateway.model import Reception, Uplink
 
 _T = TypeVar("_T")
 _EUI = re.compile(r"[0-9a-f]{16}")
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MAX_AHEAD_MS = 300_000
 _NEVER_SET_MS = 1_420_070_400_000  # 2015: gateways without a clock say 1970, 1980 (GPS) or year 1
 _BELIEVED_MS = 60_000
@@ -80,10 +81,8 @@ def moment_ms(when: datetime.datetime | None) -> int | None:
     """Return a moment; None where it is absent, without zone or from before 2015."""
     if when is None or when.tzinfo is None:
         return None
-    try:
-        ms = round(when.timestamp() * 1000)
-    except (OverflowError, ValueError):
-        return None
+    since = when - _EPOCH  # a quarter of the time of timestamp(), and exact
+    ms = since.days * 86_400_000 + since.seconds * 1000 + (since.microseconds + 500) // 1000
     return ms if ms >= _NEVER_SET_MS else None
 
 

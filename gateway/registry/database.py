@@ -67,16 +67,18 @@ class Registry:
     def __init__(self, directory: Path) -> None:
         """Open or create registry.db and secrets.db in a directory; raise StoreError, StoreVersionError."""
         self._lock = threading.RLock()
+        self._writes_in: int | None = None  # the thread that is within `atomic`
         self._seen_version = -1
         self._devices: dict[str, Device] = {}
         self._sites: dict[str, Site] = {}
         self._deployments: dict[str, list[Deployment]] = {}
         self._corrections: dict[tuple[str, str], list[Correction]] | None = None
         self._profiles: dict[str, str] | None = None
-        self._spots = Spots(self._find_spot)
+        self._spots = Spots(self._find_spot, self._find_spots)
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             path = directory / "registry.db"
+            self._path = path
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA busy_timeout=5000")
@@ -105,6 +107,20 @@ class Registry:
 
     # -- reading
 
+    def _whole(self, sql: str, keys: Sequence[Any] = ()) -> list[Any]:
+        """Return many rows without holding up others for it: of a connection of its own.
+
+        A thread that is writing several rows at once (`atomic`) sees them too.
+        """
+        if self._writes_in == threading.get_ident():
+            return self._db.execute(sql, keys).fetchall()
+        db = sqlite3.connect(self._path, isolation_level=None)
+        try:
+            db.execute("PRAGMA busy_timeout=5000")
+            return db.execute(sql, keys).fetchall()
+        finally:
+            db.close()
+
     def version(self) -> tuple[int, int]:
         """Return what differs after anybody, in whatever process, has written. Quick."""
         with self._lock:
@@ -129,9 +145,7 @@ class Registry:
 
     def devices(self) -> list[Device]:
         """Return all devices, by DevEUI."""
-        with self._lock:
-            rows = self._db.execute(f"{foreign.DEVICES} ORDER BY 1")
-            return [Device(*row) for row in rows]
+        return [Device(*row) for row in self._whole(f"{foreign.DEVICES} ORDER BY 1")]
 
     def profile_of(self, dev_eui: str) -> str:
         """Return the profile of a device that is none of ours, "" of all others. Quick; see `refresh`."""
@@ -165,8 +179,7 @@ class Registry:
 
     def sites(self) -> list[Site]:
         """Return all sites, by id."""
-        with self._lock:
-            return [Site(*row) for row in self._db.execute("SELECT * FROM sites ORDER BY id")]
+        return [Site(*row) for row in self._whole("SELECT * FROM sites ORDER BY id")]
 
     def deployments(self, dev_eui: str) -> list[Deployment]:
         """Return where a device has been, oldest first."""
@@ -189,23 +202,21 @@ class Registry:
 
     def consenting_sites(self, recipient: str, at_ms: int) -> list[Site]:
         """Return the sites whose data may go to a recipient at a time, by id."""
-        with self._lock:
-            rows = self._db.execute(
-                "SELECT sites.* FROM sites WHERE EXISTS (SELECT 1 FROM consents WHERE site_id = sites.id "
-                "AND recipient = ? AND from_ms <= ? AND (to_ms IS NULL OR to_ms > ?)) ORDER BY id",
-                (recipient, at_ms, at_ms),
-            )
-            return [Site(*row) for row in rows]
+        rows = self._whole(
+            "SELECT sites.* FROM sites WHERE EXISTS (SELECT 1 FROM consents WHERE site_id = sites.id "
+            "AND recipient = ? AND from_ms <= ? AND (to_ms IS NULL OR to_ms > ?)) ORDER BY id",
+            (recipient, at_ms, at_ms),
+        )
+        return [Site(*row) for row in rows]
 
     def consented_since(self, recipient: str, at_ms: int) -> dict[str, int]:
         """Return from which observed time on a recipient may have the data of each consenting site."""
-        with self._lock:
-            rows = self._db.execute(
-                "SELECT site_id, MIN(from_ms) FROM consents WHERE recipient = ? AND from_ms <= ? "
-                "AND (to_ms IS NULL OR to_ms > ?) GROUP BY site_id",
-                (recipient, at_ms, at_ms),
-            )
-            return dict(rows.fetchall())
+        rows = self._whole(
+            "SELECT site_id, MIN(from_ms) FROM consents WHERE recipient = ? AND from_ms <= ? "
+            "AND (to_ms IS NULL OR to_ms > ?) GROUP BY site_id",
+            (recipient, at_ms, at_ms),
+        )
+        return dict(rows)
 
     def consents(self, site_id: str | None = None) -> list[Consent]:
         """Return the consents on record, also those that ended, by site, recipient and time."""
@@ -290,7 +301,13 @@ class Registry:
 
     def knows(self, dev_eui: str) -> bool:
         """Tell whether a device is registered: quick for one that was asked for before."""
-        return dev_eui in self._spots.known or self.device(dev_eui) is not None
+        return dev_eui in self._spots.known or self._is_there(dev_eui)
+
+    def _is_there(self, dev_eui: str) -> bool:
+        with self._lock:
+            return (
+                self._db.execute("SELECT 1 FROM devices WHERE dev_eui = ?", (dev_eui,)).fetchone() is not None
+            )
 
     def spots(self) -> Spots:
         """Return where devices are now, checked against what others have written since."""
@@ -323,12 +340,15 @@ class Registry:
     def atomic(self) -> Generator[None]:
         """Keep what a block writes, or nothing of it when it raises. One flush for many rows."""
         with self._lock:
+            before, self._writes_in = self._writes_in, threading.get_ident()
             try:
                 with atomic(self._db), self._secrets.atomic():
                     yield
             except BaseException:
                 self._forget_cache()
                 raise
+            finally:
+                self._writes_in = before
 
     def put_organisation(self, organisation_id: str, name: str) -> None:
         """Add or rename an organisation (a tenant)."""
@@ -527,6 +547,21 @@ class Registry:
                 (dev_eui,),
             ).fetchone()
         return None if row is None else Spot(dev_eui, *row)
+
+    def _find_spots(self, dev_euis: Sequence[str]) -> list[Spot]:
+        """Read the same of many devices; those that were never anywhere are left out."""
+        found: dict[str, Spot] = {}
+        with self._lock:
+            for at in range(0, len(dev_euis), 500):
+                part = dev_euis[at : at + 500]
+                rows = self._db.execute(
+                    "SELECT p.dev_eui, p.site_id, s.empty_mm, s.full_mm, s.rain_mm_per_tip, p.from_ms, "  # noqa: S608
+                    "p.to_ms FROM deployments p JOIN sites s ON s.id = p.site_id "
+                    f"WHERE p.dev_eui IN ({','.join('?' * len(part))}) ORDER BY p.from_ms",
+                    part,
+                )
+                found.update((row[0], Spot(*row)) for row in rows)  # the newest comes last
+        return list(found.values())
 
     # -- cache
 

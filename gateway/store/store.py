@@ -286,15 +286,20 @@ class Store:
     def records_after(self, position: int, limit: int) -> list[Record]:
         """Return records in store order whose observations are after a position, in part or all."""
         first = max(1, (position + 1) // POSITIONS_PER_RECORD)  # there is no record 0
-        found = self._recent.since(first, limit)
-        if found is None and first >= self.position(sealed.SEALED):
+        found = self._recent.since(first, limit) or []
+        if found and _ends_by(found[0], position):
+            del found[0]
+        if found:
+            return found
+        # What is committed may not be in memory yet: that nothing follows, only the database knows.
+        if first >= self.position(sealed.SEALED):
             rows = self._db.query(f"{_SELECT}WHERE r.id >= ? ORDER BY r.id LIMIT ?", (first, limit))
             found = list(self._records(rows))
-        elif found is None:
+        else:
             with contextlib.closing(self._by_id(first)) as records:
                 found = list(islice(records, limit))
         n = len(found)
-        if found and found[0].id * POSITIONS_PER_RECORD + len(found[0].raws) - 1 <= position:
+        if found and _ends_by(found[0], position):
             del found[0]
             if not found and n == limit:
                 return self.records_after(first * POSITIONS_PER_RECORD + POSITIONS_PER_RECORD - 1, limit)
@@ -489,3 +494,8 @@ def _moment(record: Record) -> tuple[int, int]:
 def _names(db: Reading, wanted: set[str] | None) -> dict[int, str]:
     rows = db.query("SELECT id, site_id FROM sites")
     return {number: site_id for number, site_id in rows if wanted is None or site_id in wanted}
+
+
+def _ends_by(record: Record, position: int) -> bool:
+    """Tell whether the last observation of a record is at or before a position."""
+    return record.id * POSITIONS_PER_RECORD + len(record.raws) - 1 <= position

@@ -33,6 +33,7 @@ from gateway.store.rows import (
 PIPELINE = "pipeline"
 _NEXT_RECORD = "records"
 _AT_ONCE = 500  # keys in one IN (...)
+_LOOK, _NOTHING = -1, -3  # instead of a set of quantities: look into `last`; there is nothing in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Kept:
         self.f_cnt = array("q")  # -1: none
         self.missed = array("q")
         self.site_ms = array("q")
-        self.site_set = array("q")  # of the only part of `last`; -1: look into `last`
+        self.site_set = array("q")  # of the only part of `last`, or _LOOK, _NOTHING
 
     def forget(self) -> None:
         """Drop what another writer may have changed. Numbers of devices, sites and shapes never change."""
@@ -283,19 +284,14 @@ class Batch:
         if new:
             number = self._db.query("SELECT COALESCE(MAX(id), 0) FROM sites")[0][0]
             for at, site_id in enumerate(new, number + 1):
-                self._keep_site(site_id, at, -(2**62))
-            self._db.insert(
-                "sites",
-                "id, site_id, observed_at_ms, last",
-                [(kept.sites[site_id], site_id, -(2**62), encode_parts([])) for site_id in new],
-            )
+                self._keep_site(site_id, at, -(2**62), _NOTHING)  # its row is made by _put_sites
 
-    def _keep_site(self, site_id: str, number: int, observed_at_ms: int) -> None:
+    def _keep_site(self, site_id: str, number: int, observed_at_ms: int, quantities: int = _LOOK) -> None:
         kept = self._kept
         for numbers in (kept.site_ms, kept.site_set):
             _reach(numbers, number)
         kept.sites[site_id] = number
-        kept.site_ms[number], kept.site_set[number] = observed_at_ms, -1
+        kept.site_ms[number], kept.site_set[number] = observed_at_ms, quantities
 
     # -- newest values
 
@@ -311,12 +307,14 @@ class Batch:
                 is_same = is_same and self._set(part) == known
                 if part.observed_at_ms >= newest.observed_at_ms:
                     newest = part
-            if is_same and newest.observed_at_ms >= kept.site_ms[number]:
+            if known == _NOTHING and len(parts) == 1:
+                pass
+            elif is_same and newest.observed_at_ms >= kept.site_ms[number]:
                 parts = [newest]  # all say the same quantities: the newest says all
             else:
-                parts = self._merged(number, parts)
+                parts = self._merged(number, parts, is_new=known == _NOTHING)
             kept.site_ms[number] = max(kept.site_ms[number], newest.observed_at_ms)
-            kept.site_set[number] = self._set(parts[0]) if len(parts) == 1 else -1
+            kept.site_set[number] = self._set(parts[0]) if len(parts) == 1 else _LOOK
             rows.append((number, site_id, kept.site_ms[number], encode_parts(parts), memories.get(site_id)))
         self._db.insert(
             "sites",
@@ -337,11 +335,13 @@ class Batch:
             self._kept.set_of[part.shape] = found
         return found[0] if part.mask == found[1] else -2
 
-    def _merged(self, number: int, parts: Iterable[Part]) -> list[Part]:
+    def _merged(self, number: int, parts: Iterable[Part], *, is_new: bool) -> list[Part]:
         """Return the parts of a site with new ones, in the order of arrival, put over them."""
-        last: bytes = self._db.query("SELECT last FROM sites WHERE id = ?", (number,))[0][0]
+        before: list[Part] = []
+        if not is_new:
+            before = decode_parts(self._db.query("SELECT last FROM sites WHERE id = ?", (number,))[0][0])
         newest: dict[str, tuple[Part, int]] = {}
-        for part in (*decode_parts(last), *parts):
+        for part in (*before, *parts):
             for at, form in enumerate(self._shape(part.shape).forms):
                 if not part.mask >> at & 1:
                     continue

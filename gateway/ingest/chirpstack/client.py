@@ -78,7 +78,7 @@ class ChirpStackIngest(BrokerSession):
 
     def read(self, topic: str, payload: bytes) -> Uplink | None:
         """Return the uplink of a message, None for an event without one; raise IngestError."""
-        application_id, dev_eui, kind = parse_topic(topic)
+        application_id, dev_eui, kind = parse_topic(topic, self._applications)
         if not self._is_registered(dev_eui):
             raise IngestError("ingest.chirpstack_foreign", f"{dev_eui} is not registered")
         self._json = is_json(payload)

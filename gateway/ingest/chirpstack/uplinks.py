@@ -8,6 +8,7 @@ proto3 JSON leaves out what is 0, false or empty unless the server emits default
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 
 import msgspec
 
@@ -20,6 +21,7 @@ from gateway.model import Reception, Uplink
 
 _TOPIC = re.compile(r"(?:.*/)?application/([^/]+)/device/([0-9A-Fa-f]{16})/event/([a-z]+)")
 _CAUSE = "ingest.chirpstack_malformed"
+_WORDS = ["application", "device", "event"]
 _ABSENT = msgspec.Raw()
 
 
@@ -60,8 +62,14 @@ class _Uplink(msgspec.Struct, rename="camel"):
     join_server_context: msgspec.Raw = _ABSENT
 
 
-def parse_topic(topic: str) -> tuple[str, str, str]:
-    """Return (application id, DevEUI, event) of an integration topic, with or without a prefix."""
+def parse_topic(topic: str, known: Container[str] = ()) -> tuple[str, str, str]:
+    """Return (application id, DevEUI, event) of an integration topic, with or without a prefix.
+
+    known: DevEUIs that need not be looked at once more.
+    """
+    parts = topic.split("/")
+    if len(parts) == 6 and parts[3] in known and parts[5] in EVENTS and parts[::2] == _WORDS:
+        return parts[1], parts[3], parts[5]
     match = _TOPIC.fullmatch(topic)
     if match is None or match[3] not in EVENTS:
         raise IngestError("ingest.chirpstack_topic", f"{topic[:100]!r} is no device event of ChirpStack v4")
