@@ -44,6 +44,8 @@ from gateway.model import Uplink
 from gateway.networks import Networks
 from gateway.noise_bench import NoiseBench
 from gateway.pipeline import Pipeline
+from gateway.provision.minting import Mint
+from gateway.provision.trust import broker_of, trust_of
 from gateway.publish import FileSideList, Follower, Publisher, SiteBook
 from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
@@ -287,6 +289,7 @@ class Gateway:
             NoiseBench(self.registry, self.downlinks),
             ConfigBench(self.registry, self.downlinks, self.clock),
             events,
+            Mint(self.registry, self.claims, self._trust, self.clock.now_ms),
         )
         tls = tls_files(self.config, "web")
         scheme = "https" if tls else "http"
@@ -545,6 +548,9 @@ class Gateway:
             self.incidents,
             self.collector,
         )
+
+    def _trust(self, transport: str) -> dict[str, Any]:
+        return trust_of(self.config) | (broker_of(self.config) if transport == "mqtt" else {})
 
     def _mail_settings(self) -> MailSettings:
         config = self.config

@@ -148,6 +148,9 @@ SETTINGS: tuple[Setting, ...] = (
     _port("broker.port", 1883, "TCP port of the built-in broker"),
     Setting("broker.tls_certificate", PATH, "", "PEM chain of the broker; empty: no TLS.", 0, 4096),
     Setting("broker.tls_key", PATH, "", "Its private key, mode 0600.", 0, 4096),
+    Setting(
+        "broker.tls_ca", PATH, "", "PEM of who signed it, for new nodes; empty: last of the chain.", 0, 4096
+    ),
     Setting("broker.max_connections", WHOLE, 2000, "Connections at one time.", 1, 100000),
     Setting("mqtt.enabled", FLAG, False, "Take the nodes' messages from a broker of your own."),
     Setting("mqtt.host", TEXT, "127.0.0.1", "Address of that broker.", 1),
@@ -180,6 +183,9 @@ SETTINGS: tuple[Setting, ...] = (
         "serial.ports", LIST, (), "Devices of the ports, with * for several: /dev/serial/by-id/usb-*.", 0, 64
     ),
     Setting("serial.baudrate", WHOLE, 115200, "Speed of the lines.", 1200, 4000000, unit="Bd"),
+    Setting(
+        "updates.public_key", TEXT, "", "What `meetnet update keygen` printed; new nodes trust it.", 0, 128
+    ),
     Setting("web.enabled", FLAG, True, "Serve the page, open data and the status."),
     _host("web.host", "Address to listen on"),
     _port("web.port", 8080, "TCP port of the page"),

@@ -39,6 +39,7 @@ class NodeSettings:
     console: a terminal (the other end of a pty) on which the node has its serial console, instead of the log.
     prompt: MicroPython's own prompt at the console instead of a program, as after Ctrl-C.
     path: what comes on MICROPYPATH after the shims; default the firmware, compiled.
+    mac: of the chip; default one that follows from name and seed.
     """
 
     name: str
@@ -52,6 +53,7 @@ class NodeSettings:
     heap_bytes: int = HEAP_BYTES
     wifi: Wifi = field(default_factory=Wifi)
     partitions: tuple[tuple[str, int], ...] = (("vfs2", 0x40000), ("log", 0x20000))
+    mac: bytes | None = None
     rtc_ppm: float = 0.0  # how much the clock runs fast in deep sleep
 
 
@@ -119,7 +121,9 @@ class SimNode:
         self.boots += 1
         self.state = "running"
         seed = hashlib.sha256(f"{self.settings.seed}/{self.name}/{self.boots}".encode()).hexdigest()
-        unique = hashlib.sha256(f"mac/{self.settings.seed}/{self.name}".encode()).digest()[:6]
+        unique = self.settings.mac
+        if unique is None:
+            unique = hashlib.sha256(f"mac/{self.settings.seed}/{self.name}".encode()).digest()[:6]
         hello = {
             "board": self.board.name,
             "boot_us": boot_us,

@@ -32,6 +32,12 @@ SCAN = const(4)  # -> ssid, rssi, "YES"/"NO" each; an empty result ends it
 # Not of the standard: why the last attempt failed -> number and name of wire.status.NETWORK_FAILURES.
 # Others answer it with UNKNOWN_COMMAND.
 GET_CAUSE = const(0xF0)
+# Nor are these: who a node is -> DevEUI ("" for a blank board), MAC; and its configuration, for a blank board
+# alone: number of the piece from 0, how many there are, piece -> the DevEUI after the last one.
+GET_IDENTITY = const(0xF1)
+SET_IDENTITY = const(0xF2)
+PIECE = const(200)  # bytes of a piece
+PIECES_MOST = const(32)
 
 _LENGTH_AT = const(8)
 _MOST = const(255)

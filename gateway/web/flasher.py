@@ -18,7 +18,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.registry.people import TECHNICIAN
 from gateway.web.context import Context
+from gateway.web.gate import visitor_of
 from gateway.web.languages import LOCALES, N_, Tongue
 from gateway.web.query import refuse_unknown
 
@@ -57,6 +59,11 @@ WORDS = {
         "This Wi-Fi uses a security that the sensor does not know: allow WPA2 in your router."
     ),
     "wifi_other": N_("The sensor cannot get onto this Wi-Fi: move it closer to the router, and try again."),
+    "identity": N_("The board is new: the gateway makes its keys…"),
+    "identity_refused": N_("The gateway made no keys: {reason}"),
+    "identity_kept": N_("This board has an identity already and keeps it."),
+    "identity_done": N_("The board has its keys. Print label and card, then take the cable out."),
+    "identity_board": N_("The board did not take its keys: press RESET, and try again."),
     "failed": N_("That went wrong. Take the cable out, put it in again, and try once more."),
 }
 
@@ -91,7 +98,10 @@ class Flasher:
         refuse_unknown(request.query_params, {"lang"})
         tongue = self._context.tongue(request)
         boards = await self._context.read(lambda: flashables(self._folder))
-        return self._context.html(request, "flasher.html", {"boards": boards, "words": words(tongue)})
+        house = self._context.house
+        may_mint = house is not None and house.mint is not None and visitor_of(request).has(TECHNICIAN)
+        values = {"boards": boards, "words": words(tongue), "may_mint": may_mint}
+        return self._context.html(request, "flasher.html", values)
 
     async def part(self, request: Request) -> Response:
         """Answer a manifest or a part of an image."""

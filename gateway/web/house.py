@@ -15,6 +15,7 @@ from gateway.commissioning import Inspector, SiteReports
 from gateway.config_bench import ConfigBench
 from gateway.health import Entry, Incident
 from gateway.model import PublicReader
+from gateway.provision.minting import Mint
 from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
 from gateway.registry.events import EventBook
@@ -90,7 +91,7 @@ class House:
 
     publishers: what each outlet is doing, by name; called in the loop's thread. desk: None in tests that need
     no registry. noise, settings: where nodes are calibrated and configured. events: at which noise is
-    followed; None: there are no pages of them.
+    followed; None: there are no pages of them. mint: makes identities for blank boards.
     """
 
     accounts: Accounts
@@ -101,3 +102,4 @@ class House:
     noise: NoiseBench | None = None
     settings: ConfigBench | None = None
     events: EventBook | None = None
+    mint: Mint | None = None

@@ -150,6 +150,7 @@ class Console:
             flash = self._folder / "node" / "flash"
             settings = self._make(flash)
             settings.name = "node"
+            settings.mac = self._board.mac
             settings.console = self._slave_path
             settings.prompt = self._prompt
             settings.path = (flash,)

@@ -21,8 +21,13 @@ import uvicorn
 from starlette.responses import FileResponse, HTMLResponse
 from starlette.routing import Mount, Route
 
-from gateway.web import WebSettings, create_app
+from gateway.claims import ClaimBook
+from gateway.provision.minting import Mint
+from gateway.registry import Registry
+from gateway.registry.accounts import Accounts
+from gateway.web import House, WebSettings, create_app
 from gateway.web.flasher import WORDS
+from gateway.web.gate import COOKIE
 from gateway.web.languages import tongues
 from simulator import boards
 from simulator.channel.ideal import IdealChannel
@@ -31,7 +36,7 @@ from simulator.node import NodeSettings
 from simulator.usb import UsbBoard
 from simulator.usb.console import Console, files_of
 from tests.browser.board_bridge import FAKE_SERIAL, Bridge
-from tests.gateway.memory_reader import FixedClock, street
+from tests.gateway.memory_reader import NOW_MS, FixedClock, street
 from tests.tools.flash.images import image
 from tests.tools.flash.tray import AROUND
 from tools import npm
@@ -54,6 +59,14 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def blank_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `meetnet flash web` prepares them: without a configuration."""
+    folder = tmp_path_factory.mktemp("blank")
+    web.prepare(folder, base.parse(image("esp32s3")), "sim_garden", "0.1.0", 512)
+    return folder
+
+
 def wifi_node(_flash: Path) -> NodeSettings:
     hardware = boards.build("sim_garden", lambda quantity, _now_us: AROUND[quantity], IdealChannel())
     around = [("thuis", -50, True), ("buren", -77, True)]
@@ -73,13 +86,18 @@ def bench(tmp_path: Path, images: Path) -> Iterator[Callable[..., Bench]]:
     stops: list[Callable[[], None]] = []
 
     def start(
-        chip: str = "esp32s3", runs: bool = False, extra: Any = None, folder: Path | None = images
+        chip: str = "esp32s3",
+        runs: bool = False,
+        extra: Any = None,
+        folder: Path | None = images,
+        house: House | None = None,
     ) -> Bench:
         def console(board: UsbBoard) -> Any:
             return Console(board, wifi_node, tmp_path, runs=runs)
 
         board = UsbBoard(chip, bytes.fromhex("a0b1c2d30001"), application=console)
-        page: Any = create_app(street(), lambda: {"ok": True}, FixedClock(), WebSettings(flasher=folder))
+        settings = WebSettings(flasher=folder)
+        page: Any = create_app(street(), lambda: {"ok": True}, FixedClock(), settings, house=house)
         application = Bridge(board).application(page)
         if extra is not None:
             application.router.routes[:0] = extra
@@ -154,6 +172,63 @@ def test_a_host_flashes_a_board_and_gives_it_wifi_in_dutch(
         assert english not in text
     assert seen.hosts == {there.url.removeprefix("http://")}
     assert seen.complaints == []
+
+
+def test_a_technician_makes_a_device_of_a_blank_board(
+    bench: Callable[..., Bench],
+    visit: Callable[..., Any],
+    tmp_path: Path,
+    blank_images: Path,
+    picture: Callable[[Any, str], bytes],
+) -> None:
+    registry, claims = Registry(tmp_path), ClaimBook(tmp_path / "claims.db")
+    accounts = Accounts(tmp_path)
+    person = accounts.add("tech@example.org", NOW_MS)
+    accounts.set_roles(person.id, ["technician"])
+    mint = Mint(registry, claims, lambda _transport: {"update_key": "0f" * 64}, lambda: NOW_MS)
+    there = bench(runs=True, folder=blank_images, house=House(accounts, mint=mint))
+    seen = visit("phone")
+    page = seen.page
+    page.add_init_script(FAKE_SERIAL)
+    page.goto(f"{there.url}/nl/flash")
+    assert page.locator("#flasher-mint").count() == 0  # not for everybody
+    session = accounts.open_session(person.id, NOW_MS)
+    page.context.add_cookies([{"name": COOKIE, "value": session, "url": there.url}])
+    page.goto(f"{there.url}/nl/flash")
+    page.fill("#mint-name", "Tuin aan het Plein")
+    page.fill("#mint-latitude", "51,05")
+    page.fill("#mint-longitude", "3.72")
+    page.check("#flasher-mint [value=mqtt]")
+    page.click("#flasher-start")
+    page.wait_for_selector("#flasher-card:not([hidden])", timeout=PATIENCE_MS)
+    code = page.inner_text("#flasher-code")
+    assert claims.look(code, NOW_MS).dev_eui == "a0b1c2fffed30001"
+    assert page.evaluate("document.getElementById('flasher-card-image').naturalWidth") > 0
+    said(page, "wifi_ask")  # it has started again, with its keys
+    page.fill("#flasher-ssid", "thuis")
+    page.fill("#flasher-password", "geheim12")
+    page.press("#flasher-password", "Enter")
+    said(page, "done_wifi")
+    picture(page, "flasher-card")
+    (written,) = [
+        config for path in tmp_path.glob("boot-*/**/config.json")
+        if (config := json.loads(path.read_text())).get("wifi")
+    ]  # fmt: skip
+    assert (written["dev_eui"], written["radio"], written["kind"]) == ("a0b1c2fffed30001", "mqtt", "garden")
+    assert written["update_key"] == "0f" * 64
+    assert registry.check_password(written["dev_eui"], written["mqtt"]["password"])
+    (site,) = registry.sites()
+    assert (site.name, site.latitude) == ("Tuin aan het Plein", 51.05)
+    told = (tmp_path / "accounts.db").read_bytes() if (tmp_path / "accounts.db").exists() else b""
+    assert written["mqtt"]["password"].encode() not in told
+    # Once more, from a page that was loaded anew: the board is somebody and stays it.
+    page.goto(f"{there.url}/nl/flash")
+    page.fill("#mint-name", "Elders")
+    page.click("#flasher-only-wifi")
+    page.wait_for_selector("#flasher[data-state=done]", timeout=PATIENCE_MS)
+    assert len(list(registry.devices())) == 1
+    for part in (registry, claims, accounts):
+        part.close()
 
 
 @pytest.mark.parametrize(

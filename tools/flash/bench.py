@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from gateway.errors import GatewayError
+from gateway.provision.minting import dev_eui_of
 from tools.flash import esp, steps
 from tools.flash.base import BaseImage
 from tools.flash.errors import FlashError
 from tools.flash.journal import ASSIGNED, DONE, FAILED, REFUSED, REGISTERED, TESTED, Journal
 from tools.flash.register import Registrar
-from tools.flash.rows import Row, eui_of
+from tools.flash.rows import Row
 from tools.flash.steps import Hands, Printer, Secrets
 
 LOOK_S = 0.3
@@ -140,7 +141,7 @@ class Bench:
                 assert state.dev_eui is not None
                 return self._by_name[had], state.dev_eui, state.event == DONE and not self.again
             row = self._free(found)
-            dev_eui = row.dev_eui or eui_of(found.mac)
+            dev_eui = row.dev_eui or dev_eui_of(found.mac)
             self.journal.add(row.name, ASSIGNED, mac=found.mac, dev_eui=dev_eui)
             return row, dev_eui, False
 

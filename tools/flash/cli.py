@@ -13,6 +13,7 @@ import click
 from gateway.cli.common import Failure, config_option, configuration, json_option, print_json
 from gateway.errors import GatewayError
 from gateway.labels import FORMATS
+from gateway.provision.trust import broker_of, trust_of
 from tools.flash import application, ports, rows
 from tools.flash.base import BaseImage
 from tools.flash.bench import WRITING, Bench, Event
@@ -130,6 +131,8 @@ def _single(options: dict[str, Any]) -> rows.Row:
 
 
 def _run(todo: list[rows.Row], journal_file: Path, options: dict[str, Any]) -> None:
+    found = configuration(options["config_file"], options["data"])
+    todo = [rows.with_trust(row, trust_of(found), lambda: broker_of(found)) for row in todo]
     image_for = _images(options["image_name"])
     for chip in sorted({row.chip for row in todo}):
         image_for(chip)  # before the first board: what is missing is said now
@@ -142,8 +145,7 @@ def _run(todo: list[rows.Row], journal_file: Path, options: dict[str, Any]) -> N
         for row in options["release"]:
             if journal.state(row).event != DONE or options["again"]:
                 journal.add(row, FAILED, reason="released")
-        directory = configuration(options["config_file"], options["data"]).directory
-        registrar = Registrar(directory, server)
+        registrar = Registrar(found.directory, server)
         stack.callback(registrar.close)
         as_json: bool = options["as_json"]
         done = sum(journal.state(row.name).event == DONE for row in todo)

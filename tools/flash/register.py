@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.claims import ClaimBook, ClaimError
+from gateway.errors import GatewayError
 from gateway.provision import Moving
-from gateway.registry import Registry
+from gateway.registry import Registry, RowReport
 from gateway.registry.street import put_row
+from tools.flash.errors import FlashError
 from tools.flash.rows import Row
 
 _NUMBERS = ("longitude", "latitude", "precision_m")
@@ -20,8 +23,8 @@ _NUMBERS = ("longitude", "latitude", "precision_m")
 class NetworkServer(Protocol):
     """Where LoRaWAN devices go beside the built-in network server (gateway.provision.chirpstack has it)."""
 
-    def put(self, device: Moving) -> str:
-        """Bring a device with its key to what it must be."""
+    def put_all(self, devices: Iterable[Moving]) -> list[RowReport]:
+        """Bring devices with their keys to what they must be; GatewayError when the server is gone."""
         ...
 
 
@@ -55,7 +58,13 @@ class Registrar:
             put_row(self._registry, dev_eui, fields, from_ms)
         if self._server is not None and app_key is not None:
             name = row.title
-            self._server.put(Moving(dev_eui, row.join_eui, name, row.kind, bytes.fromhex(app_key)))
+            moving = Moving(dev_eui, row.join_eui, name, row.kind, bytes.fromhex(app_key))
+            try:
+                (report,) = self._server.put_all([moving])
+            except GatewayError as error:  # it will be there again: the row is not at fault
+                raise FlashError("server", str(error)) from error
+            if report.outcome == "refused":
+                raise FlashError("server", f"the network server refuses {dev_eui}: {report.message}")
         tag = self._claims.tag_of(dev_eui)
         try:
             code = self._claims.issue(dev_eui, time.time_ns() // 1_000_000)

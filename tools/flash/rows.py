@@ -13,8 +13,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -173,9 +173,16 @@ def _twice(rows: list[Row]) -> list[str]:
     return faults
 
 
-def eui_of(mac: str) -> str:
-    """Return the EUI-64 of a MAC address (IEEE, "Guidelines for EUI": FFFE in the middle)."""
-    return f"{mac[:6]}fffe{mac[6:]}"
+def with_trust(row: Row, trust: Mapping[str, Any], broker: Callable[[], Mapping[str, Any]]) -> Row:
+    """Return a row with what a node of this gateway trusts, where its own columns do not say it.
+
+    trust: for every node. broker: for those on Wi-Fi; asked only when a row has no mqtt.ca of its own.
+    """
+    found = dict(trust)
+    says_it = "mqtt.ca" in row.settings or row.settings.get("mqtt.tls") is False
+    if row.transport == "mqtt" and not says_it:
+        found |= broker()
+    return replace(row, settings=found | dict(row.settings))
 
 
 def config_of(row: Row, dev_eui: str, app_key: str | None, password: str | None) -> dict[str, Any]:

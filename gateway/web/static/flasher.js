@@ -8,11 +8,15 @@ const bar = document.getElementById("flasher-bar");
 const start = document.getElementById("flasher-start");
 const wifi = document.getElementById("flasher-wifi");
 const names = document.getElementById("flasher-names");
+const mint = document.getElementById("flasher-mint"); // for technicians
+const card = document.getElementById("flasher-card");
 
 const STATE = 1, ERROR = 2, RPC = 3, RESULT = 4;
 const READY = 2, PROVISIONED = 4;
-const SEND_WIFI = 1, GET_STATE = 2, SCAN = 4, GET_CAUSE = 0xf0;
+const SEND_WIFI = 1, GET_STATE = 2, SCAN = 4, GET_CAUSE = 0xf0, GET_IDENTITY = 0xf1, SET_IDENTITY = 0xf2;
+const PIECE = 200; // bytes of a configuration in one packet
 const HEADER = [73, 77, 80, 82, 79, 86, 1]; // "IMPROV", version 1
+const RESTART_MS = 4000; // a board that has its keys starts with them
 const PATIENCE_MS = 2000, WIFI_MS = 60000, BOOT_TRIES = 15;
 
 class Refusal extends Error {
@@ -117,8 +121,12 @@ class Improv {
         how(value);
       };
       const hear = ([type, data]) => {
-        const value = take(type, data);
-        if (value !== undefined) end(resolve, value);
+        try {
+          const value = take(type, data);
+          if (value !== undefined) end(resolve, value);
+        } catch (error) {
+          end(reject, error);
+        }
       };
       const timer = setTimeout(() => end(reject, new Refusal("silent")), patience);
       this.waiting.push(hear);
@@ -153,6 +161,26 @@ class Improv {
       return type === ERROR && data[0] !== 0 ? "" : undefined;
     }, PATIENCE_MS).catch(() => "");
     throw new Refusal(cause.startsWith("wifi_") && words[cause] ? cause : "wifi_other");
+  }
+
+  // Who the board is: [DevEUI or "", MAC]; undefined for firmware that cannot tell.
+  identity() {
+    return this.ask(call(GET_IDENTITY), (type, data) => {
+      if (type === RESULT && data[0] === GET_IDENTITY) return strings(data);
+      return type === ERROR && data[0] !== 0 ? [] : undefined;
+    }, PATIENCE_MS).then((found) => (found.length === 2 ? found : undefined));
+  }
+
+  async be(config) {
+    const bytes = [...JSON.stringify(config)]; // ASCII: keys, names of boards and base64
+    const pieces = Array.from({ length: Math.ceil(bytes.length / PIECE) },
+      (_, n) => bytes.slice(n * PIECE, (n + 1) * PIECE).join(""));
+    for (const [n, piece] of pieces.entries())
+      await this.ask(call(SET_IDENTITY, [String(n), String(pieces.length), piece]), (type, data) => {
+        if (type === RESULT && data[0] === SET_IDENTITY) return true;
+        if (type === ERROR && data[0] !== 0) throw new Refusal("identity_board");
+        return undefined;
+      }, PATIENCE_MS);
   }
 
   async close() {
@@ -225,14 +253,50 @@ async function write(port) {
   }
 }
 
+const wantsIdentity = () => mint !== null && mint.elements.site_name.value.trim() !== "";
+
+// Gives a blank board its keys; returns what the gateway made, undefined when there was nothing to make.
+async function giveIdentity(improv) {
+  if (!wantsIdentity()) return undefined;
+  const [known, mac] = (await improv.identity().catch(() => undefined)) ?? ["?", ""];
+  if (known !== "") {
+    tell("identity_kept");
+    return undefined;
+  }
+  tell("identity");
+  const fields = new URLSearchParams(new FormData(mint));
+  fields.set("board", chosen());
+  fields.set("mac", mac);
+  const answer = await fetch(`${location.pathname.replace(/\/$/, "")}/identity`, { method: "POST", body: fields });
+  const made = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Refusal("identity_refused", { reason: made.error ?? answer.status });
+  await improv.be(made.config);
+  document.getElementById("flasher-code").textContent = made.code ?? "";
+  document.getElementById("flasher-label-image").src = made.label;
+  document.getElementById("flasher-card-image").src = made.card ?? "";
+  card.hidden = false;
+  return made;
+}
+
+async function awake(improv) {
+  let state;
+  for (let left = BOOT_TRIES; left && state === undefined; left--) state = await improv.state().catch(() => undefined);
+  return state;
+}
+
 async function setUpWifi(port) {
   await port.open({ baudRate: 115200 });
   const improv = new Improv(port);
   try {
     tell("starting");
-    let state;
-    for (let left = BOOT_TRIES; left && state === undefined; left--) state = await improv.state().catch(() => undefined);
+    let state = await awake(improv);
     if (state === undefined) return tell("done"); // a node on LoRaWAN has nothing to ask
+    const made = await giveIdentity(improv);
+    if (made?.config.radio === "lorawan") return tell("identity_done");
+    if (made) {
+      await new Promise((resolve) => setTimeout(resolve, RESTART_MS));
+      state = await awake(improv);
+    }
     if (state === PROVISIONED) return tell("done_wifi");
     if (state !== READY) return tell("done");
     tell("wifi_ask");
@@ -266,6 +330,7 @@ async function run(work) {
   start.disabled = true;
   bar.hidden = true;
   wifi.hidden = true;
+  card.hidden = true;
   root.dataset.state = "busy";
   try {
     const port = await choose();
@@ -289,4 +354,5 @@ else {
   const only = document.getElementById("flasher-only-wifi");
   only.hidden = false;
   only.addEventListener("click", () => run("wifi"));
+  document.getElementById("flasher-print").addEventListener("click", () => window.print());
 }

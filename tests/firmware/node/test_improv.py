@@ -165,3 +165,65 @@ def test_the_desk_closes_when_its_time_is_over_or_the_line_is_cut(house: House) 
     other.desk.add(other.improv)
     other.port.gone = True
     assert not other.desk.open
+
+
+CONFIG = {
+    "schema": 1, "kind": "garden", "board": "c3_garden", "dev_eui": "a0b1c2fffed30001", "radio": "none",
+    "mqtt": {"host": "gateway", "password": "long enough", "tls": True, "ca": "QUJD" * 300},
+}  # fmt: skip
+REFUSED = [(improv.ERROR_STATE, bytes([improv.INVALID_PACKET]))]
+
+
+def pieces(text: str) -> list[bytes]:
+    parts = [text[at : at + improv.PIECE] for at in range(0, len(text), improv.PIECE)] or [""]
+    return [improv.rpc(improv.SET_IDENTITY, (str(n), str(len(parts)), part)) for n, part in enumerate(parts)]
+
+
+def test_a_blank_board_becomes_somebody_and_starts_with_it(house: House) -> None:
+    assert calls(house.ask(improv.rpc(improv.GET_IDENTITY)))[0][1][0] == ""
+    before = Path("config.json").read_text()
+    asked = pieces(json.dumps(CONFIG))
+    assert len(asked) > 6
+    for packet in asked[:-1]:
+        assert calls(house.ask(packet)) == [(improv.SET_IDENTITY, [""])]
+    assert Path("config.json").read_text() == before  # nothing before the last piece
+    assert calls(house.ask(asked[-1])) == [(improv.SET_IDENTITY, ["a0b1c2fffed30001"])]
+    assert json.loads(Path("config.json").read_text()) == CONFIG
+    house.clock.sleep_ms(4000)
+    assert house.desk.reset_due
+    house.ask(improv.rpc(improv.SEND_WIFI, ("thuis", "geheim")))
+    assert json.loads(Path("config.json").read_text())["radio"] == "mqtt"
+    assert calls(house.ask(improv.rpc(improv.GET_IDENTITY)))[0][1][0] == "a0b1c2fffed30001"
+
+
+def test_who_has_an_identity_keeps_it(house: House) -> None:
+    for packet in pieces(json.dumps(CONFIG)):
+        house.ask(packet)
+    written = Path("config.json").read_text()
+    *_, last = [house.ask(packet) for packet in pieces(json.dumps({**CONFIG, "dev_eui": "ff" * 8}))]
+    assert last == REFUSED
+    assert Path("config.json").read_text() == written
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", json.dumps({**CONFIG, "interval_s": 1}), json.dumps({**CONFIG, "dev_eui": "0" * 16})],
+)
+def test_what_no_node_would_run_with_is_not_taken(house: House, text: str) -> None:
+    before = Path("config.json").read_text()
+    *_, last = [house.ask(packet) for packet in pieces(text)]
+    assert last == REFUSED
+    assert Path("config.json").read_text() == before
+    assert not house.desk.reset_due
+
+
+@pytest.mark.parametrize(
+    "strings", [(), ("0",), ("x", "1", "{}"), ("1", "9", "{}"), ("0", "33", "{}"), ("-1", "1", "")]
+)
+def test_bad_pieces_are_refused_and_the_next_try_begins_anew(house: House, strings: tuple[str, ...]) -> None:
+    asked = pieces(json.dumps(CONFIG))
+    if strings[:1] != ("1",):  # a second piece without a first one
+        house.ask(asked[0])
+    assert house.ask(improv.rpc(improv.SET_IDENTITY, strings)) == REFUSED
+    *_, last = [house.ask(packet) for packet in asked]
+    assert calls(last) == [(improv.SET_IDENTITY, ["a0b1c2fffed30001"])]

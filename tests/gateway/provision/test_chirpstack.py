@@ -82,8 +82,7 @@ def _empty():
     return Empty()
 
 
-@pytest.fixture
-def chirpstack():
+def serving():
     servicer = Server()
     server = grpc.server(ThreadPoolExecutor(2))
     api.add_DeviceServiceServicer_to_server(servicer, server)
@@ -91,6 +90,11 @@ def chirpstack():
     server.start()
     yield servicer
     server.stop(None).wait()
+
+
+@pytest.fixture
+def chirpstack():
+    yield from serving()
 
 
 def client(server: Server, token: str = TOKEN) -> ChirpStackDevices:

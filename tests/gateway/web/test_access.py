@@ -34,6 +34,7 @@ TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "/{lang}/noise-calibration/start"): ("technician", "operator"),
     ("GET", "/{lang}/flash"): ALL,
     ("GET", "/flash/{board}/{part}"): ALL,
+    ("POST", "/{lang}/flash/identity"): TECHNICIAN,
     ("GET", "/api/sites.geojson"): ALL,
     ("GET", "/api/latest.json"): ALL,
     ("GET", "/api/latest.geojson"): ALL,

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from click.testing import CliRunner, Result
 
 from gateway.claims import ClaimBook
 from gateway.cli import main
+from gateway.provision.minting import dev_eui_of
 from gateway.registry import Registry
 from simulator.usb.console import files_of
 from tests.tools.flash.images import image
@@ -30,6 +32,15 @@ from tools.flash.journal import Journal
 from tools.flash.register import Registrar
 from tools.flash.steps import Printer, RealHands
 from tools.flash.store import ImageStore
+
+
+@pytest.fixture
+def chirpstack() -> Any:
+    pytest.importorskip("chirpstack_api", reason="chirpstack-api is not installed")
+    from tests.gateway.provision import test_chirpstack
+
+    yield from test_chirpstack.serving()
+
 
 pytestmark = pytest.mark.timeout(400)  # a busy machine starts programs slowly
 
@@ -75,6 +86,9 @@ def test_boards_at_once_and_two_are_red(tmp_path: Path, good: int) -> None:
         tray.plug("ttybad", 6, hardware=without_climate)
         tray.plug("ttyother", 7, chip="esp32c3")
         words = ["flash", "--bench", listed, "--data", data, "--port", tray.pattern, "-o", out, "--once"]
+        settings = tmp_path / "meetnet.toml"
+        settings.write_text(f'[updates]\npublic_key = "{"0f" * 64}"\n')
+        words += ["--config", settings]
         words += ["--json", "--address", "https://meetnet.example", "--format", "png", "--format", "svg"]
         result = meetnet(*words)
         flashes = {name: board.flash for name, board in tray.boards.items()}
@@ -93,6 +107,7 @@ def test_boards_at_once_and_two_are_red(tmp_path: Path, good: int) -> None:
         config = json.loads(files_of(flashes[name])["config.json"])
         assert bytes.fromhex(config["app_key"]) == known[config["dev_eui"]]
         assert last[name]["dev_eui"] == config["dev_eui"]
+        assert config["update_key"] == "0f" * 64  # it will take signed updates
     labels = sorted(path.name for path in (out / "labels").iterdir())
     assert len(labels) == 2 * good and len(list((out / "cards").glob("*.png"))) == good
     # No key in what was printed, written down or drawn; a claim code on the cards alone.
@@ -202,6 +217,51 @@ class NoBoards:
         from tools.flash.selftest import SelfTest
 
         return SelfTest("0.1.0", self.written[port], (), {"ok": True}, ())
+
+
+def test_a_device_is_registered_with_chirpstack_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chirpstack: Any
+) -> None:
+    """Against the server that answers as chirpstack/src/api/device.rs, on the official messages."""
+    monkeypatch.setattr("tools.flash.cli.RealHands", lambda _log_kib: NoBoards())
+    monkeypatch.setattr("tools.flash.cli.ports.present", lambda _named: ["tty-a0b1c2d30001"])
+    (tmp_path / "token").write_text("a token\n")
+    words = ["flash", "--board", "sim_garden", "--data", tmp_path / "data", "-o", tmp_path / "out"]
+    words += ["--format", "svg"]
+    for cell in ("kind=garden", "transport=lorawan", "site_id=tuin-1", "longitude=4.9", "latitude=52.3"):
+        words += ["--set", cell]
+    words += ["--server", chirpstack.address, "--application", "app", "--device-profile", "profile"]
+    words += ["--token-file", tmp_path / "token"]
+    result = meetnet(*words)
+    assert result.exit_code == 0, result.output
+    ((dev_eui, key),) = keys_of(tmp_path / "data").items()
+    device = chirpstack.devices[dev_eui]
+    assert (device.name, device.application_id, device.device_profile_id) == ("tuin-1", "app", "profile")
+    assert chirpstack.keys[dev_eui].nwk_key == key.hex()
+    # Flashed again, its key is another: ChirpStack hears of it.
+    result = meetnet(*words, "--again")
+    assert result.exit_code == 0, result.output
+    assert chirpstack.keys[dev_eui].nwk_key == keys_of(tmp_path / "data")[dev_eui].hex()
+    # A server that is gone makes the board red with the reason; the key is in no output.
+    chirpstack.fails_after = 0
+    result = meetnet(*words, "--again")
+    assert result.exit_code == 4
+    assert "UNAVAILABLE" in result.output
+    assert keys_of(tmp_path / "data")[dev_eui].hex() not in result.output
+
+
+def test_nodes_on_wifi_learn_whom_to_trust(tmp_path: Path) -> None:
+    row = rows.read(a_list(tmp_path / "rows.csv", 1))[0]
+    broker = {"mqtt.port": 8883, "mqtt.tls": True, "mqtt.ca": "QUJD"}
+    found = rows.with_trust(row, {"update_key": "0f" * 64}, lambda: broker).settings
+    assert dict(found) == {"update_key": "0f" * 64, **row.settings}
+    wifi = replace(row, transport="mqtt", settings={"mqtt.host": "gateway", "mqtt.port": 9883})
+    config = rows.config_of(rows.with_trust(wifi, {}, lambda: broker), "0" * 15 + "1", None, "long enough")
+    assert config["mqtt"] == {
+        "host": "gateway", "port": 9883, "tls": True, "ca": "QUJD", "password": "long enough",
+    }  # fmt: skip
+    own = replace(wifi, settings={"mqtt.host": "elsewhere", "mqtt.tls": False})
+    assert dict(rows.with_trust(own, {}, lambda: broker).settings) == own.settings
 
 
 def run_without_boards(folder: Path, count: int) -> None:
@@ -345,7 +405,7 @@ def test_columns_are_checked_and_become_the_nodes_configuration(tmp_path: Path) 
     settings, errors = node_config.load(json.dumps(found))
     assert errors == [] and settings["interval_s"] == 900
     # IEEE, "Guidelines for Use of EUI": a MAC becomes an EUI-64 by FFFE in its middle.
-    assert rows.eui_of("a0b1c2d3e4f5") == "a0b1c2fffed3e4f5"
+    assert dev_eui_of("a0b1c2d3e4f5") == "a0b1c2fffed3e4f5"
 
 
 def test_one_device_without_a_list(tmp_path: Path) -> None:
