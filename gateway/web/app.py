@@ -34,6 +34,7 @@ from gateway.web import (
     quality_page,
     signing,
     site_page,
+    site_reports,
     waste,
 )
 from gateway.web.context import Context, json_error, make_context
@@ -86,6 +87,7 @@ def create_app(
             *quality_page.routes(context),
             *waste.routes(context),
             *fleet.routes(context),
+            *site_reports.routes(context),
             *node_settings.routes(context),
             *events.routes(context),
             *classroom.routes(context),

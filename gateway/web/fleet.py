@@ -185,6 +185,7 @@ class Fleet:
                 "checks": checks,
                 "reports": [
                     {
+                        "key": one.key,
                         "at": tongue.moment(one.at_ms),
                         "passed": one.passed,
                         "note": one.note,

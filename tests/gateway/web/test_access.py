@@ -82,6 +82,8 @@ TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/{lang}/fleet/{site_id}"): TECHNICIAN,
     ("POST", "/{lang}/fleet/{site_id}/report"): TECHNICIAN,
     ("POST", "/{lang}/fleet/{site_id}/replace"): TECHNICIAN,
+    ("GET", "/{lang}/fleet/{site_id}/report/{key}"): TECHNICIAN,
+    ("GET", "/api/fleet/{site_id}/report/{key}/photo.jpg"): TECHNICIAN,
     ("GET", "/{lang}/fleet/{site_id}/settings"): TECHNICIAN,
     ("POST", "/{lang}/fleet/{site_id}/settings"): TECHNICIAN,
     ("POST", "/{lang}/fleet/{site_id}/settings/ask"): TECHNICIAN,
@@ -153,6 +155,7 @@ async def test_every_address_as_every_role(town: Town, role: str) -> None:
                 .replace("{code}", "x")
                 .replace("{tag}", "x")
                 .replace("{event_id}", "x")
+                .replace("{key}", "report-1")
                 .replace("{name:path}", "meetnet.css")
             )
             address = address.replace("series.json", "series.json?site=lucht-1&quantity=pm2_5")

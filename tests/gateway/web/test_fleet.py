@@ -82,6 +82,17 @@ async def test_a_report_keeps_the_picture_and_nothing_else_of_a_photo(town: Real
         assert b"SecretMaker" not in kept
         with Image.open(io.BytesIO(kept)) as again:
             assert (again.size, len(again.getexif())) == ((64, 48), 0)
+        # The report opens: what was checked, by whom, and the picture; nobody else's site shows it.
+        opened = (await technician.get(f"/fr/fleet/{AIR}/report/{report.key}")).text
+        assert f'href="/nl/fleet/{AIR}/report/{report.key}"' in page
+        assert opened.count("data-verdict") == len(report.checks) > 0
+        assert "hangt goed" in opened
+        assert "technician@example.org" in opened
+        picture = await technician.get(f"/api/fleet/{AIR}/report/{report.key}/photo.jpg")
+        assert (picture.content, picture.headers["content-type"]) == (kept, "image/jpeg")
+        for other in (f"{GARDEN}/report/{report.key}", f"{AIR}/report/nothing-1"):
+            assert (await technician.get(f"/nl/fleet/{other}")).status_code == 404
+        assert (await technician.get(f"/api/fleet/{GARDEN}/report/{report.key}/photo.jpg")).status_code == 404
         files = {"photo": ("p.jpg", b"<script>", "image/jpeg")}
         answer = await technician.post(
             f"/nl/fleet/{AIR}/report", data={**fields, "key": "report-2"}, files=files
