@@ -45,6 +45,7 @@ from gateway.publish.ts013 import codec_documents
 from gateway.publish.webhook import WebhookPublisher, WebhookSettings
 
 PUBLIC = "public"
+SERVED = "served"  # among what is shared: paths that are served, for the catalogue, which comes last
 OWN_NAME = ""  # as recipient: the outlet's own name
 
 
@@ -116,7 +117,7 @@ def _files(settings: FilesSettings, around: Surroundings) -> Publisher:
 
 
 def _catalog(settings: CatalogSettings, reader: Any, around: Surroundings) -> dict[str, Any]:
-    return catalog_applications(settings, reader)
+    return catalog_applications(settings, reader, around.shared.get(SERVED, ()))
 
 
 def _sensorthings(settings: SensorThingsServerSettings, reader: Any, around: Surroundings) -> dict[str, Any]:
@@ -206,8 +207,9 @@ def served(config: Config, reader_of: Callable[[str], Any], surroundings: Surrou
     configured = outlets(config)
     taken = {outlet.type for outlet in configured} | set(config.publish)
     configured += [_outlet(name, {}, config.base) for name in UNASKED if name not in taken]
-    for outlet in configured:
+    for outlet in sorted(configured, key=lambda one: one.type == "catalog"):
         if outlet.kind.serve is not None:
+            surroundings.shared[SERVED] = frozenset(found)
             found |= outlet.kind.serve(outlet.settings, reader_of(outlet.recipient), surroundings)
     return found
 

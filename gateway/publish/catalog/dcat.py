@@ -6,7 +6,7 @@ themes, licences, file types and frequencies are those of the EU vocabularies (p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -42,12 +42,30 @@ TITLES = {
         "en": "Weather and soil in gardens",
     },
 }
-# name, path, file type, media type, what it is
+# name, path, file type, media type, what it is, the service that serves it ("": the page, always there)
 _FORMS = (
-    ("csv", "/api/observations.csv", "CSV", "text/csv", "CSV"),
-    ("geojson", "/api/latest.geojson", "GEOJSON", "application/geo+json", "GeoJSON"),
-    ("json", "/api/latest.json", "JSON", "application/json", "JSON"),
-    ("ldes", "/ldes", "RDF_TURTLE", "text/turtle", "LDES (SOSA, TREE)"),
+    ("csv", "/api/observations.csv", "CSV", "text/csv", "CSV", ""),
+    ("geojson", "/api/latest.geojson", "GEOJSON", "application/geo+json", "GeoJSON", ""),
+    ("json", "/api/latest.json", "JSON", "application/json", "JSON", ""),
+    ("sensorthings", "/sta/v1.1/Things", "JSON", "application/json", "OGC SensorThings", "/sta/v1.1"),
+    ("ldes", "/ldes", "RDF_TURTLE", "text/turtle", "LDES (SOSA, TREE)", "/ldes"),
+)
+# path at which it is served, name, title, what it conforms to, where it is described
+_SERVICES = (
+    (
+        "/sta/v1.1",
+        "sensorthings",
+        "OGC SensorThings API 1.1",
+        "http://www.opengis.net/spec/iot_sensing/1.1",
+        "https://docs.ogc.org/is/18-088/18-088.html",
+    ),
+    (
+        "/ldes",
+        "ldes",
+        "Linked Data Event Stream",
+        "https://w3id.org/ldes/specification",
+        "https://w3id.org/ldes/specification",
+    ),
 )
 
 
@@ -82,13 +100,17 @@ def licence_address(licence: str) -> str:
     return f"urn:x-meetnet:licence:{quote(licence, safe='')}"
 
 
-def catalog(sites: Sequence[PublicSite], origin: str, settings: CatalogSettings) -> list[Node]:
-    """Return the catalogue's nodes."""
+def catalog(
+    sites: Sequence[PublicSite], origin: str, settings: CatalogSettings, served: Collection[str] = ()
+) -> list[Node]:
+    """Return the catalogue's nodes. served: paths of the interfaces that are on ("/sta/v1.1", "/ldes")."""
     agent, contact, here = f"{origin}/catalog#publisher", f"{origin}/catalog#contact", f"{origin}/catalog"
     if settings.publisher_uri:
         agent = settings.publisher_uri
     found = datasets(sites)
-    parts = [_dataset(one, origin, agent, contact, settings) for one in found]
+    forms = [form for form in _FORMS if not form[5] or form[5] in served]
+    parts = [_dataset(one, origin, agent, contact, settings, forms) for one in found]
+    services = [row for row in _SERVICES if row[0] in served] if found else []
     licences = sorted({one.licence for one in found})
     return [
         {
@@ -103,8 +125,10 @@ def catalog(sites: Sequence[PublicSite], origin: str, settings: CatalogSettings)
             "dcat:themeTaxonomy": iri(f"{_EU}data-theme"),
             "foaf:homepage": iri(f"{origin}/"),
             "dcat:dataset": [iri(f"{origin}/catalog/{one.id}") for one in found],
+            **({"dcat:service": [iri(f"{here}/service/{row[1]}") for row in services]} if services else {}),
         },
         *[node for part in parts for node in part],
+        *[_service(row, found, origin, agent, contact, settings) for row in services],
         _agent(agent, settings),
         _contact(contact, origin, settings),
         *_vocabulary(settings),
@@ -117,14 +141,77 @@ def catalog(sites: Sequence[PublicSite], origin: str, settings: CatalogSettings)
             }
             for licence in licences
         ],
+        *(
+            {
+                "@id": f"{origin}/catalog#licences",
+                "@type": "dct:LicenseDocument",
+                "dct:identifier": "licences",
+                "rdfs:label": "The licence of each dataset",
+            }
+            for _ in services[:1]
+            if len(licences) > 1
+        ),
         *[
             {"@id": address, "@type": ["foaf:Document", "rdfs:Resource"]}
-            for address in sorted({f"{origin}/", *(f"{origin}{form[1]}" for form in _FORMS)})
+            for address in sorted(
+                {
+                    f"{origin}/",
+                    *(f"{origin}{form[1]}" for form in forms),
+                    *(f"{origin}{row[0]}" for row in services),
+                    *(row[4] for row in services),
+                }
+            )
         ],
     ]
 
 
-def _dataset(found: Dataset, origin: str, agent: str, contact: str, settings: CatalogSettings) -> list[Node]:
+def _service(
+    row: tuple[str, str, str, str, str],
+    found: Sequence[Dataset],
+    origin: str,
+    agent: str,
+    contact: str,
+    settings: CatalogSettings,
+) -> Node:
+    path, name, title, standard, about = row
+    here = f"{origin}/catalog/service/{name}"
+    language = settings.language
+    return {
+        "@id": here,
+        "@type": "dcat:DataService",
+        "dct:title": words(f"{settings.title}: {title}", language),
+        "dct:description": words(f"{title}: alle openbare metingen, ook die van vroeger.", "nl"),
+        "dct:identifier": here,
+        "dct:publisher": iri(agent),
+        "dct:creator": iri(agent),
+        "dcat:contactPoint": iri(contact),
+        "dcat:theme": iri(THEME),
+        "dct:accessRights": iri(PUBLIC),
+        "dct:language": iri(_language(language)),
+        "dct:license": iri(_licence_of_all(found, origin)),
+        "dct:conformsTo": iri(standard),
+        "dcat:endpointURL": iri(f"{origin}{path}"),
+        "dcat:endpointDescription": iri(about),
+        "dcat:servesDataset": [iri(f"{origin}/catalog/{one.id}") for one in found],
+        "dcat:landingPage": iri(f"{origin}/"),
+        "dcat:keyword": [words("SensorThings" if name == "sensorthings" else "LDES", "en")],
+    }
+
+
+def _licence_of_all(found: Sequence[Dataset], origin: str) -> str:
+    """Return the licence of a service: a profile allows one, so where datasets differ it refers to theirs."""
+    addresses = {licence_address(one.licence) for one in found}
+    return addresses.pop() if len(addresses) == 1 else f"{origin}/catalog#licences"
+
+
+def _dataset(
+    found: Dataset,
+    origin: str,
+    agent: str,
+    contact: str,
+    settings: CatalogSettings,
+    forms: Sequence[tuple[str, str, str, str, str, str]],
+) -> list[Node]:
     here = f"{origin}/catalog/{found.id}"
     language = settings.language
     title = f"{settings.title}: {TITLES[found.kind][language]}"
@@ -154,7 +241,7 @@ def _dataset(found: Dataset, origin: str, agent: str, contact: str, settings: Ca
         "dct:spatial": {"@type": "dct:Location", "dcat:bbox": typed(box, "geo:wktLiteral")},
         "dcat:keyword": [words(name, "en") for name in (found.kind, *quantities)],
         "dcat:landingPage": iri(f"{origin}/"),
-        "dcat:distribution": [iri(f"{here}#{form[0]}") for form in _FORMS],
+        "dcat:distribution": [iri(f"{here}#{form[0]}") for form in forms],
         "dct:relation": [
             iri(f"{origin}/register/{quote(site.site_id, safe='')}.json") for site in found.sites
         ],
@@ -178,7 +265,8 @@ def _dataset(found: Dataset, origin: str, agent: str, contact: str, settings: Ca
                     "rdfs:label": f"{found.licence}; {_publisher(settings)}",
                 },
             }
-            for name, path, file_type, media, label in _FORMS
+            | ({"dcat:accessService": iri(f"{origin}/catalog/service/{name}")} if service else {})
+            for name, path, file_type, media, label, service in forms
         ],
         *[
             {
@@ -238,8 +326,9 @@ def _vocabulary(settings: CatalogSettings) -> list[Node]:
         {"@id": f"{_EU}frequency/CONT", "@type": "dct:Frequency"},
         {"@id": _language(settings.language), "@type": "dct:LinguisticSystem"},
         {"@id": settings.profile_address, "@type": "dct:Standard"},
+        *({"@id": row[3], "@type": "dct:Standard"} for row in _SERVICES),
     ]
-    for _, _, file_type, media, _ in _FORMS:
+    for _, _, file_type, media, _, _ in _FORMS:
         found.append({"@id": f"{_EU}file-type/{file_type}", "@type": "dct:MediaTypeOrExtent"})
         found.append({"@id": f"{_IANA}{media}", "@type": "dct:MediaType"})
     return found

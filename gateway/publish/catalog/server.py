@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Any, Protocol
 from urllib.parse import unquote
@@ -35,11 +35,13 @@ class ScanReader(PublicReader, Protocol):
         ...
 
 
-def catalog_applications(settings: CatalogSettings, reader: ScanReader) -> dict[str, Any]:
-    """Return ASGI applications by path."""
+def catalog_applications(
+    settings: CatalogSettings, reader: ScanReader, served: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return ASGI applications by path. served: paths of the interfaces that are on."""
     if not settings.enabled:
         return {}
-    server = CatalogServer(settings, reader)
+    server = CatalogServer(settings, reader, served)
     paths = ("/catalog", "/catalog.ttl", "/catalog.jsonld", "/register", "/register.json")
     return dict.fromkeys(paths, server)
 
@@ -47,8 +49,9 @@ def catalog_applications(settings: CatalogSettings, reader: ScanReader) -> dict[
 class CatalogServer:
     """An ASGI application over a reader of public data."""
 
-    def __init__(self, settings: CatalogSettings, reader: ScanReader) -> None:
+    def __init__(self, settings: CatalogSettings, reader: ScanReader, served: Collection[str] = ()) -> None:
         self._settings = settings
+        self._served = frozenset(served)
         self._reader = reader
         self._first: dict[str, int] = {}
 
@@ -88,7 +91,7 @@ class CatalogServer:
                 path != "/catalog.ttl" and "application/ld+json" in accept
             )
             known = {"/catalog", "/catalog.ttl", "/catalog.jsonld"}
-            nodes = catalog(sites, origin, self._settings)
+            nodes = catalog(sites, origin, self._settings, self._served)
             here = origin + path
             if path not in known and all(node["@id"] != here for node in nodes):
                 return None

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:D
 BASE = "https://meetnet.example"
 DCAT = rdflib.Namespace("http://www.w3.org/ns/dcat#")
 DCT = rdflib.Namespace("http://purl.org/dc/terms/")
+ALL = ("/sta/v1.1", "/ldes", "/metrics")
 FULL = {
     "base_url": BASE,
     "title": "Meetnet Stadshagen",
@@ -54,7 +55,8 @@ def place(tmp_path: Path) -> AStore:
 
 
 async def fetch(place: AStore, path: str, accept: str = "", **settings: Any) -> httpx.Response:
-    applications = catalog_applications(CatalogSettings(**settings), place.reader)
+    served = settings.pop("served", ALL)
+    applications = catalog_applications(CatalogSettings(**settings), place.reader, served)
     transport = httpx.ASGITransport(next(iter(applications.values())))
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
         return await client.get(path, headers={"accept": accept} if accept else {})
@@ -98,6 +100,25 @@ async def test_the_catalogue_conforms_to_the_shapes(
     # The judge is awake: without its title every profile objects.
     graph.remove((rdflib.URIRef(f"{BASE}/catalog/air-cc-by-4.0"), DCT.title, None))
     assert not pyshacl.validate(graph, shacl_graph=shapes(shared, *SETS[profile]), inference="none")[0]
+
+
+async def test_a_data_service_for_each_interface_that_is_on(place: AStore) -> None:
+    graph = await graph_of(place, **FULL)
+    here = rdflib.URIRef(f"{BASE}/catalog")
+    services = {str(graph.value(one, DCAT.endpointURL)): one for one in graph.objects(here, DCAT.service)}
+    assert set(services) == {f"{BASE}/sta/v1.1", f"{BASE}/ldes"}
+    sta = services[f"{BASE}/sta/v1.1"]
+    # The OGC's own name of the standard, as a SensorThings server tells it in its conformance list.
+    assert str(graph.value(sta, DCT.conformsTo)) == "http://www.opengis.net/spec/iot_sensing/1.1"
+    assert set(graph.objects(sta, DCAT.servesDataset)) == set(graph.objects(here, DCAT.dataset))
+    ways = {str(url) for url in graph.objects(None, DCAT.accessURL)}
+    assert {f"{BASE}/ldes", f"{BASE}/sta/v1.1/Things"} <= ways
+    for one in graph.subjects(DCAT.accessService, sta):
+        assert (one, rdflib.RDF.type, DCAT.Distribution) in graph
+    assert len(list(graph.subjects(DCAT.accessService, sta))) == 4  # one a dataset
+    off = await graph_of(place, served=(), **FULL)
+    assert list(off.objects(here, DCAT.service)) == []
+    assert not [url for url in off.objects(None, DCAT.accessURL) if "/ldes" in url or "/sta/" in url]
 
 
 async def test_both_forms_say_the_same(place: AStore) -> None:
