@@ -261,7 +261,8 @@ class Gateway:
             )
             self._followers[publisher.name] = follower
             self._keep_task(self._once_running(follower.run), f"meetnet-publish-{publisher.name}")
-        self._keep_task(self._watch_register(), "meetnet-register")
+        if self._followers:
+            self._keep_task(self._watch_register(), "meetnet-register")
 
     async def _start_web(self) -> None:
         token = secrets.token_urlsafe(32)

@@ -1,10 +1,9 @@
-"""`meetnet simulate`: a street of real firmware against a gateway of your own."""
+"""`meetnet simulate`: a scenario with its own gateway, or a street against a gateway of yours."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
 import resource
 import signal
 import time
@@ -21,9 +20,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from simulator.loop import VirtualLoop, run
 from simulator.nodeproc import SimulatorError
 from simulator.replay import Recording
+from simulator.stage.faults import KINDS
+from simulator.stage.scenario import find, load, names, schema
+from simulator.stage.units import duration_us
 from simulator.street import Street, StreetConfig
 
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _OUTSIDE_LIMIT = (
     4.0  # above it an answer over UDP misses the receive window: RX1 opens after 1/4 s of reality
 )
@@ -54,18 +55,21 @@ def _address(ctx: click.Context, param: click.Parameter, value: str | None) -> t
     return host.strip("[]"), int(port)
 
 
-def _duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    if value is None:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", value)
-    if not found or float(found[1]) <= 0:
-        raise click.BadParameter(f"{value!r} is no duration; write 90m, 24h or 7d")
-    return float(found[1]) * _UNITS_S[found[2] or "s"]
+def _duration(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    try:
+        if value is not None:
+            duration_us(value)
+    except SimulatorError:
+        raise click.BadParameter(f"{value!r} is no duration; write 90m, 24h or 7d") from None
+    return value
 
 
 def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
-    if value == "max":
+    """Return None where nothing was said, 0 for max."""
+    if not value:
         return None
+    if value == "max":
+        return 0.0
     try:
         speed = float(value)
     except ValueError:
@@ -76,61 +80,158 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
 
 
 @click.command()
+@click.argument("scenario", required=False)
+@click.option(
+    "--until",
+    "--duration",
+    "until",
+    callback=_duration,
+    metavar="DURATION",
+    help="How long, in the simulation's time: 90m, 24h, 7d. Default: the scenario's; a street lives on.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), help="Another seed is another city. Default: the scenario's, or 1."
+)
+@click.option(
+    "--speed",
+    callback=_speed,
+    default="",
+    help="Virtual seconds a second, or max. Default: max with a gateway of our own, else 1.",
+)
+@click.option("--map", "show_map", is_flag=True, help="Show the nodes on a map in the terminal.")
+@click.option(
+    "--list", "listing", is_flag=True, help="List the scenarios that come along, and the faults there are."
+)
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of a scenario, for editors.")
+@click.option("--check", "only_check", is_flag=True, help="Only say whether SCENARIO can be played.")
 @click.option(
     "--gateway",
     callback=_address,
     metavar="HOST:PORT",
-    help="UDP address of a LoRaWAN gateway server (Semtech protocol).",
+    help="A street: UDP address of a LoRaWAN gateway server (Semtech protocol).",
 )
 @click.option(
-    "--mqtt", callback=_address, metavar="HOST:PORT", help="Address of the MQTT broker for the Wi-Fi nodes."
+    "--mqtt",
+    callback=_address,
+    metavar="HOST:PORT",
+    help="A street: address of the MQTT broker for Wi-Fi nodes.",
 )
 @click.option(
-    "--speed", callback=_speed, default="1", show_default=True, help="Virtual seconds a second, or max."
+    "--replay", type=click.Path(path_type=Path), help="A street: recording to measure, folder or CSV file."
 )
-@click.option("--replay", type=click.Path(path_type=Path), help="Recording to play: a folder or a CSV file.")
-@click.option("--nodes", type=click.IntRange(1, 5000), default=12, show_default=True, help="How many nodes.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Another seed is another street.")
+@click.option(
+    "--nodes", type=click.IntRange(1, 5000), default=12, show_default=True, help="A street: how many."
+)
 @click.option(
     "--interval",
     "interval_s",
     type=click.IntRange(10, 86400),
     default=300,
     show_default=True,
-    help="Seconds from record to record.",
-)
-@click.option(
-    "--duration",
-    "duration_s",
-    callback=_duration,
-    metavar="DURATION",
-    help="How long, in the street's time: 90m, 24h, 7d.",
+    help="A street: seconds from record to record.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    default=Path("street"),
-    show_default=True,
-    help="Folder for street.json, events.jsonl and each node's flash and log.",
+    help="Folder for events.jsonl, street.json, each node's flash and log, the gateway's data. Default: "
+    "a street writes to ./street, a scenario keeps nothing.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and no progress.")
-def simulate(**options: Any) -> None:
-    """Run a simulated street: real firmware, real frames.
+@click.pass_context
+def simulate(ctx: click.Context, scenario: str | None, **options: Any) -> None:
+    """Run a simulated city: real firmware, real frames.
 
-    The nodes send to --gateway (LoRaWAN, through a simulated packet forwarder) and --mqtt (Wi-Fi). Let the
-    gateway know them first: `meetnet device add --from OUT/street.json`; the file follows from --nodes
-    and --seed alone. Without an address the nodes measure, keep their records, and find nobody.
+    SCENARIO is a TOML file, or the name of one that comes along (--list). It is played with a gateway of
+    its own, as fast as it goes, with the faults that it names; at the end each reading is counted at the
+    sensor, in the node's flash, on the air and in the store. The same seed gives the same event log.
+
+    Without SCENARIO it is a street of --nodes that send to --gateway (LoRaWAN, through a simulated packet
+    forwarder) and --mqtt (Wi-Fi) of your own. Let the gateway know them first: `meetnet device add --from
+    OUT/street.json`; the file follows from --nodes and --seed alone. A gateway in another process lives in
+    real time: above speed 4 its answers come too late.
 
     \b
-    Example:
-      meetnet simulate --duration 1s --out street     # writes street/street.json
-      meetnet device add --from street/street.json
+    Examples:
+      meetnet simulate --list
+      meetnet simulate first --until 1h
+      meetnet simulate city.toml --seed 7 --map --out run7
+      meetnet simulate --until 1s --out street        # writes street/street.json
       meetnet simulate --gateway 127.0.0.1:1700 --mqtt 127.0.0.1:1883
 
-    A gateway in another process lives in real time: above speed 4 its answers come too late.
-
-    Exit codes: 0 done or stopped with Ctrl-C, 1 failed (a node's traceback is shown), 2 wrong usage.
+    Exit codes: 0 done or stopped with Ctrl-C, 1 failed (a node's traceback, a wrong field, accounts that do
+    not balance; with the command that shows it again), 2 wrong usage.
     """
+    as_json = options["as_json"]
+    try:
+        if options.pop("listing"):
+            _list(as_json)
+        elif options.pop("schema"):
+            click.echo(json.dumps(schema(), indent=1))
+        elif scenario is None:
+            if options.pop("only_check"):
+                raise click.UsageError("--check: give a SCENARIO")
+            options.pop("schema", None)
+            _play_street(options)
+        elif options["only_check"]:
+            found = load(find(scenario))
+            told = {
+                "title": found.title,
+                "nodes": found.count,
+                "until": found.until,
+                "faults": len(found.faults),
+            }
+            click.echo(json.dumps(told, indent=1) if as_json else f"{found.title}: can be played")
+        else:
+            _refuse_street_options(ctx)
+            from simulator.stage.cli import play_scenario
+
+            ctx.exit(
+                play_scenario(
+                    scenario,
+                    seed=options["seed"],
+                    until=options["until"],
+                    speed=options["speed"] or None,
+                    out=options["out"],
+                    as_json=as_json,
+                    show_map=options["show_map"],
+                )
+            )
+    except (SimulatorError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _refuse_street_options(ctx: click.Context) -> None:
+    for name in ("gateway", "mqtt", "replay", "nodes", "interval_s"):
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = "--" + name.removesuffix("_s")
+            raise click.UsageError(f"{option} is for a street without SCENARIO: write it into the scenario")
+
+
+def _list(as_json: bool) -> None:
+    rows = [(name, load(find(name))) for name in names()]
+    if as_json:
+        told = {
+            "scenarios": {name: {"title": s.title, "nodes": s.count, "until": s.until} for name, s in rows},
+            "faults": {name: kind.DOES for name, kind in KINDS.items()},
+        }
+        click.echo(json.dumps(told, indent=1))
+        return
+    click.echo("Scenarios (meetnet simulate NAME):")
+    for name, found in rows:
+        click.echo(f"  {name:<20} {found.count:>4} nodes {found.until:>5}   {found.title}")
+    click.echo("\nFaults (`do` of a row [[faults]]; at, for, every, times, and its own fields):")
+    for name, kind in KINDS.items():
+        click.echo(f"  {name:<20} {kind.DOES}")
+
+
+def _play_street(options: dict[str, Any]) -> None:
+    until = options.pop("until")
+    del options["show_map"]
+    options["duration_s"] = duration_us(until, "--until") / 1e6 if until else None
+    options["seed"] = 1 if options["seed"] is None else options["seed"]
+    options["out"] = options["out"] or Path("street")
+    speed = options["speed"]
+    options["speed"] = 1.0 if speed is None else speed or None
     chosen = _Options(**options)
     outside = chosen.gateway or chosen.mqtt
     if outside and (chosen.speed is None or chosen.speed > _OUTSIDE_LIMIT):
@@ -139,10 +240,7 @@ def simulate(**options: Any) -> None:
             "its answers come too late for the nodes' receive windows, and nodes will not join",
             err=True,
         )
-    try:
-        result = run(_simulate(chosen), start_us=time.time_ns() // 1000, speed=chosen.speed)
-    except (SimulatorError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+    result = run(_simulate(chosen), start_us=time.time_ns() // 1000, speed=chosen.speed)
     if chosen.as_json:
         click.echo(json.dumps(result, indent=1))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from simulator.chips.base import Source
@@ -30,6 +31,8 @@ class Ledger:
         self._source = source
         self._last: dict[str, Seen] = {}
         self.seen: deque[Seen] = deque(maxlen=_KEEP)
+        self.on_seen: Callable[[Seen, Seen | None], None] | None = None
+        """Told of each value and the one before it of the same quantity."""
 
     def __call__(self, quantity: str, now_us: int) -> float:
         """Return the source's value; a quantity that it lacks (KeyError) is not remembered."""
@@ -38,6 +41,8 @@ class Ledger:
         if last is None or last.value != value or now_us - last.at_us >= _AGAIN_US:
             self._last[quantity] = seen = Seen(now_us, quantity, value)
             self.seen.append(seen)
+            if self.on_seen is not None:
+                self.on_seen(seen, last)
         return value
 
     def acquisitions(self, quantity: str, gap_s: float = 30.0) -> list[list[Seen]]:

@@ -43,7 +43,8 @@ class Wifi:
     join_us: int = 1_800_000
     latency_us: int = 4_000
     hosts: dict[str, tuple[str, int | None]] = field(default_factory=dict[str, tuple[str, int | None]])
-    """Names that the node may resolve: name -> (real address, real port or None for the same)."""
+    """Names that the node may resolve: name -> (real address, real port or None for the same). One port of
+    a name may lie elsewhere: "name:1883" -> (real address, real port)."""
     around: list[tuple[str, int, bool]] = field(default_factory=list[tuple[str, int, bool]])
     """Other networks in the air: name, dBm, whether they want a password."""
     dhcp: bool = True
@@ -54,6 +55,8 @@ class Wifi:
     """Real address of a login page that catches every name and connection, as hotels have them."""
     patience_s: float = 0.0
     """Real seconds that the clock waits for an answer of a server outside this process."""
+    ntp_off_us: int = 0
+    """How far ahead the time server is."""
 
 
 @dataclass
@@ -88,6 +91,13 @@ class NodeNetwork:
             if sock.real is not None:
                 sock.real.close()
         self._sockets.clear()
+
+    def drop(self) -> None:
+        """Cut the connections that stand: the node finds out when it reads or writes."""
+        for sock in self._sockets.values():
+            if sock.real is not None and sock.stream and not sock.serving:
+                with contextlib.suppress(OSError):
+                    sock.real.shutdown(socket.SHUT_RDWR)
 
     def handle(self, op: int, unit: int, ident: int, n: int, payload: bytes, answer: Answer) -> None:
         """Run one operation; `answer(status, data, n, value)` is called when it is done."""
@@ -206,7 +216,7 @@ class NodeNetwork:
         host, _, port = text.rpartition(":")
         if self._wifi.captive is not None:
             return self._wifi.captive
-        real = self._wifi.hosts.get(host)
+        real = self._wifi.hosts.get(text) or self._wifi.hosts.get(host)
         if real is not None:
             return real[0], real[1] or int(port)
         return host, int(port)
@@ -331,7 +341,8 @@ class NodeNetwork:
             raise OSError(errno.ENETUNREACH, "only SNTP and DNS are simulated over UDP")
         if self._wifi.captive is not None:
             return
-        sock.datagrams.append((arrival_us + self._wifi.latency_us, ntp_answer(data, arrival_us)))
+        answer = ntp_answer(data, arrival_us + self._wifi.ntp_off_us)
+        sock.datagrams.append((arrival_us + self._wifi.latency_us, answer))
 
     async def _next_datagram(self, sock: _Socket) -> bytes:
         if not sock.datagrams:

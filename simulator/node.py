@@ -55,6 +55,8 @@ class NodeSettings:
     partitions: tuple[tuple[str, int], ...] = (("vfs2", 0x40000), ("log", 0x20000))
     mac: bytes | None = None
     rtc_ppm: float = 0.0  # how much the clock runs fast in deep sleep
+    ticks_ppm: int = 0  # how much the crystal runs fast while the chip is awake
+    ticks_from_us: int = 0  # how much further than zero the ticks are at each start
 
 
 class SimNode:
@@ -94,6 +96,11 @@ class SimNode:
         self._end_life()
         self.state = "off"
 
+    def drop_connections(self) -> None:
+        """Cut what the node has open, as a server does that goes away."""
+        if self._life is not None:
+            self._life.network.drop()
+
     def reset_button(self) -> None:
         """Press reset: RTC and its memory survive."""
         self._end_life()
@@ -126,7 +133,8 @@ class SimNode:
             unique = hashlib.sha256(f"mac/{self.settings.seed}/{self.name}".encode()).digest()[:6]
         hello = {
             "board": self.board.name,
-            "boot_us": boot_us,
+            "boot_us": boot_us + self.settings.ticks_from_us,
+            "ppm": self.settings.ticks_ppm,
             "rtc_us": self._rtc_us,
             "rtc_memory": self._rtc_memory.hex(),
             "reset_cause": cause,

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from simulator.nodeproc import SimulatorError
 from simulator.places import Place, from_degrees
@@ -33,6 +35,7 @@ _TWELVE = (
 _STREET = "Proefstraat"
 _LONGITUDE, _LATITUDE = 3.7203, 51.0498
 _STEP_LONGITUDE, _STEP_LATITUDE = 0.00033, 0.00009  # about 25 m along the street
+_BLOCK_LATITUDE = 0.0004  # between the streets of a scenario, about 45 m
 _SIDE_LATITUDE = 0.00012  # the even side
 _PRECISION_M = {"air": 50, "noise": 50, "bin": 10, "garden": 50}
 MM_PER_TIP = 0.2794
@@ -53,6 +56,9 @@ class PlannedNode:
     dev_eui: str
     join_eui: str
     _seed: int
+    own_board: str = ""
+    interval_s: int = 0  # 0: the street's
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def name(self) -> str:
@@ -68,7 +74,7 @@ class PlannedNode:
     @property
     def board(self) -> str:
         """Name of the board's module."""
-        return "sim_" + self.kind
+        return self.own_board or "sim_" + self.kind
 
     @property
     def app_key(self) -> str:
@@ -107,16 +113,28 @@ class PlannedNode:
         return row
 
 
+class Group(Protocol):
+    """Like nodes, as a scenario describes them."""
+
+    kind: Any
+    count: int
+    transport: Any
+    board: str
+    interval_s: int
+    name: str
+    config: dict[str, Any]
+
+
 def _derived(seed: int, index: int, what: str, n: int) -> str:
     return hashlib.sha256(f"meetnet simulation/{seed}/{index}/{what}".encode()).hexdigest()[: 2 * n]
 
 
-def _site_name(kind: str, number: int) -> str:
+def _site_name(kind: str, number: int, street: str = _STREET) -> str:
     names = {
-        "air": f"{_STREET} {number}, voorgevel",
-        "noise": f"{_STREET} {number}, straatkant",
-        "bin": f"Afvalbak {_STREET} ter hoogte van {number}",
-        "garden": f"Tuin {_STREET} {number}",
+        "air": f"{street} {number}, voorgevel",
+        "noise": f"{street} {number}, straatkant",
+        "bin": f"Afvalbak {street} ter hoogte van {number}",
+        "garden": f"Tuin {street} {number}",
     }
     return names[kind]
 
@@ -144,6 +162,36 @@ def plan(nodes: int = 12, seed: int = 1) -> list[PlannedNode]:
                 _seed=seed,
             )
         )
+    return planned
+
+
+def plan_groups(groups: Sequence[Group], seed: int = 1) -> list[PlannedNode]:
+    """Return the nodes of a scenario's groups, on a square of streets. Site ids are unique."""
+    planned: list[PlannedNode] = []
+    numbers: dict[str, int] = {}
+    side = max(1, math.isqrt(sum(group.count for group in groups)))
+    for group in groups:
+        for _ in range(group.count):
+            index = len(planned)
+            number = numbers[group.name] = numbers.get(group.name, 0) + 1
+            row, column = divmod(index, side)
+            planned.append(
+                PlannedNode(
+                    index=index,
+                    kind=group.kind,
+                    transport=group.transport,
+                    site_id=f"{group.name}-{number:02d}-{group.kind}",
+                    site_name=_site_name(group.kind, number, group.name.replace("-", " ").capitalize()),
+                    longitude=round(_LONGITUDE + column * _STEP_LONGITUDE, 6),
+                    latitude=round(_LATITUDE + row * _BLOCK_LATITUDE, 6),
+                    dev_eui="02" + _derived(seed, index, "dev_eui", 7),
+                    join_eui="02" + _derived(seed, 0, "join_eui", 7),
+                    _seed=seed,
+                    own_board=group.board,
+                    interval_s=group.interval_s,
+                    config=dict(group.config),
+                )
+            )
     return planned
 
 

@@ -33,6 +33,8 @@ from simulator.replay import Recording
 from simulator.world import World
 
 _COUNTED = {"air": "pm2_5_ug_m3", "noise": "sound_level", "bin": "distance_mm", "garden": "temperature_c"}
+BROKER_PORT = 1883
+BROKER = f"gateway:{BROKER_PORT}"
 _STAGGER_US = 137_000
 # What an ESP32-S3 leaves a program, some 250 KB (estimate), in the unix port: words twice as wide, and the
 # 150 KB of bytecode that a chip has in its flash.
@@ -71,6 +73,12 @@ class StreetConfig:
     radio: RadioModel | None = None
     gateways: tuple[Place, ...] = (_ROOF,)
     overrides: dict[str, Any] = field(default_factory=dict[str, Any])
+    planned: list[PlannedNode] | None = None
+    """Who lives there; None is the street of twelve kinds, `nodes` long."""
+    forwarder: type[Forwarder] = Forwarder
+    around: Callable[[str, Source], Source] = lambda _site, source: source
+    """What to put between what there is to measure at a site and its sensors."""
+    power_on: bool = True
 
 
 class _Both:
@@ -93,7 +101,7 @@ class Street:
         self, config: StreetConfig, *, on_event: Callable[[int, str, str, str], None] | None = None
     ) -> None:
         self.config = config
-        self.planned = plan(config.nodes, config.seed)
+        self.planned = plan(config.nodes, config.seed) if config.planned is None else config.planned
         self.world = World(config.folder, on_event=on_event)
         self.radio = (
             RadioChannel(config.radio, Places.of(config.gateways)) if config.radio is not None else None
@@ -116,16 +124,22 @@ class Street:
     async def __aenter__(self) -> Street:
         await self.world.__aenter__()
         if self.config.mqtt is not None:
-            self.wifi.hosts["gateway"] = (self.config.mqtt[0], None)  # the port is in config.json
+            # Nodes are told the usual port: which one is free here must not show in their configuration.
+            self.wifi.hosts["gateway"] = (self.config.mqtt[0], None)
+            self.wifi.hosts[BROKER] = self.config.mqtt
         if self.config.semtech_udp is not None:
             for k in range(len(self.config.gateways) if self.radio is not None else 1):
                 air = self.channel if isinstance(self.channel, IdealChannel) else self.channel.gateway(k)
                 eui = bytes.fromhex("0000e2fffe000001")[:-2] + (k + 1).to_bytes(2, "big")
-                forwarder = Forwarder(air, self.config.semtech_udp, self.world.loop.now_us, eui=eui)
+                forwarder = self.config.forwarder(
+                    air, self.config.semtech_udp, self.world.loop.now_us, eui=eui
+                )
                 self.forwarders.append(forwarder)
                 await forwarder.start()
         for node in self.planned:
-            self._add(node).power_on(self.start_us + node.index * _STAGGER_US)
+            added = self._add(node)
+            if self.config.power_on:
+                added.power_on(self.start_us + node.index * _STAGGER_US)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -177,7 +191,9 @@ class Street:
         return self.channel.at(planned.place)
 
     def _add(self, planned: PlannedNode) -> SimNode:
-        ledger = self.ledgers[planned.site_id] = Ledger(self._source(planned))
+        ledger = self.ledgers[planned.site_id] = Ledger(
+            self.config.around(planned.site_id, self._source(planned))
+        )
         number = int(hashlib.sha256(planned.dev_eui.encode()).hexdigest()[:8], 16)
         board = boards.build(planned.board, ledger, self._air(planned), seed=number, mm_per_tip=MM_PER_TIP)
         settings = NodeSettings(
@@ -204,14 +220,16 @@ class Street:
         if recorded is None:
             return city
         shift_s = self.start_us / 1e6 - recording.start_s
-        return _Both(recording.source(recorded, shift_s, self.config.interval_s / 2), city)
+        return _Both(
+            recording.source(recorded, shift_s, (planned.interval_s or self.config.interval_s) / 2), city
+        )
 
     def _config_json(self, planned: PlannedNode) -> dict[str, Any]:
         config: dict[str, Any] = {
             "schema": 1,
             "kind": planned.kind,
             "board": planned.board,
-            "interval_s": self.config.interval_s,
+            "interval_s": planned.interval_s or self.config.interval_s,
             "radio": planned.transport,
             "dev_eui": planned.dev_eui,
             "ntp": "ntp",
@@ -224,11 +242,10 @@ class Street:
             config |= {"join_eui": planned.join_eui, "app_key": planned.app_key}
         else:
             config["wifi"] = {"ssid": self.wifi.ssid, "password": self.wifi.password}
-            port = self.config.mqtt[1] if self.config.mqtt else 1883
             config["mqtt"] = {
                 "host": "gateway",
-                "port": port,
+                "port": BROKER_PORT,
                 "user": planned.dev_eui,
                 "password": planned.mqtt_password,
             }
-        return config | self.config.overrides
+        return config | dict(planned.config) | self.config.overrides

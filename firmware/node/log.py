@@ -7,8 +7,8 @@ Entry:   length u8 | body | crc32, both CRCs big-endian and over all before them
 
 Sector number n lies at n % sectors, so all wear alike, and the oldest makes way for the newest. A power
 cut tears at most the entry or the header or the erasure under way: none of them was acknowledged. Behind
-a torn entry writing goes on at the next multiple of 4. What was programmed is read back; a sector that
-does not hold it is left for the next one.
+a torn entry writing goes on at the next multiple of 4, with a record that gives its whole place. What was
+programmed is read back; a sector that does not hold it is left for the next one.
 """
 
 import binascii
@@ -27,6 +27,7 @@ _MARK = const(0xF1)
 _BOOT = const(0xF2)
 _MARK_BYTES = const(11)
 _FREE = const(0xFF)
+_LEAST_ENTRY = const(6)
 _TRIES = const(4)  # sectors that may refuse before the record is given back
 _MARKS_KEPT = const(8)
 
@@ -127,19 +128,27 @@ class RecordLog:
         self.next_seq = self._firsts[self._last % self._flash.sectors]
         boot = int.from_bytes(data[12:14], "big")
         whole = _HEADER
+        unknown = 0  # records behind a worn place: their numbers are taken, whatever they were
         for at, end, after in self._walk(data, self._last):
+            if after is None and data[at] < 0xF0:
+                unknown += 1 + (at - whole) // _LEAST_ENTRY
             whole = end
             if data[at] == _BOOT:
                 boot = int.from_bytes(data[at + 1 : at + 3], "big")
             if after is not None:
                 self._before = after
                 self.next_seq = after[0] + 1
+                unknown = 0
                 self.newest = self._record(data, at, end, after)
+        if unknown:
+            self.next_seq += unknown
+            self._before = None
         self._boot = (boot + 1) & 0xFFFF
         used = _used(data)
         self._at = whole
         if used > whole:
             self.torn += 1
+            self._before = None  # who reads cannot tell a torn place from a worn one, which held a record
             self._at = (used + 3) & ~3
         if self.newest is None and self.next_seq:
             found = self.read(self.next_seq - 1, 1) or self._newest_before()
@@ -306,7 +315,8 @@ class RecordLog:
         while at < used:
             end = _entry_at(data, at, number)
             if not end:
-                at = (at & ~3) + 4  # behind a torn entry: writing went on at a multiple of 4
+                at += 1  # behind a torn entry, or a worn one whose length may be wrong
+                before = None  # and nobody knows any more what the next record follows
                 continue
             after = None
             if data[at] < 0xF0:

@@ -134,4 +134,5 @@ def pin_levels():
 ask(0, 0, 0, 0, 0)
 HELLO = ujson.loads(payload())
 S.boot = S.now - HELLO["boot_us"]  # ticks count from power-on, before the first line of Python
+S.ppm = HELLO["ppm"]  # how much the crystal is fast
 S.rtc = HELLO["rtc_us"]  # what to add to the world's clock to get this board's RTC

@@ -7,14 +7,19 @@ _EPOCH_2000_S = 946684800  # ports/esp32 counts from 2000-01-01, the unix port f
 _HALF = (TICKS_MASK + 1) // 2
 
 
+def _up_us():
+    us = S.now - S.boot
+    return us + us * S.ppm // 1000000 if S.ppm else us
+
+
 def ticks_us():
     spend(2)
-    return (S.now - S.boot) & TICKS_MASK
+    return _up_us() & TICKS_MASK
 
 
 def ticks_ms():
     spend(2)
-    return ((S.now - S.boot) // 1000) & TICKS_MASK
+    return (_up_us() // 1000) & TICKS_MASK
 
 
 def ticks_cpu():
@@ -31,20 +36,26 @@ def ticks_diff(a, b):
     return ((a - b + _HALF) & TICKS_MASK) - _HALF
 
 
+def _sleep(us):
+    if S.ppm:  # the node counts by its own crystal
+        us -= us * S.ppm // 1000000
+    sleep_until(S.now + us)
+
+
 def sleep_us(us):
     if us > 0:
-        sleep_until(S.now + us)
+        _sleep(us)
 
 
 def sleep_ms(ms):
     if ms > 0:
-        sleep_until(S.now + ms * 1000)
+        _sleep(ms * 1000)
 
 
 def sleep(seconds):
     if seconds < 0:
         raise ValueError("sleep length must be non-negative")
-    sleep_until(S.now + int(seconds * 1000000))
+    _sleep(int(seconds * 1000000))
 
 
 def _rtc_us():

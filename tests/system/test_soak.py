@@ -19,6 +19,7 @@ from simulator import boards, hardware
 from simulator.buses import Board
 from simulator.channel.ideal import IdealChannel
 from simulator.chips.base import Source
+from simulator.chips.known_faults import FAULTS
 from simulator.city import CityAt
 from simulator.loop import run
 from simulator.node import NodeSettings, SimNode
@@ -32,8 +33,6 @@ from wire.record import FIRST_ERROR, OK, Record
 HOUR_S = 3600
 HEAP = 416 * 1024  # bytecode and doubled pointers included: see simulator.nodeproc.HEAP_BYTES
 HEAP_OF = {"heltec3_noise": 512 * 1024}  # its buffers of sound
-BUS = ("nak", "brown_out", "bad_crc", "slow", "stuck")
-ENGINE = (*BUS, "worn_fan", "dead_fan", "old_laser", "drift")
 PM = (m.PM1, m.PM2_5, m.PM4, m.PM10)
 CLIMATE = (m.TEMPERATURE, m.RELATIVE_HUMIDITY)
 # Faults that a chip cannot hide: while they last none of the readings named may be plain OK (all of the
@@ -64,29 +63,6 @@ HARMLESS = {
     ("scd4x", "slow"),
     ("pms5003", "slow"),
     ("sds011", "slow"),
-}
-FAULTS: dict[str, tuple[str, ...]] = {
-    "sps30": ENGINE,
-    "sps30_uart": (*ENGINE, "noise"),
-    "sen5x": (*ENGINE, "gas_fail", "rht_fail"),
-    "sen66": (*ENGINE, "gas_fail", "rht_fail", "co2_fail"),
-    "pms5003": ("nak", "brown_out", "bad_crc", "slow", "stuck", "noise", "old_laser", "drift"),
-    "sds011": ("nak", "brown_out", "bad_crc", "slow", "stuck", "noise", "old_laser", "drift"),
-    "sht4x": (*BUS, "condensation", "drift"),
-    "bme280": (*BUS, "condensation", "drift"),
-    "bme680": (*BUS, "condensation", "gas_fail", "drift"),
-    "scd4x": (*BUS, "no_co2", "drift"),
-    "sgp41": (*BUS, "gas_fail", "drift"),
-    "a02yyuw": ("nak", "bad_crc", "stuck", "brown_out", "noise", "ghost_echo", "blocked_cone"),
-    "mb7389": ("nak", "bad_crc", "stuck", "brown_out", "noise", "ghost_echo", "blocked_cone"),
-    "vl53l1x": ("nak", "slow", "stuck", "brown_out", "condensation", "ghost_echo"),
-    "lis3dh": ("nak", "stuck", "brown_out", "dead_axis"),
-    "soil_moisture": ("nak",),
-    "ds18b20": ("nak", "bad_crc", "short", "no_conversion", "brown_out"),
-    "pcf8593": ("nak", "brown_out", "stuck"),
-    "rain_gauge": ("nak", "stuck", "blocked_cone", "bounce"),
-    "ina219": BUS[:4],
-    "i2s_mic": ("no_power", "line_high", "floating", "wrong_slot", "stuck_bit", "hum", "repeat", "wind"),
 }
 # Models that take faults from another module's class.
 ENGINES = {

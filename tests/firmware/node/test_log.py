@@ -261,3 +261,27 @@ def test_a_record_is_packed_as_short_as_its_predecessor_allows() -> None:
     step, after = pack.pack(Record(10, T0 + 300, TIME_NETWORK, readings), after)
     regular, _ = pack.pack(Record(11, T0 + 600, TIME_NETWORK, readings), after)
     assert (len(full) > len(step) > len(regular)) and len(regular) <= 13
+
+
+def test_a_worn_bit_costs_records_but_never_gives_one_the_place_of_another() -> None:
+    """Numbers and times that are read are those that were put, whichever bit loses its charge."""
+    for at in range(8 * 20, 8 * 200, 7):
+        flash = NorFlash(4, 256)
+        log = RecordLog(flash)
+        _fill(log, 8)
+        flash.data[256 + at // 8] ^= 1 << at % 8
+        again = RecordLog(flash)
+        for record in again.read(0, 100):
+            assert record.time_s == T0 + 300 * record.seq
+        first_new = again.next_seq
+        again.append(_record(first_new))
+        assert again.read(first_new, 10) == [_record(first_new)]
+
+
+def test_after_a_worn_place_no_number_is_given_a_second_time() -> None:
+    flash = NorFlash(4, 512)
+    log = RecordLog(flash)
+    _fill(log, 8)
+    flash.data[512 + 24] ^= 4  # the first record, which alone says its number
+    assert _seqs(RecordLog(flash)) == []
+    assert RecordLog(flash).next_seq >= 8

@@ -1,0 +1,124 @@
+"""A gateway as the house behind a simulated city: started with plain settings, and telling what it does.
+
+The simulator names this class in its scenarios ("gateway.simulated:House") and asks nothing of it but the
+methods below, in a process of their own, on virtual time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from gateway.app import Gateway
+from gateway.clock import Clock
+from gateway.config import Config
+from gateway.registry import Registry, import_devices
+from gateway.store.writing import PIPELINE
+
+Tell = Callable[[str, str, str, dict[str, Any]], None]
+_COUNTERS_S = 60.0
+_DEFAULTS: dict[str, Any] = {
+    "data.segment_mib": 1,
+    "semtech_udp.port": 0,
+    "broker.port": 0,
+    "web.port": 0,
+}
+
+
+class House:
+    """A gateway of embedded parts on loopback, in `folder`/gateway."""
+
+    def __init__(self, folder: Path, settings: dict[str, Any], clock: Clock, tell: Tell) -> None:
+        """tell: takes (kind, who, what, facts) of what happens."""
+        self._folder = folder / "gateway"
+        self._provisioning = folder / "street.json"
+        self._tell = tell
+        self._gateway = Gateway(Config({"data.directory": str(self._folder), **_DEFAULTS, **settings}), clock)
+        self._telling: asyncio.Future[Any] | None = None
+        self._told: dict[str, int] = {}
+
+    async def start(self) -> dict[str, int]:
+        """Add the street's devices to the register, start, and return the ports."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        registry = Registry(self._folder)
+        try:
+            refused = [
+                row for row in import_devices(registry, self._provisioning) if row.outcome == "refused"
+            ]
+        finally:
+            registry.close()
+        if refused:
+            raise ValueError(f"{refused[0].dev_eui}: {refused[0].message}")
+        await self._gateway.start()
+        self._telling = asyncio.gather(self._tell_all(), self._tell_counters())
+        return self._gateway.ports
+
+    async def stop(self) -> None:
+        """Store what was taken in, and close."""
+        await self.drained()
+        self._tell_news()
+        if self._telling is not None:
+            self._telling.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._telling
+        await self._gateway.stop()
+
+    async def drained(self) -> None:
+        """Return when everything that was acknowledged is stored."""
+        await self._gateway.drained()
+
+    def counters(self) -> dict[str, int]:
+        """Return the counters by name."""
+        return {name: int(row["count"]) for name, row in self._gateway.counters.snapshot().items()}
+
+    def _tell_news(self) -> None:
+        """Tell what was counted since the last time."""
+        counters = self.counters()
+        news = {
+            name: n - self._told.get(name, 0) for name, n in counters.items() if n != self._told.get(name)
+        }
+        self._told = counters
+        if news:
+            self._tell("gateway", "gateway", "counted", news)
+
+    async def _tell_counters(self) -> None:
+        while True:
+            await asyncio.sleep(_COUNTERS_S)
+            self._tell_news()
+
+    async def _tell_all(self) -> None:
+        """Tell each uplink that has become durable and each record that was stored."""
+        gateway = self._gateway
+        sequence = gateway.store.position(PIPELINE)
+        position = gateway.store.newest_position()
+        while True:
+            newest = await gateway.changes.wait_after(position)
+            for number, uplink in await gateway.log.read(sequence, 100_000):
+                sequence = number
+                if isinstance(uplink, Exception):
+                    continue
+                facts = {
+                    "port": uplink.f_port,
+                    "counter": uplink.f_cnt,
+                    "payload": uplink.payload.hex(),
+                    "received_ms": uplink.received_at_ms,
+                    "source": uplink.source,
+                }
+                self._tell("gateway", uplink.dev_eui, "uplink", facts)
+            for record in gateway.store.records_after(position, 100_000):
+                facts = {"observed_ms": record.observed_at_ms, "values": len(record.raws)}
+                self._tell("store", record.site_id, "record", facts)
+            position = newest
+
+    @staticmethod
+    def records(folder: Path) -> list[tuple[str, int, int]]:
+        """Return (DevEUI, number, observed ms) of each row in the store of a house that has stopped."""
+        with closing(sqlite3.connect(f"file:{folder / 'gateway' / 'store.db'}?mode=ro", uri=True)) as db:
+            return db.execute(
+                "SELECT devices.dev_eui, records.seq, records.observed_at_ms FROM records "
+                "JOIN devices ON devices.id = records.device ORDER BY 1, 2"
+            ).fetchall()

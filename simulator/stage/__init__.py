@@ -1,0 +1,1 @@
+"""The stage: a scenario file brought to life, faults as scripts, accounts of each reading."""

@@ -1,0 +1,89 @@
+"""Scenarios played whole: faults have their effect, nothing accepted is lost or twice, seeds repeat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.stage import events
+from simulator.stage.faults import KINDS
+from simulator.stage.scenario import Scenario, load
+from simulator.stage.stage import Result, play
+
+pytestmark = [pytest.mark.mpy, pytest.mark.slow, pytest.mark.timeout(300)]
+EVERYTHING = Path(__file__).with_name("everything.toml")
+Rows = list[dict[str, Any]]
+
+
+def run(scenario: Scenario, folder: Path, name: str = str(EVERYTHING)) -> tuple[Result, Rows]:
+    result = play(scenario, folder, reproduce=f"meetnet simulate {name} --seed {scenario.seed}")
+    return result, events.read(folder / "events.jsonl")
+
+
+def span(rows: Rows, fault: str) -> tuple[int, int]:
+    """Return when a fault began and ended, in us."""
+    times = [row["t_us"] for row in rows if row["kind"] == "fault" and row["who"] == fault]
+    return times[0], times[-1]
+
+
+def during(rows: Rows, fault: str, kind: str, what: str, slack_us: int = 0) -> Rows:
+    begin, end = span(rows, fault)
+    return [
+        row
+        for row in rows
+        if row["kind"] == kind and row["what"] == what and begin <= row["t_us"] <= max(end, begin + slack_us)
+    ]
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Result, Rows]]:
+    scenario = load(EVERYTHING)
+    return [run(scenario, tmp_path_factory.mktemp(name)) for name in ("a", "b")]
+
+
+def test_every_kind_of_fault_is_in_it() -> None:
+    assert {row["do"] for row in load(EVERYTHING).faults} == set(KINDS)
+
+
+def test_nothing_accepted_is_lost_and_nothing_is_there_twice(twice: list[tuple[Result, Rows]]) -> None:
+    result, rows = twice[0]
+    assert result.failures == [], result.reproduce
+    assert result.accounts is not None
+    assert result.accounts["lost"] == result.accounts["twice"] == result.accounts["invented"] == 0
+    stored = sum(row["kind"] == "store" for row in rows)
+    assert result.accounts["stored"] >= stored - 10 > 60
+
+
+def test_the_same_seed_gives_the_same_event_log(twice: list[tuple[Result, Rows]]) -> None:
+    first, second = twice
+    different = [(a, b) for a, b in zip(first[1], second[1], strict=False) if a != b]
+    assert not different, different[0]
+    assert first[0].sha256 == second[0].sha256
+
+
+def _told(result: Result, *names: str) -> bool:
+    return all(result.counters.get(name, 0) > 0 for name in names)
+
+
+def test_each_fault_had_its_effect(twice: list[tuple[Result, Rows]]) -> None:
+    result, rows = twice[0]
+    assert _told(result, "lns.replay", "lns.mic_mismatch", "ingest.udp_truncated")
+    assert _told(result, "store.log_write_failed"), "a full disk is told"
+    assert _told(result, "pipeline.commit_failed"), "a locked or full store is told"
+    deaths = [row for row in rows if row["who"] == "gateway" and row["what"] == "died"]
+    assert len(deaths) == 2 and result.house_starts == 3
+    for fault in ("gateway_outage", "backhaul_outage"):
+        assert during(rows, fault, "radio", "up"), fault
+        lora = [r for r in during(rows, fault, "gateway", "uplink") if r["source"] == "lns"]
+        assert len(lora) <= 2, fault  # what was under way
+    assert any(row["lost"] for row in during(rows, "interference", "radio", "up"))
+    begin, end = span(rows, "wifi_outage")
+    assert not [
+        r
+        for r in rows
+        if r["what"] == "uplink" and r["source"] == "mqtt" and begin + 5_000_000 < r["t_us"] < end
+    ]
+    assert not during(rows, "database_locked", "store", "record")
+    assert all(row["text"] for row in rows if row["what"] == "begins"), "each says what it did"
