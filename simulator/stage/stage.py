@@ -39,6 +39,7 @@ from simulator.street import BROKER, Street, StreetConfig
 _FLUSH_S = 10.0
 _STAGGER_US = 137_000
 _APART_US = 5_000_000  # between two acquisitions
+_OFF_BEAT_US = 1_237  # faults do not fall on the instants at which timers of others are due
 _CATCH_UP_US = 3_000_000
 Progress = Callable[[int, int, str], None]
 
@@ -259,12 +260,13 @@ class Stage:
             rng = random.Random(f"{scenario.seed}/{at}/{fault.name}")  # noqa: S311 - a repeatable draw
             for n, (begin_us, end_us) in enumerate(fault.occurrences(rng, whole_us - settle_us)):
                 seed = f"{scenario.seed}/{at}/{fault.name}/{n}"
-                self.spawn(self._play(fault, start_us + begin_us, start_us + end_us, seed))
-        await asyncio.sleep(0)  # what begins with the start comes before power
+                from_us = start_us + _OFF_BEAT_US + begin_us
+                self.spawn(self._play(fault, from_us, from_us + end_us - begin_us, seed))
+        await self.sleep_us(_OFF_BEAT_US + 1)  # what begins with the start comes before power
         for planned in self.street.planned:
             node = self.street.nodes[planned.site_id]
             if node.state == "off":
-                node.power_on(start_us + 1000 + planned.index * _STAGGER_US)
+                node.power_on(start_us + 2000 + planned.index * _STAGGER_US)
         end_us = start_us + whole_us
         living = asyncio.ensure_future(self.street.world.run_until(end_us))
         stopping = asyncio.ensure_future(self.stopping.wait())
