@@ -43,6 +43,7 @@ from gateway.mail import Mailer, MailSettings
 from gateway.model import Uplink
 from gateway.networks import Networks
 from gateway.noise_bench import NoiseBench
+from gateway.office import Office
 from gateway.pipeline import Pipeline
 from gateway.provision.minting import Mint
 from gateway.provision.trust import broker_of, trust_of
@@ -291,6 +292,7 @@ class Gateway:
             ConfigBench(self.registry, self.downlinks, self.clock),
             events,
             Mint(self.registry, self.claims, self._trust, self.clock.now_ms),
+            office=Office(self.config, FileSideList(self.directory.side), self.reader_of, self._surroundings),
         )
         tls = tls_files(self.config, "web")
         scheme = "https" if tls else "http"

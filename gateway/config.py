@@ -30,8 +30,12 @@ class Config:
         values: Mapping[str, Value] | None = None,
         publish: Mapping[str, Mapping[str, Any]] | None = None,
         base: Path | None = None,
+        file: Path | None = None,
     ) -> None:
-        """Check values by dotted key; what is absent has its default. Paths are relative to `base`."""
+        """Check values by dotted key; what is absent has its default. Paths are relative to `base`.
+
+        file: where it was read from.
+        """
         self._values: dict[str, Value] = {setting.key: setting.default for setting in SETTINGS}
         for key, value in (values or {}).items():
             self._values[key] = check(key, value)
@@ -39,6 +43,7 @@ class Config:
             name: dict(table) for name, table in (publish or {}).items()
         }
         self.base = base or Path.cwd()
+        self.file = file
 
     def text(self, key: str) -> str:
         """Return a text."""
@@ -74,7 +79,7 @@ class Config:
 
     def with_values(self, values: Mapping[str, Value]) -> Config:
         """Return a copy with some settings changed."""
-        return Config({**self._values, **values}, self.publish, self.base)
+        return Config({**self._values, **values}, self.publish, self.base, self.file)
 
     def as_dict(self) -> dict[str, Value]:
         """Return all settings by dotted key."""
@@ -103,7 +108,7 @@ def load(path: Path) -> Config:
             publish = _publishers(fields)
         else:
             values |= {f"{section}.{name}": value for name, value in fields.items()}
-    return Config(values, publish, path.resolve().parent)
+    return Config(values, publish, path.resolve().parent, path.resolve())
 
 
 def _publishers(fields: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -20,6 +20,7 @@ from gateway.exports import iso_utc
 from gateway.outlets import Outlet, Surroundings, outlets
 from gateway.publish import FileSideList, Publisher, Rejection
 from gateway.publish.check import Finding, check_clock, check_mapping, check_sending, send_again
+from gateway.publish.sidelist import mended
 from gateway.registry import Registry
 from gateway.store import SqlitePublicReader, Store, open_store
 
@@ -181,10 +182,7 @@ def mend(
     desk = _desk(config_file, data)
     try:
         (old,) = _chosen(_items(desk, name), (item,), False)
-        row = msgspec.structs.replace(
-            old.row, value=value, flags=(*old.row.flags, "mended"), method="mended", method_version=1
-        )
-        desk.side.add(name, [Rejection(row, f"mended, was: {old.reason}")])
+        desk.side.add(name, [mended(old, value)])
         desk.side.remove(name, _among([old]))
     finally:
         desk.close()

@@ -99,6 +99,14 @@ class FileSideList:
         return self._folder / f"{publisher}{SUFFIX}"
 
 
+def mended(old: Rejection, value: float) -> Rejection:
+    """Return an item with another value, marked as mended by hand; it says what it was refused for."""
+    row = msgspec.structs.replace(
+        old.row, value=value, flags=(*old.row.flags, "mended"), method="mended", method_version=1
+    )
+    return Rejection(row, f"mended, was: {old.reason}")
+
+
 def _line(rejection: Rejection) -> str:
     return json.dumps({"reason": rejection.reason, "row": msgspec.structs.asdict(rejection.row)}) + "\n"
 

@@ -14,13 +14,14 @@ from gateway.claims import ClaimBook, Welcome
 from gateway.commissioning import Inspector, SiteReports
 from gateway.config_bench import ConfigBench
 from gateway.health import Entry, Incident
-from gateway.model import PublicReader
+from gateway.model import PublicObservation, PublicReader
 from gateway.provision.minting import Mint
 from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
 from gateway.registry.events import EventBook
 from gateway.registry.model import Calibration
 from gateway.registry.rounds import Rounds
+from gateway.settings import Setting, Value
 
 
 class Seen(Protocol):
@@ -81,6 +82,38 @@ class NoiseBench(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One setting: what runs, what the file says for the next start, and whether the page may change it."""
+
+    setting: Setting
+    running: Value
+    coming: Value
+    may_change: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One observation that a platform refused. id: names it until it changes."""
+
+    id: str
+    row: PublicObservation
+    reason: str
+
+
+class Office(Protocol):
+    """The configuration and the outlets (gateway.office has it). All but `retry` block."""
+
+    def settings(self) -> list[Shown]: ...  # noqa: D102
+    def trouble(self) -> str: ...  # noqa: D102
+    def change(self, key: str, text: str) -> tuple[Value, Value]: ...  # noqa: D102
+    def outlets(self) -> list[dict[str, Any]]: ...  # noqa: D102
+    def items(self, name: str, most: int = 200) -> list[Item]: ...  # noqa: D102
+    def drop(self, name: str, ids: Sequence[str]) -> int: ...  # noqa: D102
+    def mend(self, name: str, item: str, value: float) -> bool: ...  # noqa: D102
+    async def retry(self, name: str, ids: Sequence[str]) -> tuple[int, int]: ...  # noqa: D102
+
+
 def _no_mail(to: str, subject: str, text: str) -> bool:
     return False
 
@@ -91,7 +124,8 @@ class House:
 
     publishers: what each outlet is doing, by name; called in the loop's thread. desk: None in tests that need
     no registry. noise, settings: where nodes are calibrated and configured. events: at which noise is
-    followed; None: there are no pages of them. mint: makes identities for blank boards.
+    followed; None: there are no pages of them. mint: makes identities for blank boards. office: configuration
+    and outlets.
     """
 
     accounts: Accounts
@@ -103,3 +137,4 @@ class House:
     settings: ConfigBench | None = None
     events: EventBook | None = None
     mint: Mint | None = None
+    office: Office | None = None

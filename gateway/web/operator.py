@@ -57,6 +57,7 @@ class Operator:
             "granted": {role: tongue.gettext(ROLE_WORDS[role]) for role in GRANTED_ROLES},
             "audit": [{"at": tongue.moment(entry.at_ms), "entry": entry} for entry in audit],
             "status": context.status(),
+            "has_office": context.house is not None and context.house.office is not None,
             "publishers": context.house.publishers() if context.house else {},
         }
         return context.html(request, "operator.html", values)

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from gateway.commissioning import Scene, SiteReport
 from gateway.config_bench import ConfigBench
+from gateway.counters import Counters
 from gateway.downlinks import Downlinks
 from gateway.insight.noise import local
+from gateway.office import Office
+from gateway.outlets import Surroundings
+from gateway.publish import FileSideList, Rejection
 from tests.gateway.memory_reader import NOW_MS
 from tests.gateway.web.real_town import AIR, GARDEN, NOISE, RealTown
 
@@ -63,7 +68,12 @@ def pages(event: str, key: str) -> Mapping[str, Shown]:
         "waste": Shown("/waste", "/{}/waste", "staff"),
         "fleet": Shown("/fleet", "/{}/fleet", "technician"),
         "pole": Shown("/fleet/{site_id}", f"/{{}}/fleet/{GARDEN}", "technician"),
+        "visit": Shown(
+            "/fleet/{site_id}/report/{key}", f"/{{}}/fleet/{GARDEN}/report/visit-0001", "technician"
+        ),
         "pole-settings": Shown("/fleet/{site_id}/settings", f"/{{}}/fleet/{GARDEN}/settings", "technician"),
+        "configuration": Shown("/operator/configuration", "/{}/operator/configuration", "operator"),
+        "outlet": Shown("/operator/outlets/{name}", "/{}/operator/outlets/webhook", "operator"),
         "operator": Shown("/operator", "/{}/operator", "operator"),
     }
 
@@ -81,13 +91,21 @@ class Town:
     def __init__(self, path: Path) -> None:
         self.town = RealTown(path)
         downlinks = Downlinks(lambda dev_eui: "mqtt", lambda dev_eui: None)
-        self.town.open(ConfigBench(self.town.registry, downlinks, self.town.clock))
+        side = FileSideList(path / "side")
+        side.add("webhook", [Rejection(self.town.reader.latest()[0], "too much")])
+        around = Surroundings(Counters(), path)
+        office = Office(self.town.config, side, lambda recipient: self.town.reader, around)
+        self.town.open(ConfigBench(self.town.registry, downlinks, self.town.clock), office=office)
         self.town.host("host@example.org", GARDEN)
         for role in ROLES[1:]:
             person = self.town.accounts.add(f"{role}@example.org", NOW_MS)
             self.town.accounts.set_roles(person.id, [role])
         limits = (NOW_MS - 3 * HOUR_MS, NOW_MS + 3 * HOUR_MS, "nl_facade", (), [NOISE], True)
         event, key = self.town.events.add("Feest", *limits)
+        dev_eui = self.town.device(GARDEN)
+        checks = self.town.desk.inspector.inspect(Scene(dev_eui, GARDEN, NOW_MS), NOW_MS).checks
+        visit = SiteReport("visit-0001", dev_eui, GARDEN, "An", NOW_MS, False, tuple(checks), note="regen")
+        self.town.reports.file(visit)
         self.pages = pages(event.id, key)
 
     def session(self, role: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -42,7 +43,7 @@ class RealTown:
         self.reports, self.recent = SiteReports(path), RecentUplinks()
         self.rounds, self.incidents = Rounds(path), IncidentBook(path / "health.db")
         self.events = EventBook(path)
-        config = Config(
+        self.config = config = Config(
             {"data.directory": str(path)}, {"webhook": {"url": "http://127.0.0.1:9/", "secret": "s" * 32}}
         )
         self.desk = make_desk(
@@ -65,10 +66,10 @@ class RealTown:
         self.mails: list[tuple[str, str, str]] = []
         self.open()
 
-    def open(self, settings: ConfigBench | None = None) -> None:
+    def open(self, settings: ConfigBench | None = None, **more: Any) -> None:
         """Open the pages, with a way to the nodes or without."""
         self.house = House(
-            self.accounts, True, self._send, desk=self.desk, settings=settings, events=self.events
+            self.accounts, True, self._send, desk=self.desk, settings=settings, events=self.events, **more
         )
         self.app = create_app(
             self.reader, dict, self.clock, WebSettings(url="http://gateway"), house=self.house

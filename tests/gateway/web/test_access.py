@@ -108,6 +108,12 @@ TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "/{lang}/operator/add"): OPERATOR,
     ("POST", "/{lang}/operator/roles"): OPERATOR,
     ("POST", "/{lang}/operator/remove"): OPERATOR,
+    ("GET", "/{lang}/operator/configuration"): OPERATOR,
+    ("POST", "/{lang}/operator/configuration"): OPERATOR,
+    ("GET", "/{lang}/operator/outlets/{name}"): OPERATOR,
+    ("POST", "/{lang}/operator/outlets/{name}"): OPERATOR,
+    ("GET", "/api/operator/configuration"): OPERATOR,
+    ("GET", "/api/operator/outlets"): OPERATOR,
     ("GET", "/api/operator/people"): OPERATOR,
     ("GET", "/api/operator/audit"): OPERATOR,
 }
@@ -156,6 +162,7 @@ async def test_every_address_as_every_role(town: Town, role: str) -> None:
                 .replace("{tag}", "x")
                 .replace("{event_id}", "x")
                 .replace("{key}", "report-1")
+                .replace("{name}", "x")
                 .replace("{name:path}", "meetnet.css")
             )
             address = address.replace("series.json", "series.json?site=lucht-1&quantity=pm2_5")
