@@ -25,9 +25,8 @@ from gateway.alerting import Alerting, AlertSettings
 from gateway.backfill import Backfill, GapBook, Heard
 from gateway.claims import ClaimBook
 from gateway.clock import Clock, SystemClock
-from gateway.commissioning import RecentUplinks, SiteReports
+from gateway.commissioning import RecentUplinks
 from gateway.config import Config
-from gateway.config_bench import ConfigBench
 from gateway.control import create_control
 from gateway.counters import Counters
 from gateway.datadir import DataDirectory
@@ -39,31 +38,25 @@ from gateway.health import IncidentBook
 from gateway.healthfacts import Collector
 from gateway.http import HttpServer
 from gateway.keeping import Keeper
-from gateway.mail import Mailer, MailSettings
+from gateway.live import Change, Live, Section
+from gateway.mail import Mailer
 from gateway.model import Uplink
 from gateway.networks import Networks
-from gateway.noise_bench import NoiseBench
-from gateway.office import Office
 from gateway.pipeline import Pipeline
-from gateway.provision.minting import Mint
-from gateway.provision.trust import broker_of, trust_of
 from gateway.publish import FileSideList, Follower, Publisher, SiteBook
 from gateway.registry import Registry
-from gateway.registry.accounts import Accounts
-from gateway.registry.events import EventBook
-from gateway.registry.rounds import Rounds
 from gateway.reviewing import Review
 from gateway.store import Changes, DurableLog, SegmentLog, SqlitePublicReader, open_store
 from gateway.store.assessments import Assessments
 from gateway.store.retention import prune
 from gateway.store.writing import PIPELINE
-from gateway.tls import tls_files
-from gateway.update import UpdateBook, UpdateService, bundles_app
+from gateway.update import UpdateBook, UpdateService
 from gateway.update.events import something_on
 from gateway.ways import Ways
+from gateway.webserver import mail_settings, start_web
 
 if TYPE_CHECKING:
-    from gateway.web.house import Desk
+    pass
 
 logger = logging.getLogger("meetnet")
 RETENTION_S = 3600.0
@@ -85,8 +78,10 @@ class Gateway:
         self.ports: dict[str, int] = {}
         self._publishers = publishers
         self._stack = contextlib.AsyncExitStack()
-        self._followers: dict[str, Follower] = {}
-        self._mqtt: Any = None
+        self.followers: dict[str, Follower] = {}
+        self.own_ports: dict[str, int] = {}
+        self.reread: Callable[[], Config] | None = None  # the configuration as it is now in its file
+        self._reloading = asyncio.Lock()
         self._is_running = asyncio.Event()
 
     async def start(self) -> None:
@@ -146,19 +141,16 @@ class Gateway:
             self.store,
             self.recent,
             self.networks.status,
-            lambda: {name: follower.state() for name, follower in self._followers.items()},
+            lambda: {name: follower.state() for name, follower in self.followers.items()},
             lambda: self.counters.seen("store.log_write_failed"),
             self.clock.now_ms(),
         )
         self.reader = self.reader_of("public")
-        await self._start_publishers()
-        await self._start_web()
-        await self._start_lorawan()
-        await self._start_mqtt()
-        await self.ways.push(self.config, self._stack)
-        await self.ways.serial(self.config, self._stack)
-        self.ports |= self.ways.ports
-        self._start_health()
+        await self._start_control()
+        await self.networks.start(self._stack)
+        self.live = Live(self.config, self._adopt)
+        self._stack.push_async_callback(self.live.close)
+        await self._start_live()
         self._is_running.set()
         logger.info("running: %s", ", ".join(f"{name} {port}" for name, port in self.ports.items()))
 
@@ -229,18 +221,20 @@ class Gateway:
             self.assessments.stretches,
         )
 
-    async def _start_publishers(self) -> None:
+    async def _start_publishers(self, stack: contextlib.AsyncExitStack) -> None:
         from gateway.outlets import Surroundings, outlets
 
+        self.own_ports = {"web": self.own_ports["web"]} if "web" in self.own_ports else {}
+        self.followers.clear()
         folder = self.directory.path / "publish"
         folder.mkdir(exist_ok=True, mode=0o700)
-        self._surroundings = Surroundings(
+        self.surroundings = Surroundings(
             self.counters, folder, self.clock, self.public_status, self.reader_of
         )
         found: list[tuple[Publisher, str]] = [(one, "public") for one in self._publishers or ()]
         if self._publishers is None:
             made = [
-                (outlet.publisher(self._surroundings), outlet.recipient) for outlet in outlets(self.config)
+                (outlet.publisher(self.surroundings), outlet.recipient) for outlet in outlets(self.config)
             ]
             found = [(publisher, recipient) for publisher, recipient in made if publisher is not None]
         side = FileSideList(self.directory.side)
@@ -248,7 +242,7 @@ class Gateway:
             opened: Any = publisher
             if hasattr(opened, "open"):  # it listens, too
                 await opened.open()
-                self.ports[publisher.name] = opened.port
+                self.own_ports[publisher.name] = opened.port
             follower = Follower(
                 publisher,
                 self.reader_of(recipient),
@@ -260,69 +254,20 @@ class Gateway:
                 book=SiteBook(folder / f"{publisher.name}.sites.db"),
                 register=self.registry.version,
             )
-            self._followers[publisher.name] = follower
-            self._keep_task(self._once_running(follower.run), f"meetnet-publish-{publisher.name}")
-        if self._followers:
-            self._keep_task(self._watch_register(), "meetnet-register")
+            self.followers[publisher.name] = follower
+            self._keep_task(self._once_running(follower.run), f"meetnet-publish-{publisher.name}", stack)
+        if self.followers:
+            self._keep_task(self._watch_register(), "meetnet-register", stack)
 
-    async def _start_web(self) -> None:
+    async def _start_control(self) -> None:
         token = secrets.token_urlsafe(32)
         control = HttpServer(self._control(token), "127.0.0.1", 0, "control")
         await control.start()
         self._stack.push_async_callback(control.close)
         self.directory.write_control(control.port, token)
         self._stack.callback(self.directory.control.unlink, missing_ok=True)
-        if not self.config.flag("web.enabled"):
-            return
-        from gateway.outlets import public_documents, served
-        from gateway.web import House, WebSettings, create_app
 
-        accounts = Accounts(self.directory.path)
-        self._stack.callback(accounts.close)
-        events = EventBook(self.directory.path)
-        self._stack.callback(events.close)
-        mailer = Mailer(self._mail_settings())
-        house = House(
-            accounts,
-            mailer.is_set_up,
-            mailer.send,
-            lambda: {name: follower.state() for name, follower in self._followers.items()},
-            self._desk(),
-            NoiseBench(self.registry, self.downlinks),
-            ConfigBench(self.registry, self.downlinks, self.clock),
-            events,
-            Mint(self.registry, self.claims, self._trust, self.clock.now_ms),
-            office=Office(self.config, FileSideList(self.directory.side), self.reader_of, self._surroundings),
-        )
-        tls = tls_files(self.config, "web")
-        scheme = "https" if tls else "http"
-        settings = WebSettings(
-            title=self.config.text("web.title"),
-            url=self.config.text("web.url") or f"{scheme}://localhost:{self.config.whole('web.port')}",
-            time_zone=self.config.text("web.time_zone"),
-            refresh_s=self.config.whole("web.refresh_s"),
-            tiles_url=self.config.text("web.tiles_url"),
-            tiles_attribution=self.config.text("web.tiles_attribution"),
-            outlines=self.config.path("web.outlines"),
-            flasher=self.config.path("web.flasher"),
-            documents=public_documents(self.config),
-            applications=served(self.config, self.reader_of, self._surroundings)
-            | {"/update": bundles_app(self.updates.offered)},
-        )
-        app = create_app(
-            self.reader,
-            self.public_status,
-            self.clock,
-            settings,
-            house=house,
-            version=lambda: (self.registry.version(), self.changes.position),
-        )
-        server = HttpServer(app, self.config.text("web.host"), self.config.whole("web.port"), "web.port", tls)
-        await server.start()
-        self._stack.push_async_callback(server.close)
-        self.ports["web"] = server.port
-
-    def _start_health(self) -> None:
+    async def _start_health(self, stack: contextlib.AsyncExitStack) -> None:
         if not self.config.flag("alerts.enabled"):
             return
         settings = AlertSettings(
@@ -337,66 +282,68 @@ class Gateway:
         alerting = Alerting(
             lambda: self.collector.facts(self.clock.now_ms()),
             self.incidents,
-            Mailer(self._mail_settings()),
+            Mailer(mail_settings(self.config)),
             self.clock,
             self.counters,
             settings,
             self.collector.site_names,
         )
-        self._keep_task(alerting.run(), "meetnet-health")
+        self._keep_task(alerting.run(), "meetnet-health", stack)
 
-    async def _start_lorawan(self) -> None:
-        await self.networks.start(self._stack)
-        self.ports |= self.networks.ports
+    # -- what can change while it runs
 
-    async def _start_mqtt(self) -> None:
-        if self.config.flag("broker.enabled"):
-            from gateway.broker import EmbeddedBroker
-            from gateway.ingest.mqtt.waiting import WaitingCommands
+    async def _start_live(self) -> None:
+        """Start the sections, each with the settings that it reads."""
+        sections = (
+            Section("publishers", ("publish.",), self._start_publishers),
+            Section("web", ("web.", "publish.", "mail."), lambda stack: start_web(self, stack)),
+            Section("chirpstack", ("chirpstack.",), lambda s: self.networks.chirpstack(self.config, s)),
+            Section("ttn", ("ttn.",), lambda s: self.networks.ttn(self.config, s)),
+            Section("broker", ("broker.",), lambda s: self.ways.broker(self.config, s)),
+            Section("mqtt", ("mqtt.",), lambda s: self.ways.mqtt(self.config, s)),
+            Section("push", ("push.",), lambda s: self.ways.push(self.config, s)),
+            Section("serial", ("serial.",), lambda s: self.ways.serial(self.config, s)),
+            Section("alerts", ("alerts.", "mail.", "web.time_zone"), self._start_health),
+        )
+        for section in sections:
+            await self.live.add(section)
+        self._know_ports()
 
-            broker = EmbeddedBroker(
-                self.log,
-                self.registry,
-                self.clock,
-                self.counters,
-                WaitingCommands(self.directory.commands),
-                self.config.whole("broker.max_connections"),
-            )
-            self.downlinks.ways["broker"] = broker
-            host, port = self.config.text("broker.host"), self.config.whole("broker.port")
-            await broker.start(host, port, tls_files(self.config, "broker"))
-            self._stack.push_async_callback(broker.close)
-            self.ports["broker"] = broker.port
-        if self.config.flag("mqtt.enabled"):
-            from gateway.ingest.mqtt import MqttIngest, MqttSettings
+    async def reload(self) -> Change:
+        """Read the configuration again and run with it; with the old one, and why, when it is wrong."""
+        async with self._reloading:
+            from gateway import outlets
 
-            settings = MqttSettings(
-                host=self.config.text("mqtt.host"),
-                port=self.config.whole("mqtt.port"),
-                client_id=self.config.text("mqtt.client_id"),
-                username=self.config.text("mqtt.username"),
-                password=self._secret("mqtt.password_file"),
-                tls=self.config.flag("mqtt.tls"),
-                tls_ca=self.config.path("mqtt.tls_ca"),
-                in_flight=self.config.whole("mqtt.in_flight"),
-                group=self.config.text("mqtt.group"),
-            )
-            self._mqtt = MqttIngest(
-                self.log,
-                self.registry.knows,
-                self.clock,
-                self.counters,
-                settings,
-            )
-            self.downlinks.ways["mqtt"] = self._mqtt
-            await self._mqtt.start()
-            self._stack.push_async_callback(self._mqtt.close)
+            try:
+                if self.reread is None:
+                    raise ConfigError("file", "this gateway was started without one")
+                new = self.reread()
+                outlets.check_publishers(new)
+                self.profiles.load()
+                found = await self.live.change(new)
+            except ConfigError as error:
+                found = Change(ok=False, error=f"{error}; the configuration before goes on")
+            self._know_ports()
+        if found.ok:
+            self.counters.count("config.reloaded")
+        else:
+            self.counters.count("config.refused", found.error)
+        for key in found.needs_restart:
+            self.counters.count("config.needs_restart", f"{key} takes effect after a restart")
+        return found
+
+    def _adopt(self, config: Config) -> None:
+        self.config = config
+
+    def _know_ports(self) -> None:
+        self.ports.clear()
+        self.ports |= self.own_ports | self.networks.ports | self.ways.ports
 
     # -- while it runs
 
     def _stored(self, position: int) -> None:
         self.changes.announce(position)
-        for follower in self._followers.values():
+        for follower in self.followers.values():
             follower.notify()
 
     def _heard(self, heard: Sequence[Heard]) -> None:
@@ -415,7 +362,7 @@ class Gateway:
             found = self.registry.version()
             if found != seen:
                 seen = found
-                for follower in self._followers.values():
+                for follower in self.followers.values():
                     follower.notify()
 
     async def drained(self) -> None:
@@ -470,8 +417,8 @@ class Gateway:
             "foreign_devices": [asdict(device) for device in seen.values()],
             **self.networks.status(),
             "serial": self.ways.status(),
-            "mqtt_connected": self._mqtt.connected if self._mqtt else None,
-            "publishers": {name: follower.state() for name, follower in self._followers.items()},
+            "mqtt_connected": self.ways.mqtt_connected,
+            "publishers": {name: follower.state() for name, follower in self.followers.items()},
             "missing_records": self.backfill.state(),
             "incidents": [
                 {**asdict(entry.incident), "id": entry.id, "opened_ms": entry.opened_ms}
@@ -489,8 +436,16 @@ class Gateway:
 
     def _control(self, token: str) -> Starlette:
         return create_control(
-            token, self.status, self.downlinks, lambda: self.networks.lns, explain=self._explain
+            token,
+            self.status,
+            self.downlinks,
+            lambda: self.networks.lns,
+            explain=self._explain,
+            reload=self._reload_and_tell,
         )
+
+    async def _reload_and_tell(self) -> dict[str, Any]:
+        return asdict(await self.reload())
 
     async def _explain(self, reading: str) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
@@ -523,54 +478,11 @@ class Gateway:
         await self._is_running.wait()
         await work()
 
-    def _keep_task(self, work: Any, name: str) -> None:
+    def _keep_task(self, work: Any, name: str, stack: contextlib.AsyncExitStack | None = None) -> None:
         task = asyncio.create_task(work, name=name)
 
         async def cancel() -> None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-        self._stack.push_async_callback(cancel)
-
-    def _desk(self) -> Desk:
-        from gateway.desk import make_desk
-
-        reports = SiteReports(self.directory.path)
-        self._stack.callback(reports.close)
-        rounds = Rounds(self.directory.path)
-        self._stack.callback(rounds.close)
-        return make_desk(
-            self.config,
-            self.registry,
-            self.claims,
-            self.store,
-            self.recent,
-            reports,
-            rounds,
-            self.directory.store,
-            self.incidents,
-            self.collector,
-        )
-
-    def _trust(self, transport: str) -> dict[str, Any]:
-        return trust_of(self.config) | (broker_of(self.config) if transport == "mqtt" else {})
-
-    def _mail_settings(self) -> MailSettings:
-        config = self.config
-        return MailSettings(
-            host=config.text("mail.host"),
-            port=config.whole("mail.port"),
-            security=config.text("mail.security"),
-            username=config.text("mail.username"),
-            password=self._secret("mail.password_file"),
-            sender=config.text("mail.sender"),
-        )
-
-    def _secret(self, key: str) -> str:
-        path = self.config.path(key)
-        if path is None:
-            return ""
-        try:
-            return path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(key, f"cannot read {path} ({error}): correct it") from error
+        (stack or self._stack).push_async_callback(cancel)

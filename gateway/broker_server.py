@@ -29,6 +29,7 @@ class BoundedBroker(Broker):
     def __init__(self, config: dict[str, Any], failed: Callable[[str], None]) -> None:
         super().__init__(config)
         self._failed = failed
+        self._is_closing = False
         self._writers: set[StreamWriter] = set()
         self._connections: set[asyncio.Task[Any]] = set()
         self._strangers: dict[Any, tuple[asyncio.TimerHandle, StreamWriter]] = {}
@@ -49,6 +50,9 @@ class BoundedBroker(Broker):
         """Serve one connection to its end."""
         task = asyncio.current_task()
         assert task is not None
+        if self._is_closing:  # it came in as the door was shut
+            writer.transport.abort()
+            return
         peer: Any = tuple((writer.get_extra_info("peername") or ("?", 0))[:2])
         self._connections.add(task)
         self._writers.add(writer)
@@ -92,6 +96,7 @@ class BoundedBroker(Broker):
 
     async def shutdown(self) -> None:
         """Stop; connections that do not end by themselves are cut."""
+        self._is_closing = True
         for timer, writer in list(self._strangers.values()):
             timer.cancel()
             writer.transport.abort()
@@ -103,6 +108,7 @@ class BoundedBroker(Broker):
             writer.transport.abort()
         if self._connections:
             await asyncio.wait(self._connections, timeout=SHUTDOWN_S)
+        await asyncio.sleep(0)  # who was accepted last is told so
 
 
 class _BoundedReader(StreamReaderAdapter):

@@ -26,7 +26,10 @@ from gateway.registry import Registry
 
 
 class Networks:
-    """Create, `await start(stack)`; the stack stops it. `ports` says where it listens."""
+    """Create, `await start(stack)` for our own network server, `chirpstack` and `ttn` for those of others.
+
+    The stack stops what was started. `ports` says where it listens.
+    """
 
     def __init__(
         self,
@@ -54,21 +57,29 @@ class Networks:
         self._subscribers: dict[str, Any] = {}
 
     async def start(self, stack: contextlib.AsyncExitStack) -> None:
-        """Start what the configuration asks for; what runs is stopped by the stack."""
+        """Start the built-in network server, if a way to radio gateways is switched on."""
         on = self._config.flag
         if on("semtech_udp.enabled") or on("basics_station.enabled"):
             await self._start_server(stack)
-        if on("chirpstack.enabled"):
+
+    async def chirpstack(self, config: Config, stack: contextlib.AsyncExitStack) -> None:
+        """Take uplinks from a ChirpStack v4, if that is switched on."""
+        self._leave("chirpstack")
+        if config.flag("chirpstack.enabled"):
             from gateway.ingest.chirpstack import ChirpStackIngest
 
-            application = self._config.text("chirpstack.application_id")
-            await self._subscribe(stack, "chirpstack", ChirpStackIngest, application_id=application)
-        if on("ttn.enabled"):
+            application = config.text("chirpstack.application_id")
+            await self._subscribe(config, stack, "chirpstack", ChirpStackIngest, application_id=application)
+
+    async def ttn(self, config: Config, stack: contextlib.AsyncExitStack) -> None:
+        """Take uplinks from The Things Stack v3, if that is switched on."""
+        self._leave("ttn")
+        if config.flag("ttn.enabled"):
             from gateway.ingest.ttn import TtnIngest
 
-            if not self._config.text("ttn.username"):
+            if not config.text("ttn.username"):
                 raise ConfigError("ttn.username", 'give "application@tenant", as the console shows it')
-            await self._subscribe(stack, "ttn", TtnIngest)
+            await self._subscribe(config, stack, "ttn", TtnIngest)
 
     async def _start_server(self, stack: contextlib.AsyncExitStack) -> None:
         settings = lns_settings(self._config)
@@ -120,13 +131,19 @@ class Networks:
         stack.push_async_callback(self._station.close)
         self.ports["basics_station"] = self._station.port
 
-    async def _subscribe(self, stack: contextlib.AsyncExitStack, name: str, make: Any, **more: Any) -> None:
+    def _leave(self, name: str) -> None:
+        self._subscribers.pop(name, None)
+        self._downlinks.ways.pop(name, None)
+
+    async def _subscribe(
+        self, config: Config, stack: contextlib.AsyncExitStack, name: str, make: Any, **more: Any
+    ) -> None:
         subscriber = make(
             self._sink,
             self._registry.knows,
             self._clock,
             self._counters,
-            mqtt_settings(self._config, name),
+            mqtt_settings(config, name),
             wants_object=self._wants_object,
             **more,
         )

@@ -1,4 +1,4 @@
-"""Ways in beside LoRaWAN and MQTT, in the composition root: HTTP push and cables."""
+"""Ways in beside LoRaWAN, in the composition root: built-in broker, city's broker, HTTP push, cables."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from gateway.decode import Foreign, Profiles
 from gateway.downlinks import Downlinks
 from gateway.errors import ConfigError, IngestError
 from gateway.ingest.mqtt.waiting import WaitingCommands
-from gateway.model import Uplink, UplinkSink
-from gateway.networks import read_secret
+from gateway.model import BatchSink, Uplink
+from gateway.networks import mqtt_settings, read_secret
 from gateway.registry import Registry
 from gateway.tls import tls_files
 
 
 class Ways:
-    """Create, then `await push(stack)` and `await serial(stack)`: each starts if it is switched on."""
+    """Create, then `await broker(config, stack)`, `mqtt`, `push`, `serial`: each starts if it is on."""
 
     def __init__(
         self,
         registry: Registry,
         profiles: Profiles,
-        sink: UplinkSink,
+        sink: BatchSink,
         clock: Clock,
         counters: Counters,
         downlinks: Downlinks,
@@ -41,7 +41,50 @@ class Ways:
         self._downlinks = downlinks
         self._directory = directory
         self._serial: Any = None
+        self._mqtt: Any = None
         self.ports: dict[str, int] = {}
+
+    async def broker(self, config: Config, stack: contextlib.AsyncExitStack) -> None:
+        """Run the built-in broker for nodes on Wi-Fi."""
+        self.ports.pop("broker", None)
+        self._downlinks.ways.pop("broker", None)
+        if not config.flag("broker.enabled"):
+            return
+        from gateway.broker import EmbeddedBroker
+
+        broker = EmbeddedBroker(
+            self._sink,
+            self._registry,
+            self._clock,
+            self._counters,
+            WaitingCommands(self._directory.commands),
+            config.whole("broker.max_connections"),
+        )
+        host, port = config.text("broker.host"), config.whole("broker.port")
+        await broker.start(host, port, tls_files(config, "broker"))
+        stack.push_async_callback(broker.close)
+        self._downlinks.ways["broker"] = broker
+        self.ports["broker"] = broker.port
+
+    async def mqtt(self, config: Config, stack: contextlib.AsyncExitStack) -> None:
+        """Take the nodes' messages from a broker of the city's."""
+        self._mqtt = None
+        self._downlinks.ways.pop("mqtt", None)
+        if not config.flag("mqtt.enabled"):
+            return
+        from gateway.ingest.mqtt import MqttIngest
+
+        ingest = MqttIngest(
+            self._sink, self._registry.knows, self._clock, self._counters, mqtt_settings(config, "mqtt")
+        )
+        await ingest.start()
+        stack.push_async_callback(ingest.close)
+        self._mqtt = self._downlinks.ways["mqtt"] = ingest
+
+    @property
+    def mqtt_connected(self) -> bool | None:
+        """Whether the city's broker hands its messages over, None where none is set."""
+        return None if self._mqtt is None else self._mqtt.connected
 
     async def push(self, config: Config, stack: contextlib.AsyncExitStack) -> None:
         """Listen for what is pushed."""

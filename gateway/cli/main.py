@@ -21,6 +21,7 @@ from gateway.cli.noise import noise
 from gateway.cli.profile import profile
 from gateway.cli.publish import publish
 from gateway.cli.quality import quality
+from gateway.cli.reload import reload
 from gateway.cli.run import gateway
 from gateway.cli.secrets import secrets
 from gateway.cli.status import status
@@ -105,6 +106,7 @@ for _command in (
     profile,
     publish,
     quality,
+    reload,
     secrets,
     status,
     update,

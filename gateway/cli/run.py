@@ -7,12 +7,20 @@ import gc
 import logging
 import signal
 import sys
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gateway.cli.common import config_option, configuration, json_option, print_json
 from gateway.config import Config
+
+if TYPE_CHECKING:
+    from gateway.app import Gateway
+
+logger = logging.getLogger("meetnet")
 
 
 @click.group()
@@ -25,7 +33,7 @@ def gateway() -> None:
 @json_option
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def run(config_file: Path | None, data: Path | None, as_json: bool, verbose: bool) -> None:
-    """Run the gateway until Ctrl-C or SIGTERM.
+    """Run the gateway until Ctrl-C or SIGTERM. SIGHUP reads the configuration again, as `meetnet reload`.
 
     With --json, one line of JSON names the ports once it is ready.
 
@@ -39,7 +47,7 @@ def run(config_file: Path | None, data: Path | None, as_json: bool, verbose: boo
         level=logging.INFO if verbose else logging.WARNING,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    asyncio.run(serve(configuration(config_file, data), as_json))
+    asyncio.run(serve(configuration(config_file, data), as_json, lambda: configuration(config_file, data)))
 
 
 def settle_down() -> None:
@@ -54,8 +62,8 @@ def settle_down() -> None:
     sys.setswitchinterval(0.001)
 
 
-async def serve(config: Config, as_json: bool) -> None:
-    """Run a gateway until a signal asks it to stop."""
+async def serve(config: Config, as_json: bool, reread: Callable[[], Config] | None = None) -> None:
+    """Run a gateway until a signal asks it to stop. reread: the configuration as it is in its file then."""
     from gateway.app import Gateway
 
     stop = asyncio.Event()
@@ -63,8 +71,17 @@ async def serve(config: Config, as_json: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     service = Gateway(config)
+    service.reread = reread
     await service.start()
     settle_down()
+    reloads: set[asyncio.Task[object]] = set()
+
+    def hang_up() -> None:
+        task = asyncio.ensure_future(_reload(service))
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
     try:
         if as_json:
             print_json({"ports": service.ports, "data": str(service.directory.path)})
@@ -77,4 +94,25 @@ async def serve(config: Config, as_json: bool) -> None:
                 click.echo(f"The page is at http://{shown}:{service.ports['web']}/")
         await stop.wait()
     finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+        await asyncio.gather(*reloads, return_exceptions=True)
         await service.stop()
+
+
+async def _reload(service: Gateway) -> None:
+    found = await service.reload()
+    logger.warning("%s", outcome(asdict(found)))
+
+
+def outcome(found: dict[str, Any]) -> str:
+    """Return what came of a reload, in a sentence."""
+    if not found["ok"]:
+        return f"not reloaded: {found['error']}"
+    if not found["changed"] and not found["restarted"]:
+        return "reloaded: nothing has changed"
+    text = f"reloaded: {', '.join(found['changed']) or 'files'}"
+    if found["restarted"]:
+        text += f"; started again: {', '.join(found['restarted'])}"
+    if found["needs_restart"]:
+        text += f"; only after a restart: {', '.join(found['needs_restart'])}"
+    return text

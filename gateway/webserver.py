@@ -1,0 +1,120 @@
+"""The pages, in the composition root: everything that they show and do, wired together."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from gateway.commissioning import SiteReports
+from gateway.config import Config
+from gateway.config_bench import ConfigBench
+from gateway.http import HttpServer
+from gateway.mail import Mailer, MailSettings
+from gateway.networks import read_secret
+from gateway.noise_bench import NoiseBench
+from gateway.office import Office
+from gateway.provision.minting import Mint
+from gateway.provision.trust import broker_of, trust_of
+from gateway.publish import FileSideList
+from gateway.registry.accounts import Accounts
+from gateway.registry.events import EventBook
+from gateway.registry.rounds import Rounds
+from gateway.tls import tls_files
+from gateway.update import bundles_app
+
+if TYPE_CHECKING:
+    from gateway.app import Gateway
+    from gateway.web.house import Desk
+
+
+async def start_web(gateway: Gateway, stack: contextlib.AsyncExitStack) -> None:
+    """Serve the pages, if that is switched on; `ports` of the gateway says where."""
+    config = gateway.config
+    gateway.own_ports.pop("web", None)
+    if not config.flag("web.enabled"):
+        return
+    from gateway.outlets import public_documents, served
+    from gateway.web import House, WebSettings, create_app
+
+    accounts = Accounts(gateway.directory.path)
+    stack.callback(accounts.close)
+    events = EventBook(gateway.directory.path)
+    stack.callback(events.close)
+    mailer = Mailer(mail_settings(config))
+    house = House(
+        accounts,
+        mailer.is_set_up,
+        mailer.send,
+        lambda: {name: follower.state() for name, follower in gateway.followers.items()},
+        _desk(gateway, stack),
+        NoiseBench(gateway.registry, gateway.downlinks),
+        ConfigBench(gateway.registry, gateway.downlinks, gateway.clock),
+        events,
+        Mint(gateway.registry, gateway.claims, partial(_trust, config), gateway.clock.now_ms),
+        office=Office(config, FileSideList(gateway.directory.side), gateway.reader_of, gateway.surroundings),
+    )
+    tls = tls_files(config, "web")
+    scheme = "https" if tls else "http"
+    settings = WebSettings(
+        title=config.text("web.title"),
+        url=config.text("web.url") or f"{scheme}://localhost:{config.whole('web.port')}",
+        time_zone=config.text("web.time_zone"),
+        refresh_s=config.whole("web.refresh_s"),
+        tiles_url=config.text("web.tiles_url"),
+        tiles_attribution=config.text("web.tiles_attribution"),
+        outlines=config.path("web.outlines"),
+        flasher=config.path("web.flasher"),
+        documents=public_documents(config),
+        applications=served(config, gateway.reader_of, gateway.surroundings)
+        | {"/update": bundles_app(gateway.updates.offered)},
+    )
+    app = create_app(
+        gateway.reader,
+        gateway.public_status,
+        gateway.clock,
+        settings,
+        house=house,
+        version=lambda: (gateway.registry.version(), gateway.changes.position),
+    )
+    server = HttpServer(app, config.text("web.host"), config.whole("web.port"), "web.port", tls)
+    await server.start()
+    stack.push_async_callback(server.close)
+    gateway.own_ports["web"] = server.port
+
+
+def _trust(config: Config, transport: str) -> dict[str, Any]:
+    return trust_of(config) | (broker_of(config) if transport == "mqtt" else {})
+
+
+def _desk(gateway: Gateway, stack: contextlib.AsyncExitStack) -> Desk:
+    from gateway.desk import make_desk
+
+    reports = SiteReports(gateway.directory.path)
+    stack.callback(reports.close)
+    rounds = Rounds(gateway.directory.path)
+    stack.callback(rounds.close)
+    return make_desk(
+        gateway.config,
+        gateway.registry,
+        gateway.claims,
+        gateway.store,
+        gateway.recent,
+        reports,
+        rounds,
+        gateway.directory.store,
+        gateway.incidents,
+        gateway.collector,
+    )
+
+
+def mail_settings(config: Config) -> MailSettings:
+    """Return how mail is sent."""
+    return MailSettings(
+        host=config.text("mail.host"),
+        port=config.whole("mail.port"),
+        security=config.text("mail.security"),
+        username=config.text("mail.username"),
+        password=read_secret(config, "mail.password_file"),
+        sender=config.text("mail.sender"),
+    )
