@@ -45,6 +45,7 @@ from gateway.networks import Networks
 from gateway.pipeline import Pipeline
 from gateway.publish import FileSideList, Follower, Publisher, SiteBook
 from gateway.registry import Registry
+from gateway.retention import declared, rules
 from gateway.reviewing import Review
 from gateway.store import Changes, DurableLog, SegmentLog, SqlitePublicReader, open_store
 from gateway.store.assessments import Assessments
@@ -99,10 +100,12 @@ class Gateway:
     # -- from the bottom
 
     async def _start(self) -> None:
-        self._started_s = asyncio.get_running_loop().time()
+        self._loop = asyncio.get_running_loop()
+        self._started_s = self._loop.time()
         self.directory = DataDirectory(self.config.directory)
         self.directory.lock()
         self._stack.callback(self.directory.unlock)
+        rules(self.config)  # one that is wrong is told now
         self.registry = Registry(self.config.path("data.registry") or self.directory.path)
         self._stack.callback(self.registry.close)
         self.profiles = Profiles(self.directory.profiles)
@@ -205,7 +208,7 @@ class Gateway:
         self._keep_task(self._retain(), "meetnet-retention")
         review = Review(self.store, self.registry.sites, self.assessments, self.clock, self.counters)
         self._keep_task(self._once_running(review.run), "meetnet-review")
-        keeper = Keeper(self.store, self.clock, self.counters, self.config.whole("data.seal_days"))
+        keeper = Keeper(self.store, self.clock, self.counters, lambda: self.config, self.directory.path)
         self._keep_task(self._once_running(keeper.run), "meetnet-keeper")
 
     def reader_of(self, recipient: str) -> SqlitePublicReader:
@@ -229,7 +232,12 @@ class Gateway:
         folder = self.directory.path / "publish"
         folder.mkdir(exist_ok=True, mode=0o700)
         self.surroundings = Surroundings(
-            self.counters, folder, self.clock, self.public_status, self.reader_of
+            self.counters,
+            folder,
+            self.clock,
+            self.public_status,
+            self.reader_of,
+            kept=lambda: declared(self.config, self.clock.now_ms()),
         )
         found: list[tuple[Publisher, str]] = [(one, "public") for one in self._publishers or ()]
         if self._publishers is None:
@@ -486,3 +494,7 @@ class Gateway:
             await asyncio.gather(task, return_exceptions=True)
 
         (stack or self._stack).push_async_callback(cancel)
+
+    def in_log(self, work: Callable[[SegmentLog], int]) -> int:
+        """Run a function in the thread of the raw log, and wait: not to be called on the loop."""
+        return asyncio.run_coroutine_threadsafe(self.log.call(work), self._loop).result()

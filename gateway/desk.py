@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from gateway.claims import ClaimBook, Welcome
 from gateway.commissioning import Inspector, RecentUplinks, SiteReports
@@ -13,11 +12,11 @@ from gateway.health import Incident, IncidentBook, verdict
 from gateway.healthfacts import Collector
 from gateway.model import PublicReader
 from gateway.outlets import outlets
-from gateway.publish import FileSideList
+from gateway.places import house_of
+from gateway.privacy import erase_site
 from gateway.registry import Registry
 from gateway.registry.rounds import Rounds
-from gateway.store import SqlitePublicReader, Store
-from gateway.store.erase import erase_site
+from gateway.store import SegmentLog, SqlitePublicReader, Store
 from gateway.web.house import Desk
 
 # Terms that go beyond the licence of a site, as hosts must know them before they agree.
@@ -35,11 +34,12 @@ def make_desk(
     recent: RecentUplinks,
     reports: SiteReports,
     rounds: Rounds,
-    store_path: Path,
+    in_log: Callable[[Callable[[SegmentLog], int]], int],
+    now_ms: Callable[[], int],
     incidents: IncidentBook,
     collector: Collector,
 ) -> Desk:
-    """Return the desk."""
+    """Return the desk. in_log: runs a function in the thread of the raw log and waits for it."""
 
     def reader_of_sites(site_ids: Sequence[str]) -> PublicReader:
         wanted = set(site_ids)
@@ -49,10 +49,9 @@ def make_desk(
         return next((s.received_at_ms for s in store.devices_seen() if s.dev_eui == dev_eui), None)
 
     def erase(site_id: str) -> int:
-        n = erase_site(store_path, site_id)
-        registry.erase_site(site_id)  # which the publishers hear of, and forget it too
-        FileSideList(DataDirectory(config.directory).side).forget_site(site_id)
-        return n
+        """Blocks; belongs to no thread of the loop."""
+        house = house_of(DataDirectory(config.directory), store, registry, in_log, lambda: iter(()))
+        return erase_site(house, site_id, now_ms()).records  # the publishers hear of it, and forget it too
 
     def health(dev_eui: str, now_ms: int) -> Incident | None:
         known = collector.device(dev_eui, now_ms)

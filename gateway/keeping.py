@@ -1,4 +1,4 @@
-"""The housekeeping of the store while a gateway runs: rolling up and packing, in small steps.
+"""The housekeeping of the store while a gateway runs: rolling up, packing, retention.
 
 Each step is a transaction of its own, and a pause of several times its length follows it, so that measuring
 and publishing hardly notice. Records are rolled up a while after they came, many of a site at a time:
@@ -12,10 +12,13 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from gateway.clock import Clock
+from gateway.config import Config
 from gateway.counters import Counters
 from gateway.errors import StoreError
+from gateway.retention import carry_out
 from gateway.store import Store
 from gateway.store.history import rolling, sealing
 
@@ -27,14 +30,16 @@ _NEXT = "records"
 
 
 class Keeper:
-    """Rolls up and packs, time after time."""
+    """Rolls up, packs, and deletes what is older than its rule allows, time after time."""
 
-    def __init__(self, store: Store, clock: Clock, counters: Counters, seal_days: int) -> None:
-        """seal_days: the age at which records are packed."""
+    def __init__(
+        self, store: Store, clock: Clock, counters: Counters, config: Callable[[], Config], directory: Path
+    ) -> None:
         self._store = store
         self._clock = clock
         self._counters = counters
-        self._seal_ms = seal_days * DAY_MS
+        self._config = config
+        self._directory = directory
         self._until: int | None = None
 
     async def run(self) -> None:
@@ -50,7 +55,10 @@ class Keeper:
     def _work(self) -> Iterator[tuple[str, Iterator[int]]]:
         """Yield what there is to do, as steps that tell how many records they were of."""
         yield "rolled_up", self.roll()
-        yield "packed", sealing.seal(self._store, self._clock.now_ms() - self._seal_ms, 1 << 30)
+        now_ms, config = self._clock.now_ms(), self._config()
+        seal_ms = config.whole("data.seal_days") * DAY_MS
+        yield "packed", sealing.seal(self._store, now_ms - seal_ms, 1 << 30)
+        yield "deleted", carry_out(config, self._directory, self._store, now_ms)
 
     def roll(self) -> Iterator[int]:
         """Roll up what was there the last time, so that a site's records of a while are added at once."""

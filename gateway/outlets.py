@@ -10,8 +10,8 @@ Each outlet reads through a reader of its own recipient: `recipient = "..."` in 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from gateway.counters import Counters
 from gateway.errors import ConfigError
 from gateway.publish import Publisher
 from gateway.publish.catalog import CatalogSettings, catalog_applications
+from gateway.publish.catalog.settings import UNSAID
 from gateway.publish.files import FilesPublisher, FilesSettings, csv_metadata
 from gateway.publish.home_assistant import HomeAssistantPublisher, HomeAssistantSettings
 from gateway.publish.influx import InfluxPublisher, InfluxSettings
@@ -43,6 +44,7 @@ from gateway.publish.sensorthings_server import (
 )
 from gateway.publish.ts013 import codec_documents
 from gateway.publish.webhook import WebhookPublisher, WebhookSettings
+from gateway.retention import OBSERVATIONS, in_dutch
 
 PUBLIC = "public"
 SERVED = "served"  # among what is shared: paths that are served, for the catalogue, which comes last
@@ -55,6 +57,7 @@ class Surroundings:
 
     folder: for what it must remember (ids at a platform); exists. status: the public numbers of the gateway.
     reader_of: what a recipient may read. shared: what parts of one outlet have in common, by its name.
+    kept: for how many days each class of data is kept (gateway.retention).
     """
 
     counters: Counters
@@ -63,6 +66,7 @@ class Surroundings:
     status: Callable[[], dict[str, Any]] = dict
     reader_of: Callable[[str], Any] | None = None
     shared: dict[str, Any] = field(default_factory=dict[str, Any])
+    kept: Callable[[], Mapping[str, int]] = dict
 
 
 def _nothing(settings: Any) -> dict[str, tuple[str, bytes]]:
@@ -109,6 +113,9 @@ class Outlet:
 
 
 def _ldes(settings: LdesSettings, reader: Any, around: Surroundings) -> dict[str, Any]:
+    kept = around.kept().get(OBSERVATIONS, 0)
+    if kept and not 0 < settings.retention_days <= kept:
+        settings = replace(settings, retention_days=kept)  # what is deleted cannot be promised
     return {"/ldes": LdesServer(reader, around.clock, settings, around.folder)} if settings.enabled else {}
 
 
@@ -117,6 +124,8 @@ def _files(settings: FilesSettings, around: Surroundings) -> Publisher:
 
 
 def _catalog(settings: CatalogSettings, reader: Any, around: Surroundings) -> dict[str, Any]:
+    if settings.retention == UNSAID and around.kept():
+        settings = replace(settings, retention=in_dutch(around.kept()))
     return catalog_applications(settings, reader, around.shared.get(SERVED, ()))
 
 

@@ -51,6 +51,11 @@ def _host(key: str, text: str) -> Setting:
     return Setting(key, TEXT, "127.0.0.1", text + '; "0.0.0.0" for the whole network', 1)
 
 
+def _kept(name: str, days: str, text: str) -> Setting:
+    """Return the setting of a class of gateway.retention."""
+    return Setting(f"retention.{name}", TEXT, days, f"{text} Days, 0: for ever; changes by date.", 1, 200)
+
+
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "data.directory", PATH, "meetnet-data", "Where everything is kept, relative to this file.", 1, 4096
@@ -213,6 +218,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("alerts.language", TEXT, "nl", "Language of what is told.", choices=("nl", "fr", "en")),
     Setting("alerts.quiet_from_h", WHOLE, 22, "From this hour on only what is urgent is told.", 0, 23),
     Setting("alerts.quiet_to_h", WHOLE, 7, "Until this hour; the same as quiet_from_h: never quiet.", 0, 23),
+    _kept("noise_seconds", "31", "Levels of single seconds; minutes, hours and days stay."),
+    _kept("observations", "0", "Single observations; their hours and days stay."),
+    _kept("rollups", "0", "What minutes, hours and days amount to."),
+    _kept("visits", "1095", "Reports and photos of visits, and reports of drivers."),
+    _kept("incidents", "730", "Incidents that are over."),
+    _kept("audit", "730", "Who did what."),
+    _kept("sign_in", "30", "Sign-in links that were mailed, and unused sessions."),
+    _kept("accounts", "730", "Accounts without site and role that nobody used."),
     Setting("alerts.remind_h", WHOLE, 24, "What goes on is told again; 0: never.", 0, 720, unit="h"),
 )
 BY_KEY: dict[str, Setting] = {setting.key: setting for setting in SETTINGS}

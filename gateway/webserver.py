@@ -102,7 +102,8 @@ def _desk(gateway: Gateway, stack: contextlib.AsyncExitStack) -> Desk:
         gateway.recent,
         reports,
         rounds,
-        gateway.directory.store,
+        gateway.in_log,
+        gateway.clock.now_ms,
         gateway.incidents,
         gateway.collector,
     )

@@ -47,6 +47,8 @@ def check(config_file: Path | None, data: Path | None, as_json: bool) -> None:
 def _check_publishers(found: object) -> None:
     from gateway.config import Config
     from gateway.outlets import check_publishers
+    from gateway.retention import rules
 
     assert isinstance(found, Config)
+    rules(found)
     check_publishers(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,7 +14,9 @@ from gateway.datadir import DataDirectory
 from gateway.outlets import outlets
 from gateway.publish.catalog import CatalogSettings, processing_record
 from gateway.publish.catalog.processing import outlet_rows
+from gateway.publish.catalog.settings import UNSAID
 from gateway.registry import Registry
+from gateway.retention import declared, in_dutch
 
 
 @click.command()
@@ -46,6 +49,8 @@ def documents(config_file: Path | None, data: Path | None, as_json: bool, output
             kinds.update(site.kind for site in registry.consenting_sites("public", now_ms))
         finally:
             registry.close()
+    if settings.retention == UNSAID:
+        settings = replace(settings, retention=in_dutch(declared(found, time.time_ns() // 1_000_000)))
     text = processing_record(settings, rows, found.whole("data.raw_days"), kinds)
     if as_json:
         print_json({"outlets": rows, "kinds": kinds, "markdown": text})

@@ -18,6 +18,7 @@ from gateway.cli.explain import explain
 from gateway.cli.export import export
 from gateway.cli.importing import import_
 from gateway.cli.noise import noise
+from gateway.cli.privacy import privacy
 from gateway.cli.profile import profile
 from gateway.cli.publish import publish
 from gateway.cli.quality import quality
@@ -103,6 +104,7 @@ for _command in (
     gateway,
     import_,
     noise,
+    privacy,
     profile,
     publish,
     quality,

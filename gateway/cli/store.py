@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
 
+from gateway import retention
 from gateway.cli.common import Failure, config_option, configuration, json_option, print_json
+from gateway.config import Config
 from gateway.datadir import DataDirectory
+from gateway.erasures import pseudonym
 from gateway.errors import StoreError
+from gateway.places import locked_house
+from gateway.privacy import erase_site
 from gateway.store import SegmentLog, Store
-from gateway.store.backup import backup, restore
+from gateway.store.backup import backup, erased_since, restore
 from gateway.store.checking import check
 from gateway.store.choice import open_store
 from gateway.store.copying import copy
+from gateway.store.history import rolling, sealing
 
 
 @click.group("store")
@@ -58,12 +65,27 @@ def restore_(file: Path, config_file: Path | None, data: Path | None, as_json: b
 
     Exit codes: 0 done, 1 failed.
     """
-    directory = configuration(config_file, data).directory
+    found = configuration(config_file, data)
+    directory = found.directory
     count = restore(file, directory)
+    again = _erase_again(found, erased_since(file, directory))
     if as_json:
-        print_json({"directory": str(directory), "files": count})
+        print_json({"directory": str(directory), "files": count, "erased_again": again})
     else:
+        for site_id in again:
+            click.echo(f"{site_id} was erased after this backup: it is erased again")
         click.echo(f"{count} files in {directory}; see whether it is whole: meetnet store check")
+
+
+def _erase_again(config: Config, pseudonyms: set[str]) -> list[str]:
+    """Erase the sites of a restored directory that were erased after its backup."""
+    if not pseudonyms:
+        return []
+    with locked_house(config) as house:
+        names = [site.id for site in house.registry.sites() if pseudonym(site.id) in pseudonyms]
+        for site_id in names:
+            erase_site(house, site_id, time.time_ns() // 1_000_000)
+    return names
 
 
 @store.command("copy")
@@ -133,6 +155,122 @@ def check_(config_file: Path | None, data: Path | None, as_json: bool) -> None:
         click.echo(f"{count} records: " + (f"{len(faults)} faults" if faults else "all is well"))
     if faults:
         raise SystemExit(1)
+
+
+@store.command("rollup")
+@click.argument("site_ids", nargs=-1)
+@config_option
+@json_option
+def rollup(site_ids: tuple[str, ...], config_file: Path | None, data: Path | None, as_json: bool) -> None:
+    """Make hours and days of SITE_IDS (all, without any) again from their records.
+
+    Days of which records were deleted by age keep what they have.
+
+    \b
+    Example:
+      meetnet store rollup plein-1
+
+    Exit codes: 0 done, 1 failed.
+    """
+    found = configuration(config_file, data)
+    kept = open_store(DataDirectory(found.directory).store, found.text("data.postgres"))
+    try:
+        rolling.roll_all(kept)
+        names = site_ids or tuple(
+            row[0] for row in kept.database.query("SELECT site_id FROM sites ORDER BY 1")
+        )
+        done: dict[str, int] = {}
+        with click.progressbar(names, label="sites", hidden=as_json) as bar:
+            for name in bar:
+                done[name] = rolling.rebuild(kept, name)
+    finally:
+        kept.close()
+    if as_json:
+        print_json({"records": done})
+    else:
+        click.echo(f"{sum(done.values())} records of {len(done)} sites")
+
+
+@store.command("pack")
+@config_option
+@json_option
+@click.option("--days", type=click.IntRange(1, 36500), help="Age in days [default: data.seal_days].")
+def pack_(config_file: Path | None, data: Path | None, as_json: bool, days: int | None) -> None:
+    """Pack old records now: a running gateway does so by itself, a few at a time.
+
+    \b
+    Example:
+      meetnet store pack --days 3
+
+    Exit codes: 0 done, 1 failed.
+    """
+    found = configuration(config_file, data)
+    kept = open_store(DataDirectory(found.directory).store, found.text("data.postgres"))
+    before_ms = time.time_ns() // 1_000_000 - (days or found.whole("data.seal_days")) * 86_400_000
+    try:
+        rolling.roll_all(kept)
+        n = sealing.waiting(kept, before_ms)
+        with click.progressbar(length=max(1, n), label="records", hidden=as_json) as bar:
+            done = 0
+            for moved in sealing.seal(kept, before_ms, 1 << 30):
+                done += moved
+                bar.update(moved)
+    finally:
+        kept.close()
+    if as_json:
+        print_json({"records": done})
+    else:
+        click.echo(f"{done} records packed")
+
+
+@store.command("retention")
+@config_option
+@json_option
+@click.option("--dry-run", is_flag=True, help="Only show what would be deleted.")
+def retention_(config_file: Path | None, data: Path | None, as_json: bool, dry_run: bool) -> None:
+    """Delete what is older than the settings retention.* allow, or show what is due.
+
+    A running gateway does it by itself, a little at a time.
+
+    \b
+    Example:
+      meetnet store retention --dry-run
+
+    Exit codes: 0 done, 1 failed.
+    """
+    found = configuration(config_file, data)
+    directory = DataDirectory(found.directory)
+    kept = open_store(directory.store, found.text("data.postgres"))
+    now_ms = time.time_ns() // 1_000_000
+    try:
+        rows = retention.due(found, directory.path, kept, now_ms)
+        gone: dict[str, int] = {}
+        if not dry_run:
+            rolling.roll_all(kept)
+            for _ in retention.carry_out(
+                found,
+                directory.path,
+                kept,
+                now_ms,
+                lambda name, n: gone.update({name: gone.get(name, 0) + n}),
+            ):
+                pass
+    finally:
+        kept.close()
+    if as_json:
+        print_json({
+            "dry_run": dry_run,
+            "classes": [
+                {"class": row.name, "days": row.days, "due": row.n, "deleted": gone.get(row.name, 0)}
+                for row in rows
+            ],
+        })  # fmt: skip
+        return
+    for row in rows:
+        what = retention.CLASSES.get(row.name, "raw frames, by whole files (data.raw_days, data.raw_mib)")
+        until = f"{row.days} days" if row.days else "for ever"
+        count = f"{row.n} due" if dry_run else f"{gone.get(row.name, 0)} deleted"
+        click.echo(f"{row.name:<14} {until:>10}  {count:>14}  {what}")
 
 
 def _end_of(directory: DataDirectory) -> int | None:

@@ -32,7 +32,6 @@ SCHEMA_VERSION = 1
 LINK_MS = 15 * 60_000
 SESSION_MS = 30 * 86_400_000
 SEEN_EVERY_MS = 3_600_000  # a session's last use is written at most this often
-AUDIT_MS = 730 * 86_400_000
 TOKEN_PREFIX = "mnt_"  # noqa: S105 - lets scanners of published code find a token that leaked
 _EMAIL = re.compile(r"[^\s@<>\"',;:\\]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _TABLES = """
@@ -268,13 +267,12 @@ class Accounts:
     # -- who did what
 
     def note(self, person_id: int | None, action: str, subject: str, now_ms: int, detail: str = "") -> None:
-        """Write down an act; entries older than two years go."""
+        """Write down an act."""
         with self._lock:
             self._db.execute(
                 "INSERT INTO audit(at_ms, person, action, subject, detail) VALUES (?, ?, ?, ?, ?)",
                 (now_ms, person_id, action, subject[:200], detail[:500]),
             )
-            self._db.execute("DELETE FROM audit WHERE at_ms <= ?", (now_ms - AUDIT_MS,))
 
     def audit(self, limit: int = 200) -> list[AuditEntry]:
         """Return the newest entries first; who has left is named by nothing but a number."""

@@ -11,8 +11,10 @@ import io
 import sqlite3
 import tarfile
 import tempfile
+import time
 from pathlib import Path
 
+from gateway.erasures import BESIDE, ERASURES, erasures, note_backup
 from gateway.errors import StoreError
 
 _FIRST = "store.db"
@@ -44,6 +46,7 @@ def backup(directory: Path, target: Path) -> int:
                     archive.add(path, inside, recursive=False)
                 count += 1
         partial.replace(target)
+        note_backup(directory, target, time.time_ns() // 1_000_000)
     except (OSError, sqlite3.Error, tarfile.TarError) as error:
         partial.unlink(missing_ok=True)
         raise StoreError(f"backup to {target}: {error}; nothing was written there") from error
@@ -51,7 +54,10 @@ def backup(directory: Path, target: Path) -> int:
 
 
 def restore(source: Path, directory: Path) -> int:
-    """Unpack a backup into a directory that is empty or not there; return the number of files."""
+    """Unpack a backup into a directory that is empty or not there; return the number of files.
+
+    `erased_since` then says which of its sites were erased after it was made.
+    """
     if directory.exists() and any(directory.iterdir()):
         raise StoreError(f"{directory} is not empty: move it away, or give another with --data")
     count = 0
@@ -67,6 +73,13 @@ def restore(source: Path, directory: Path) -> int:
     except (OSError, tarfile.TarError, EOFError) as error:
         raise StoreError(f"restore from {source}: {error}; empty {directory} and try again") from error
     return count
+
+
+def erased_since(source: Path, directory: Path) -> set[str]:
+    """Return the pseudonyms of sites that must not come back with a backup."""
+    beside = erasures(source.parent / BESIDE)
+    known = erasures(directory / ERASURES)
+    return {one.site for one in beside} - {one.site for one in known}
 
 
 def _files(directory: Path) -> list[Path]:

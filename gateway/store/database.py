@@ -82,6 +82,10 @@ class Database(Protocol):
         """Give back what records below an id took, where nothing is left of them."""
         ...
 
+    def scrub(self) -> None:
+        """See to it that nothing of what was deleted can be read from the files."""
+        ...
+
     def close(self) -> None:
         """Close all connections."""
         ...
@@ -100,6 +104,7 @@ class SqliteDatabase:
         self.name = path.name
         self._path = path
         self._writer = schema.prepare(path)
+        self._writer.execute("PRAGMA secure_delete=ON")  # what is deleted, or packed, is in no free page
         self._lock = threading.RLock()
         self._local = threading.local()
         self._idle: deque[sqlite3.Connection] = deque()
@@ -169,6 +174,14 @@ class SqliteDatabase:
 
     def tidy(self, below: int) -> None:
         """Do nothing: SQLite uses free pages again."""
+
+    def scrub(self) -> None:
+        """Write the journal into the file and empty it; pages in the file were overwritten as they went."""
+        with self._lock:
+            try:
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            except sqlite3.Error as error:
+                raise StoreError(f"{self.name}: {error}") from error
 
     def damage(self) -> list[str]:
         """Return what SQLite finds wrong with the file."""

@@ -108,7 +108,7 @@ class SegmentLog:
                 self._start_segment(_HEADER_BYTES + record_size)
             sequence = self._next
             self._next += 1
-            pending.append(_record(self._segments[-1].marker, sequence, body))
+            pending.append(record(self._segments[-1].marker, sequence, body))
             size += record_size
             sequences.append(sequence)
         self._write(pending, sequences)
@@ -163,6 +163,12 @@ class SegmentLog:
     def segment_ends(self) -> list[int]:
         """Return the last sequence of each segment but the one being written, oldest first."""
         return [after.first - 1 for after in self._segments[1:]]
+
+    def places(self) -> Iterator[tuple[Path, bytes, int, int, bytes]]:
+        """Yield (file, marker, sequence, offset, body) of every durable record."""
+        for segment in list(self._segments):
+            for sequence, body, offset in self._records(segment, _HEADER_BYTES, segment.end):
+                yield segment.path, segment.marker, sequence, offset, body
 
     def close(self) -> None:
         """Close the file being written."""
@@ -313,7 +319,8 @@ def _marker(start_of_file: bytes) -> bytes:
     return first if first.startswith(MARKER) and len(first) == _MARKER_BYTES else MARKER + salt
 
 
-def _record(marker: bytes, sequence: int, body: bytes) -> bytes:
+def record(marker: bytes, sequence: int, body: bytes) -> bytes:
+    """Return a record as it stands in a segment."""
     crc = zlib.crc32(body, zlib.crc32(_CRC_PREFIX.pack(len(body), sequence)))
     return _RECORD.pack(marker, len(body), crc, sequence) + body
 

@@ -391,6 +391,11 @@ class Store:
             old = db.query("SELECT COALESCE(SUM(n), 0) FROM chunks WHERE kind = ?", (sealed.CURRENT,))
             return hot + int(old[0][0])
 
+    def forget(self) -> None:
+        """Drop what is remembered of records: some were deleted or replaced."""
+        self._kept.forget()
+        self._recent.clear()
+
     def close(self) -> None:
         """Close all connections."""
         self._db.close()

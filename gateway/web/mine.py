@@ -14,6 +14,7 @@ from starlette.routing import Route
 from gateway import exports
 from gateway.claims import ClaimError, grouped
 from gateway.commissioning.rules import distance_m
+from gateway.erasures import pseudonym
 from gateway.health import Incident
 from gateway.health.table import CAUSES
 from gateway.health.words import HOST as FOR_HOST
@@ -196,7 +197,7 @@ class Mine:
                 with contextlib.suppress(ClaimError):  # an operator may delete what is not theirs
                     desk.claims.release(own.dev_eui, owner_name(person), now_ms)
 
-        await self._do(request, work, "site deleted", own)
+        await self._do(request, work, "site deleted", own, subject=pseudonym(own.site.id))
         return self._context.html(request, "deleted.html", {})
 
     async def export(self, request: Request) -> Response:
@@ -327,15 +328,17 @@ class Mine:
         tongue = context.tongue(request)
         return site_views(sites, latest, tongue, context.settings, context.clock.now_ms())
 
-    async def _do(self, request: Request, work: Any, action: str, own: Own, detail: str = "") -> Any:
-        """Do something and write it down."""
+    async def _do(
+        self, request: Request, work: Any, action: str, own: Own, detail: str = "", subject: str = ""
+    ) -> Any:
+        """Do something and write it down; subject: what stands there instead of the site."""
         accounts, person = self._context.gate.accounts, _person(request)
         assert accounts is not None
         now_ms = self._context.clock.now_ms()
 
         def both() -> Any:
             done = work()
-            accounts.note(person.id, action, own.site.id, now_ms, detail)
+            accounts.note(person.id, action, subject or own.site.id, now_ms, detail)
             return done
 
         return await self._context.read(both)

@@ -4,10 +4,10 @@
     python -m tests.bench.store --postgres               the same in PostgreSQL
     python -m tests.bench.store --observations 1e8 --json
 
-10,000 sites report 8 quantities every 15 minutes (random walks rounded as sensors do; two of them corrected), and
-one site has done so for a year. History is written straight into chunks and rollups, as sealing and rolling would
-have; what those cost is measured on a smaller network that goes the whole way. A plain table of narrow rows is
-filled beside it, to compare with.
+10,000 sites report 8 quantities every 15 minutes (random walks rounded as sensors do; two of them
+corrected), and one site has done so for a year. History is written straight into chunks and rollups, as
+sealing and rolling would have; what those cost is measured on a smaller network that goes the whole way. A
+plain table of narrow rows is filled beside it, to compare with.
 """
 
 from __future__ import annotations
@@ -141,6 +141,10 @@ def fill(store: Store, observations: int, sites: int, told: Callable[[str], None
     return filling.n
 
 
+def peak_mb() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
 def percentiles(times: list[float]) -> dict[str, float]:
     found = sorted(times)
     return {
@@ -205,7 +209,7 @@ def size(store: Store, path: Path | None) -> dict[str, int]:
     else:
         whole = store.database.query("SELECT pg_database_size(current_database())")[0][0]
     bodies = [
-        store.database.query(f"SELECT COALESCE(SUM(LENGTH(body)), 0) FROM {table}")[0][0]  # noqa: S608
+        store.database.query(f"SELECT COALESCE(SUM(LENGTH(body)), 0) FROM {table}")[0][0]
         for table in ("chunks", "chunk_order", "rollups")
     ]
     return {"whole": whole, "chunks": int(bodies[0]), "order": int(bodies[1]), "rollups": int(bodies[2])}
@@ -226,8 +230,8 @@ def the_whole_way(store: Store, sites: int, days: int) -> dict[str, float]:
             ]
             decoded = Decoded(dev_eui, step, at_ms, "network", at_ms + 400, tuple(readings))  # type: ignore[arg-type]
             found = judged([
-                Observation(f"way-{site}", dev_eui, step, r.quantity, r.unit, r.value, r.value, "ok", (), "none", 0,
-                            at_ms, at_ms + 400, "network") for r in readings
+                Observation(f"way-{site}", dev_eui, step, r.quantity, r.unit, r.value, r.value, "ok", (),
+                            "none", 0, at_ms, at_ms + 400, "network") for r in readings
             ])  # fmt: skip
             uplink = Uplink("lorawan", dev_eui, 1, b"", at_ms + 400, f_cnt=step)
             outcomes.append(
@@ -277,7 +281,7 @@ def opened(postgres: bool, folder: Path) -> Iterator[Callable[[str], tuple[Store
     import psycopg
 
     from gateway.store.postgres import PostgresStore
-    from tests.gateway.store.postgres_server import Server, binaries
+    from tests.gateway.postgres_server import Server, binaries
 
     bin_ = binaries()
     if bin_ is None:
@@ -307,7 +311,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="meetnet-bench", dir=wanted.folder) as name:
         with opened(wanted.postgres, Path(name)) as make:
             store, path = make("history")
-            before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            before_mb = peak_mb()
             started, cpu = time.perf_counter(), time.process_time()
             n = fill(store, int(wanted.observations), wanted.sites, lambda text: print(text, file=sys.stderr))
             cpu = time.process_time() - cpu
@@ -320,10 +324,10 @@ def main() -> None:
                 "filled_s": round(time.perf_counter() - started, 1),
                 "filled values a CPU second": round(n / cpu),
                 "bytes an observation": {part: round(count / n, 2) for part, count in bytes_.items()},
-                "memory_mb": {"before": round(before_mb), "filling": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)},
+                "memory_mb": {"before": before_mb, "filling": peak_mb()},
             }  # fmt: skip
             found["answers"] = questions(store, wanted.sites, days, wanted.repeats)
-            found["memory_mb"]["answering"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+            found["memory_mb"]["answering"] = peak_mb()
             store.close()
             small, _ = make("way")
             found["values a CPU second"] = the_whole_way(small, 100, 3)

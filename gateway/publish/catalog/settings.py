@@ -16,6 +16,10 @@ PROFILES = {
 }
 
 
+# Where nobody said otherwise, what the settings retention.* say takes its place.
+UNSAID = "Zie de bewaartermijnen van het meetnet."
+
+
 @dataclass(frozen=True, slots=True)
 class CatalogSettings:
     """Settings of the catalogue.
@@ -46,9 +50,7 @@ class CatalogSettings:
     purpose: str = "Inzicht in de leefomgeving voor bewoners en stad."
     legal_basis: str = "Toestemming van de gastheer of gastvrouw (AVG artikel 6, lid 1, onder a)."
     end_date: str = ""
-    retention: str = (
-        "Metingen: zolang het meetnet bestaat. Ruwe berichten en radiogegevens: zie data.raw_days."
-    )
+    retention: str = UNSAID
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the key and the remedy."""

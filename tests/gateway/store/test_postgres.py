@@ -17,7 +17,7 @@ from gateway.store import DeadLetter, Outcome
 from gateway.store.store import Store
 
 from ..house import AIR, T0_MS
-from .postgres_server import Server
+from ..postgres_server import Server
 from .test_sqlite import outcome
 
 pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'meetnet[postgres]'")

@@ -54,7 +54,8 @@ class RealTown:
             self.recent,
             self.reports,
             self.rounds,
-            path / "store.db",
+            lambda work: 0,  # there is no raw log
+            self.clock.now_ms,
             self.incidents,
             Collector(self.registry, self.store, self.recent, dict, dict, lambda: (0, ""), 0),
         )
