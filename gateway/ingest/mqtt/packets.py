@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 V3, V5 = 4, 5  # protocol levels [3.1.2.2]
 LONGEST = 1 << 20  # a message above this is acknowledged and thrown away unread
 FOR_EVER = 0xFFFFFFFF
@@ -24,8 +26,7 @@ class ProtocolError(ValueError):
     """Bytes that are no MQTT: the connection is of no more use."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A PUBLISH. number: 2 bytes, b"" at QoS 0. payload None: it was too long to be taken."""
 
     topic: bytes
@@ -109,6 +110,8 @@ class Parser:
 
 def _length(data: bytes, at: int) -> tuple[int, int] | None:
     """Return (remaining length, where it ends); None when it is not all there [2.2.3]."""
+    if at + 1 < len(data) and data[at] & 128 and not data[at + 1] & 128:  # 128 bytes to 16 KB
+        return data[at] & 127 | data[at + 1] << 7, at + 2
     length = 0
     for n in range(4):
         if at + n >= len(data):
@@ -121,6 +124,8 @@ def _length(data: bytes, at: int) -> tuple[int, int] | None:
 
 
 def _behind_properties(data: bytes, at: int, stop: int) -> int:
+    if at < stop and at + 1 + data[at] <= stop and data[at] < 128:  # nearly always: there are few
+        return at + 1 + data[at]
     size = _length(data[:stop], at)
     if size is None or sum(size) > stop:
         raise ProtocolError("properties are longer than their packet")

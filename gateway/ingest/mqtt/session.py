@@ -7,6 +7,7 @@ and the broker sends them again. The session's name never changes, so nothing th
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
 
 from gateway.counters import Counters
@@ -82,6 +83,9 @@ class BrokerSession:
             except IngestError as error:
                 self._counters.count(error.cause, str(error))
                 continue
+            except (sqlite3.Error, OSError) as error:  # the register cannot be asked: nobody's fault but ours
+                self._counters.count(f"{self._name}_register_failed", str(error))
+                return False
             except Exception as error:  # a fault of ours with one message must not stop the others
                 self._counters.count(f"{self._name}_internal_error", repr(error))
                 continue

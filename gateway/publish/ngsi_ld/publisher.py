@@ -471,7 +471,8 @@ class NgsiLdPublisher:
         else:
             headers["content-type"] = "application/ld+json"
             context = f',"@context":{dumps(body_context(model, settings))}}}'
-            texts = [text[:-1] + context for text in texts]
+            content = (context + ",").join([text[:-1] for text in texts]) + context
+            return await self._request(method, path, f"[{content}]" if is_list else content, headers)
         content = f"[{','.join(texts)}]" if is_list else texts[0]
         return await self._request(method, path, content, headers)
 

@@ -38,19 +38,14 @@ def wait_for_port(port: int, seconds: float = 20) -> None:
             time.sleep(0.02)
 
 
-@contextlib.contextmanager
-def running(command: list[str], **options: object) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process and end it, by its own id."""
-    process = subprocess.Popen(command, **options)  # type: ignore[call-overload]
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process, by its own id."""
+    process.terminate()
     try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def mosquitto() -> str | None:
@@ -58,9 +53,8 @@ def mosquitto() -> str | None:
     return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 
 
-@contextlib.contextmanager
-def a_broker(folder: Path, port: int, *, persistence: bool = False) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Mosquitto with its defaults but for the queue, which would drop."""
+def start_broker(folder: Path, port: int, *, persistence: bool = False) -> subprocess.Popen[bytes]:
+    """Start Mosquitto with its defaults but for the queue, which would drop. persistence: written at once."""
     path = mosquitto()
     if path is None:
         raise SystemExit("Mosquitto is not installed: apt-get install mosquitto")
@@ -68,18 +62,32 @@ def a_broker(folder: Path, port: int, *, persistence: bool = False) -> Iterator[
     lines = [f"listener {port} 127.0.0.1", "allow_anonymous true", "max_queued_messages 0", "log_type error"]
     if persistence:
         folder.chmod(0o777)
-        lines += ["persistence true", f"persistence_location {folder}/", "autosave_interval 1"]
+        lines += ["persistence true", f"persistence_location {folder}/"]
+        lines += ["autosave_on_changes true", "autosave_interval 100"]
     config.write_text("\n".join(lines) + "\n")
-    with running([path, "-c", str(config)]) as process:
-        wait_for_port(port)
+    process = subprocess.Popen([path, "-c", str(config)])
+    wait_for_port(port)
+    return process
+
+
+@contextlib.contextmanager
+def a_broker(folder: Path, port: int, *, persistence: bool = False) -> Iterator[subprocess.Popen[bytes]]:
+    """Run Mosquitto."""
+    process = start_broker(folder, port, persistence=persistence)
+    try:
         yield process
+    finally:
+        end(process)
 
 
-def gateway_config(folder: Path, broker: int, platform: int, more: str = "") -> Path:
-    """Write a configuration: broker, platform, nothing else."""
+def gateway_config(
+    folder: Path, broker: int, platform: int, more: str = "", data: str = "", chirpstack: str = ""
+) -> Path:
+    """Write a configuration: broker and platform. data, chirpstack: other lines of these tables."""
     path = folder / "meetnet.toml"
+    data = data or '[data]\ndirectory = "data"\n'
     path.write_text(
-        f'[data]\ndirectory = "data"\n[semtech_udp]\nenabled = false\n[broker]\nenabled = false\n'
+        f"{data}[semtech_udp]\nenabled = false\n[broker]\nenabled = false\n"
         f"[web]\nport = 0\n[chirpstack]\nenabled = true\nport = {broker}\n"
         f'[publish.ngsi_ld]\nurl = "http://127.0.0.1:{platform}"\n{more}'
     )
@@ -91,21 +99,30 @@ def gateway_command(config: Path) -> list[str]:
     return [sys.executable, "-m", "gateway", "gateway", "run", "-c", str(config), "--json"]
 
 
+def start_gateway(config: Path) -> tuple[subprocess.Popen[bytes], float]:
+    """Start a gateway; return it, and the seconds until it was ready."""
+    begin = time.perf_counter()
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'firmware'}"}
+    process = subprocess.Popen(gateway_command(config), stdout=subprocess.PIPE, env=environment, cwd=ROOT)
+    assert process.stdout is not None
+    told = b""
+    while not told.endswith(b"}\n") or told.count(b"{") != told.count(b"}"):
+        line = process.stdout.readline()
+        assert line, "the gateway did not start"
+        told += line
+    process.stdout.close()
+    assert json.loads(told)["ports"]
+    return process, time.perf_counter() - begin
+
+
 @contextlib.contextmanager
 def a_gateway(config: Path) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
     """Run a gateway; yield it and the seconds until it was ready."""
-    begin = time.perf_counter()
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'firmware'}"}
-    command = gateway_command(config)
-    with running(command, stdout=subprocess.PIPE, env=environment, cwd=ROOT) as process:
-        assert process.stdout is not None
-        told = b""
-        while not told.endswith(b"}\n") or told.count(b"{") != told.count(b"}"):
-            line = process.stdout.readline()
-            assert line, "the gateway did not start"
-            told += line
-        assert json.loads(told)["ports"]
-        yield process, time.perf_counter() - begin
+    process, seconds = start_gateway(config)
+    try:
+        yield process, seconds
+    finally:
+        end(process)
 
 
 class Cost:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -14,6 +15,7 @@ from gateway.broker_server import BoundedBroker
 from gateway.counters import Counters
 from gateway.errors import DownlinkError, IngestError, StoreError
 from gateway.ingest.mqtt import MqttIngest, MqttSettings
+from gateway.ingest.mqtt.packets import Message
 from gateway.ingest.mqtt.topics import parse_topic
 from gateway.model import Uplink
 
@@ -243,3 +245,17 @@ def test_our_topic_is_the_one_that_the_firmware_uses() -> None:
     from wire.ports import mqtt_topic
 
     assert parse_topic(mqtt_topic(AIR, 2)) == (AIR, 2)
+
+
+async def test_a_register_that_cannot_be_asked_acknowledges_nothing() -> None:
+    """A message whose device cannot be looked up is no stranger's: it stays at the broker."""
+    sink = Sink()
+
+    def ask(dev_eui: str) -> bool:
+        raise sqlite3.OperationalError("database is locked")
+
+    counters = Counters()
+    ingest = MqttIngest(sink, ask, SetClock(), counters, MqttSettings())
+    assert not await ingest.take([Message(TOPIC.encode(), b"\x01", b"\x00\x01")])
+    assert counters.get("ingest.mqtt_register_failed") == 1
+    assert sink.taken == []

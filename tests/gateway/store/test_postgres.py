@@ -6,7 +6,7 @@ The server is that of conftest.py; where there is none, these tests are skipped.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,8 @@ from gateway.store.store import Store
 from ..house import AIR, T0_MS
 from ..postgres_server import Server
 from .test_sqlite import outcome
+
+Commit = Callable[[threading.Event, threading.Event], None]  # (numbers are taken, go on and commit)
 
 pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'meetnet[postgres]'")
 
@@ -165,3 +167,74 @@ def test_an_address_that_nobody_answers_is_a_store_error_without_the_password() 
 
 
 __all__ = ("AIR", "DeadLetter", "Decoded", "Observation", "Reading", "Uplink", "judged")
+
+
+def _follow_while_two_commit(read: Callable[[int], list[int]], first: Commit, second: Commit) -> list[int]:
+    """Return what a follower sees: `first` takes its numbers first and commits last, if it can."""
+    seen: list[int] = []
+    position = 0
+    begun, may_end = threading.Event(), threading.Event()
+    slow = threading.Thread(target=first, args=(begun, may_end))
+    slow.start()
+    begun.wait(20)
+    quick = threading.Thread(target=second, args=(threading.Event(), threading.Event()))
+    quick.start()
+    quick.join(1.0)  # it may have to wait for the first
+    for _ in range(2):
+        found = read(position)
+        seen += found
+        position = max([position, *found])
+        may_end.set()
+        slow.join()
+        quick.join()
+    return seen + read(position)
+
+
+def test_numbers_of_concurrent_commits_become_visible_in_order_as_a_sequence_does_not(url: str) -> None:
+    """The naive design, numbers from a sequence, is followed the same way: it shows what is at stake."""
+    import psycopg
+
+    from gateway.store.postgres import PostgresStore
+
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute("CREATE TABLE naive(id BIGSERIAL PRIMARY KEY)")
+
+    def naive(count: int) -> Commit:
+        def commit(begun: threading.Event, may_end: threading.Event) -> None:
+            with psycopg.connect(url) as db:
+                for _ in range(count):
+                    db.execute("INSERT INTO naive DEFAULT VALUES")
+                begun.set()
+                if count > 1:
+                    may_end.wait(20)
+
+        return commit
+
+    def naive_read(position: int) -> list[int]:
+        with psycopg.connect(url) as db:
+            rows = db.execute("SELECT id FROM naive WHERE id > %s ORDER BY id", (position,)).fetchall()
+            return [row[0] for row in rows]
+
+    assert _follow_while_two_commit(naive_read, naive(2), naive(1)) == [3]  # 1 and 2 are never seen
+
+    def ours(count: int, dev_eui: str) -> Commit:
+        def commit(begun: threading.Event, may_end: threading.Event) -> None:
+            store = PostgresStore(url)
+            with store.batch() as (batch, _):
+                batch.put(
+                    [outcome(n, n, T0_MS + n, 1.0, dev_eui, dev_eui) for n in range(count)], {}, dev_eui
+                )
+                begun.set()
+                if count > 1:
+                    may_end.wait(20)
+            store.close()
+
+        return commit
+
+    reader = PostgresStore(url)
+
+    def our_read(position: int) -> list[int]:
+        return [record.id for record in reader.records_after(64 * position + 63 if position else 0, 100)]
+
+    assert _follow_while_two_commit(our_read, ours(2, "a" * 16), ours(1, "b" * 16)) == [1, 2, 3]
+    reader.close()
