@@ -51,7 +51,7 @@ class Sender(threading.Thread):
     @property
     def is_done(self) -> bool:
         with self._lock:
-            return self._is_stopping or len(self.acknowledged) == self._messages - self._first
+            return len(self.acknowledged) == self._messages - self._first
 
     def stop(self) -> None:
         """Give up, and let go of the book."""
@@ -59,7 +59,7 @@ class Sender(threading.Thread):
         self.join(10)
 
     def run(self) -> None:
-        while not self.is_done:
+        while not self._is_stopping:
             with contextlib.suppress(OSError, AssertionError, IndexError):
                 self._talk(connect(self._port))
             with self._lock:
@@ -71,7 +71,7 @@ class Sender(threading.Thread):
         rest = b""
         begin, before = time.perf_counter(), 0
         with sock:
-            while not self.is_done:
+            while not self._is_stopping:
                 most = int(self._rate * (time.perf_counter() - begin)) - before
                 numbers = self._take(min(most, _AT_ONCE))
                 before += len(numbers)
