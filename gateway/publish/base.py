@@ -31,6 +31,14 @@ class Selection(Protocol):
     def sent(self) -> tuple[str, ...]: ...  # noqa: D102
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A Selection that is no more than that."""
+
+    indexes: Sequence[int]
+    sent: tuple[str, ...]
+
+
 class RecordRows(Sequence[PublicObservation]):
     """The observations that a parcel carries of whole records: made only where somebody looks at one."""
 

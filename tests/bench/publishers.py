@@ -28,15 +28,18 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.counters import Counters
+from gateway.model import PublicRecord
 from gateway.publish import FileSideList, Follower, Publisher
 from gateway.publish.home_assistant import HomeAssistantPublisher, HomeAssistantSettings
 from gateway.publish.influx import InfluxPublisher, InfluxSettings
 from gateway.publish.mqtt import MqttPublisher, MqttPublisherSettings
 from gateway.publish.ngsi_ld import NgsiLdPublisher, NgsiLdSettings
+from gateway.publish.ngsi_v2 import NgsiV2Publisher, NgsiV2Settings
 from gateway.publish.opensensemap import Box, OpenSenseMapPublisher, OpenSenseMapSettings
 from gateway.publish.sensor_community import SensorCommunityPublisher, SensorCommunitySettings
 from gateway.publish.sensorthings import SensorThingsPublisher, SensorThingsSettings
 from gateway.publish.webhook import WebhookPublisher, WebhookSettings
+from gateway.shapes import Form
 from tests.gateway.memory_reader import NOW_MS, FixedClock, MemoryReader
 
 SITES = 12
@@ -92,7 +95,31 @@ class Recorder(httpx.AsyncHTTPTransport):
 
 
 class Rows(MemoryReader):
-    """A reader whose reads cost next to nothing, so that the publisher is what is measured."""
+    """A reader whose reads cost next to nothing, so that the publisher is what is measured.
+
+    It gives rows one by one and, as the store does, whole records.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[PublicRecord] = []
+
+    def records_after(self, position: int, limit: int) -> Any:
+        at = position // len(QUANTITIES)
+        return self.records[at : at + limit]
+
+    def places_of(self, site_ids: Any) -> Any:
+        return {name: self.registered[name] for name in site_ids}
+
+    def latest_of(self, site_ids: Any) -> Any:
+        wanted = set(site_ids)
+        return [row for row in self.latest() if row.site_id in wanted]
+
+    def quantities_of(self, site_ids: Any) -> Any:
+        return dict.fromkeys(site_ids, tuple(name for name, _ in QUANTITIES))
+
+    def newest_of(self, site_ids: Any) -> Any:
+        return dict.fromkeys(site_ids, (0, 0))
 
     def latest(self) -> Any:
         return self.rows[-SITES * len(QUANTITIES) :]
@@ -119,11 +146,16 @@ def street(rows: int) -> Rows:
     reader = Rows()
     for number in range(SITES):
         reader.add_site(f"plek-{number}", "air")
+    forms = tuple(Form(quantity, unit, "ok", (), "none", 0) for quantity, unit in QUANTITIES)
     while len(reader.rows) < rows:
         at_ms = NOW_MS + len(reader.rows) // (SITES * len(QUANTITIES)) * 60_000
         for number in range(SITES):
-            for quantity, unit in QUANTITIES:
-                reader.add(f"plek-{number}", quantity, unit, 10.5 + number, at_ms)
+            values = (10.5 + number,) * len(QUANTITIES)
+            first = len(reader.rows) + 1
+            for (quantity, unit), value in zip(QUANTITIES, values, strict=True):
+                reader.add(f"plek-{number}", quantity, unit, value, at_ms)
+            record = PublicRecord(first, f"plek-{number}", at_ms, at_ms, forms, values, values, False)
+            reader.records.append(record)
     return reader
 
 
@@ -138,6 +170,7 @@ def publishers(url: str, folder: Path, clock: FixedClock, wire: Any) -> dict[str
     boxed = OpenSenseMapSettings(boxes, url=url, min_interval_s=0)
     return {
         "ngsi_ld": NgsiLdPublisher(NgsiLdSettings(url), counters, wire),
+        "ngsi_v2": NgsiV2Publisher(NgsiV2Settings(url), counters, wire),
         "sensorthings": SensorThingsPublisher(sta, counters, folder, wire),
         "sensor_community": SensorCommunityPublisher(community, counters, clock, wire),
         "opensensemap": OpenSenseMapPublisher(boxed, counters, clock, wire),
@@ -202,6 +235,15 @@ def figures(
     }
 
 
+class Live(HomeAssistantPublisher):
+    """One that is never behind: what came at once from all sites is told at once, a message each.
+
+    Behind, it tells of thousands of observations in a message a site: there the floor is next to nothing.
+    """
+
+    chunk_records = SITES  # type: ignore[assignment]
+
+
 def tape(publisher: Any) -> list[Any]:
     """Return a list that what an MQTT publisher sends will be in."""
     sent: list[Any] = []
@@ -246,7 +288,8 @@ async def measure_mqtt(rows: int, folder: Path) -> dict[str, Any]:
     reader, found = street(rows), dict[str, Any]()
     plain = MqttPublisher(MqttPublisherSettings(port=port), Counters())
     home = HomeAssistantPublisher(HomeAssistantSettings(port=port), Counters())
-    for kind, publisher in (("mqtt", plain), ("home_assistant", home)):
+    live = Live(HomeAssistantSettings(port=port), Counters())
+    for kind, publisher in (("mqtt", plain), ("home_assistant", home), ("home_assistant_live", live)):
         sent = tape(publisher)
         wall, processor = await carry(publisher, reader, folder)
         floor_wall, floor_processor = await asyncio.to_thread(mqtt_floor, port, sent)

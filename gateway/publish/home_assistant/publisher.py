@@ -19,13 +19,15 @@ from zoneinfo import ZoneInfo
 from gateway.counters import Counters
 from gateway.errors import ConfigError
 from gateway.exports import iso_utc
-from gateway.model import PublicObservation, PublicReader, PublicSite
-from gateway.publish.base import Outcome, Packed, Parcel
+from gateway.model import PublicObservation, PublicReader, PublicRecord, PublicSite, RecordReader
+from gateway.publish.base import Chosen, Outcome, Packed, Parcel, RecordRows
 from gateway.publish.home_assistant.components import COMPONENTS, TOTALS, component
 from gateway.publish.mqtt_link import BrokerSettings, Message, MqttLink, check_broker
 from gateway.publish.posting import check_between
 from gateway.publish.sitebook import News
+from gateway.shapes import Form
 
+PARCEL_SITES = 200  # whose messages are under way together
 KINDS = {"air": "Luchtkwaliteit", "noise": "Geluid", "bin": "Afvalbak", "garden": "Tuin"}
 
 
@@ -82,6 +84,7 @@ class HomeAssistantPublisher:
             )
         )
         self._configs: dict[str, tuple[tuple[Any, ...], Message]] = {}
+        self._chosen: dict[int, tuple[tuple[Form, ...], Chosen]] = {}
         self.chunk_rows = 2000
         self._told: dict[str, bytes] = {}  # device documents that this connection's broker has
 
@@ -93,49 +96,78 @@ class HomeAssistantPublisher:
     def pack(self, rows: Sequence[PublicObservation], reader: PublicReader) -> Packed:
         """Make document and state of each site of which there is news."""
         sites = {site.site_id: site for site in reader.sites()}
-        latest: dict[str, dict[str, PublicObservation]] = {}
-        for row in reader.latest():
-            latest.setdefault(row.site_id, {})[row.quantity] = row
+        latest = _by_site(reader.latest())
         news: dict[str, list[PublicObservation]] = {}
         for row in rows:
             news.setdefault(row.site_id, []).append(row)
         return Packed(
             [
-                Parcel(tuple(mine), self._messages(sites[site_id], latest.get(site_id, {}), reader))
+                Parcel(tuple(mine), [self._messages(sites[site_id], latest.get(site_id, {}), reader)])
                 for site_id, mine in news.items()
                 if site_id in sites
             ]
         )
 
+    @property
+    def chunk_records(self) -> int:
+        """Return how many records the follower should hand over at once."""
+        return 1000
+
+    def pack_records(self, records: Sequence[PublicRecord], reader: RecordReader) -> Packed:
+        """Make the same of whole records: only that there is news of a site counts, and its newest values."""
+        news: dict[str, list[tuple[PublicRecord, Chosen]]] = {}
+        for record in records:
+            news.setdefault(record.site_id, []).append((record, self._whole(record.forms)))
+        sites = reader.places_of(list(news))
+        latest = _by_site(reader.latest_of(list(sites)))
+        here = [site_id for site_id in news if site_id in sites]
+        parcels: list[Parcel] = []
+        for at in range(0, len(here), PARCEL_SITES):
+            part = here[at : at + PARCEL_SITES]
+            content = [self._messages(sites[one], latest.get(one, {}), reader) for one in part]
+            parcels.append(Parcel(RecordRows([row for one in part for row in news[one]]), content))
+        return Packed(parcels)
+
     def announce(self, news: News, reader: PublicReader) -> Sequence[Parcel]:
         """Tell changed sites anew; take devices of sites that are gone out of Home Assistant."""
         sites = {site.site_id: site for site in reader.sites()}
-        latest: dict[str, dict[str, PublicObservation]] = {}
-        for row in reader.latest():
-            latest.setdefault(row.site_id, {})[row.quantity] = row
+        latest = _by_site(reader.latest())
         found = [
-            Parcel((), self._messages(sites[site.site_id], latest[site.site_id], reader))
+            Parcel((), [self._messages(sites[site.site_id], latest[site.site_id], reader)])
             for site in news.changed
             if site.site_id in sites and site.site_id in latest
         ]
         for site_id in news.gone:  # an empty retained message: the device goes, its last value too
-            found.append(Parcel((), (Message(self._where(site_id), b"", True), self._state_of(site_id))))
+            found.append(Parcel((), [(Message(self._where(site_id), b"", True), self._state_of(site_id))]))
         return found
 
     async def send(self, parcel: Parcel, attempt: int) -> Outcome:
-        """Send one site."""
-        config, state = parcel.content
-        is_told = not attempt and self._told.get(config.topic) == config.payload
-        why = await self._link.publish([state] if is_told else [config, state])
+        """Send some sites; a device document only when this broker has it not."""
+        messages: list[Message] = []
+        for config, state in parcel.content:
+            if attempt or self._told.get(config.topic) != config.payload:
+                messages.append(config)
+            messages.append(state)
+        why = await self._link.publish(messages)
         if why:
             self._told.clear()
             return Outcome((), parcel, why)
-        self._told[config.topic] = config.payload
+        self._told |= {config.topic: config.payload for config, _ in parcel.content}
         return Outcome()
 
     async def close(self) -> None:
         """Say that we are offline and close the connection."""
         await self._link.close()
+
+    def _whole(self, forms: tuple[Form, ...]) -> Chosen:
+        """Return all of a record; made once for records of the same forms."""
+        found = self._chosen.get(id(forms))
+        if found is None or found[0] is not forms:
+            if len(self._chosen) >= 4096:
+                self._chosen.clear()
+            chosen = Chosen(tuple(range(len(forms))), tuple([form.quantity for form in forms]))
+            found = self._chosen[id(forms)] = forms, chosen
+        return found[1]
 
     def _where(self, site_id: str) -> str:
         return f"{self._settings.discovery}/device/{device_id(site_id)}/config"
@@ -195,6 +227,13 @@ class HomeAssistantPublisher:
         rows = reader.series(row.site_id, row.quantity, start_ms, row.observed_at_ms + 1)
         values = [one.value for one in rows if one.value is not None and math.isfinite(one.value)]
         return round(sum(values), 6)
+
+
+def _by_site(rows: Sequence[PublicObservation]) -> dict[str, dict[str, PublicObservation]]:
+    found: dict[str, dict[str, PublicObservation]] = {}
+    for row in rows:
+        found.setdefault(row.site_id, {})[row.quantity] = row
+    return found
 
 
 def device_id(site_id: str) -> str:

@@ -7,10 +7,10 @@ are stored, so it is halved and written again until the line stands alone.
 
 from __future__ import annotations
 
-import math
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from operator import attrgetter
 from urllib.parse import urlencode
 
@@ -18,8 +18,8 @@ import httpx
 
 from gateway.counters import Counters
 from gateway.errors import ConfigError
-from gateway.model import PublicObservation, PublicReader, PublicSite
-from gateway.publish.base import Outcome, Packed, Parcel, Rejection
+from gateway.model import PublicObservation, PublicReader, PublicRecord, PublicSite, RecordReader
+from gateway.publish.base import Chosen, Outcome, Packed, Parcel, RecordRows, Rejection
 from gateway.publish.posting import (
     HttpClient,
     Verdict,
@@ -29,6 +29,7 @@ from gateway.publish.posting import (
     reason,
     retry_after_s,
 )
+from gateway.shapes import Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class InfluxPublisher:
         sites = {site.site_id: site for site in reader.sites()}
         found: list[tuple[PublicObservation, str]] = []
         rejections: list[Rejection] = []
-        isfinite, line = math.isfinite, self._lines.line
+        line = self._lines.line
         for row in sorted(rows, key=_order):
             value, raw_value = row.value, row.raw_value
             if value is None or row.site_id not in sites:
@@ -107,6 +108,39 @@ class InfluxPublisher:
                 found.append((row, line(row, sites[row.site_id])))
         most = self._settings.max_rows
         return Packed([_parcel(found[at : at + most]) for at in range(0, len(found), most)], rejections)
+
+    @property
+    def chunk_records(self) -> int:
+        """Return how many records the follower should hand over at once."""
+        return max(100, self._settings.max_rows)
+
+    def pack_records(self, records: Sequence[PublicRecord], reader: RecordReader) -> Packed:
+        """Make the same lines of whole records: what records of a shape share is made once."""
+        sites = reader.places_of(list({record.site_id for record in records}))
+        parts: list[tuple[PublicRecord, Chosen]] = []
+        texts: list[str] = []
+        parcels: list[Parcel] = []
+        rejections: list[Rejection] = []
+        most, frames_of = self._settings.max_rows, self._lines.frames
+        for record in sorted(records, key=_order):
+            site = sites.get(record.site_id)
+            if site is None:
+                continue
+            frames = frames_of(site, record.forms)
+            lines, chosen = frames.lines(record), frames.whole
+            if lines is None:
+                lines, chosen, refused = frames.some_lines(record)
+                rejections += refused
+            if not lines:
+                continue
+            if texts and len(texts) + len(lines) > most:
+                parcels.append(Parcel(RecordRows(parts), texts))
+                parts, texts = [], []
+            parts.append((record, chosen))
+            texts += lines
+        if texts:
+            parcels.append(Parcel(RecordRows(parts), texts))
+        return Packed(parcels, rejections)
 
     async def send(self, parcel: Parcel, attempt: int) -> Outcome:
         """Send one batch of lines."""
@@ -142,11 +176,67 @@ class InfluxPublisher:
 _order = attrgetter("observed_at_ms", "position")
 
 
+class Frames:
+    """Lines of records with the same forms at one site: only numbers and the time differ."""
+
+    def __init__(self, site: PublicSite, forms: tuple[Form, ...]) -> None:
+        self.site = site
+        self.forms = forms
+        self.whole = Chosen(tuple(range(len(forms))), tuple([form.quantity for form in forms]))
+        self._ends = [_frame(form, site) for form in forms]
+
+    def lines(self, record: PublicRecord) -> list[str] | None:
+        """Return the lines of a record all of whose values are finite; None for any other."""
+        values, raws = record.values, record.raws
+        try:
+            if not isfinite(sum(values) + sum(raws)):  # type: ignore[arg-type] # None is the TypeError
+                return None
+        except TypeError:
+            return None
+        tail, texts, write = record.observed_at_ms, list[str](), float.__repr__
+        for (head, middle), value, raw in zip(self._ends, values, raws, strict=True):
+            assert value is not None
+            assert raw is not None
+            text = write(float(value or 0.0))
+            # A number that nobody corrected is written once.
+            texts.append(f"{head}{text},raw={text if raw == value else write(float(raw or 0.0))}{middle}{tail}")
+        return texts
+
+    def some_lines(self, record: PublicRecord) -> tuple[list[str], Chosen, list[Rejection]]:
+        """Return the lines of a record's finite values, which they are, and what is refused."""
+        lines: list[str] = []
+        indexes: list[int] = []
+        rejections: list[Rejection] = []
+        for at, ((head, middle), value, raw) in enumerate(
+            zip(self._ends, record.values, record.raws, strict=True)
+        ):
+            if value is None:
+                continue
+            if not isfinite(value) or (raw is not None and not isfinite(raw)):
+                rejections.append(Rejection(record.rows()[at], "is not a finite number"))
+                continue
+            told = "" if raw is None else f",raw={float(raw or 0.0)!r}"
+            lines.append(f"{head}{float(value or 0.0)!r}{told}{middle}{record.observed_at_ms}")
+            indexes.append(at)
+        return lines, Chosen(indexes, tuple([self.forms[at].quantity for at in indexes])), rejections
+
+
 class Lines:
     """Writes lines. What rows of a series share is written once and kept."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, ...], tuple[str, str]] = {}
+        self._frames: dict[tuple[str, int], Frames] = {}
+
+    def frames(self, site: PublicSite, forms: tuple[Form, ...]) -> Frames:
+        """Return what the lines of records of these forms at a site share."""
+        key = site.site_id, id(forms)
+        found = self._frames.get(key)
+        if found is None or found.forms is not forms or found.site is not site:
+            if len(self._frames) >= 20_000:
+                self._frames.clear()
+            found = self._frames[key] = Frames(site, forms)
+        return found
 
     def line(self, row: PublicObservation, site: PublicSite) -> str:
         """Return an observation with a value as one line."""
@@ -158,7 +248,7 @@ class Lines:
                 self._kept.clear()
             found = self._kept[key] = _frame(row, site)
         head, tail = found
-        raw = "" if row.raw_value is None else f",raw={float(row.raw_value)!r}"
+        raw = "" if row.raw_value is None else f",raw={float(row.raw_value or 0.0)!r}"
         return f"{head}{float(row.value or 0.0)!r}{raw}{tail}{row.observed_at_ms}"
 
 
@@ -167,9 +257,9 @@ def line(row: PublicObservation, site: PublicSite) -> str:
     return Lines().line(row, site)
 
 
-def _frame(row: PublicObservation, site: PublicSite) -> tuple[str, str]:
+def _frame(row: PublicObservation | Form, site: PublicSite) -> tuple[str, str]:
     """Return what stands before the value and after the raw one."""
-    tags = {"kind": site.kind, "site": row.site_id, "unit": row.unit}
+    tags = {"kind": site.kind, "site": site.site_id, "unit": row.unit}
     named = "".join(f",{name}={_tag(value)}" for name, value in tags.items() if value)
     quality = "doubtful" if row.flags or row.state != "ok" else "good"
     texts = {"quality": quality, "state": row.state, "flags": " ".join(row.flags), "method": row.method}
