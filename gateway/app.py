@@ -44,6 +44,7 @@ from gateway.model import Uplink
 from gateway.networks import Networks
 from gateway.pipeline import Pipeline
 from gateway.publish import FileSideList, Follower, Publisher, SiteBook
+from gateway.readers import reader_for
 from gateway.registry import Registry
 from gateway.retention import declared, rules
 from gateway.reviewing import Review
@@ -213,16 +214,7 @@ class Gateway:
 
     def reader_of(self, recipient: str) -> SqlitePublicReader:
         """Return what a recipient may read, as the hosts have it on record at each reading."""
-        return SqlitePublicReader(
-            self.store,
-            lambda: self.registry.consenting_sites(recipient, self.clock.now_ms()),
-            lambda: self.registry.consented_since(recipient, self.clock.now_ms()),
-            self.assessments.flags,
-            lambda site_ids: self.registry.agreed(recipient, site_ids, self.clock.now_ms()),
-            self.assessments.sites,
-            self.registry.version,
-            self.assessments.stretches,
-        )
+        return reader_for(recipient, self.store, self.registry, self.assessments, self.clock.now_ms)
 
     async def _start_publishers(self, stack: contextlib.AsyncExitStack) -> None:
         from gateway.outlets import Surroundings, outlets

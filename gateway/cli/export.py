@@ -15,8 +15,9 @@ from gateway.cli.common import Failure, config_option, configuration, json_optio
 from gateway.datadir import DataDirectory
 from gateway.exports import latest_geojson, observations_geojson, pages, write_csv
 from gateway.publish.files import citation, csv_metadata, write_json, write_parquet
+from gateway.readers import reader_for
 from gateway.registry import Registry
-from gateway.store import SqlitePublicReader, open_store
+from gateway.store import open_store
 from gateway.store.assessments import Assessments
 
 
@@ -70,9 +71,7 @@ def export(
     assessments = Assessments(directory.review)
     try:
         now_ms = time.time_ns() // 1_000_000
-        reader = SqlitePublicReader(
-            store, lambda: registry.consenting_sites("public", now_ms), assessed=assessments.flags
-        )
+        reader = reader_for("public", store, registry, assessments, lambda: now_ms)
         start_ms, end_ms = _ms(start, 0), _ms(end, 2**53)
         cite = citation(found.text("web.title"), "", start_ms, min(end_ms, now_ms + 1))
         if kind == "parquet" and output is not None:

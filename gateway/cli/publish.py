@@ -21,8 +21,10 @@ from gateway.outlets import Outlet, Surroundings, outlets
 from gateway.publish import FileSideList, Publisher, Rejection
 from gateway.publish.check import Finding, check_clock, check_mapping, check_sending, send_again
 from gateway.publish.sidelist import mended
+from gateway.readers import reader_for
 from gateway.registry import Registry
 from gateway.store import SqlitePublicReader, Store, open_store
+from gateway.store.assessments import Assessments
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,10 @@ class _Desk:
     registry: Registry
     store: Store
     side: FileSideList
+    assessments: Assessments
 
     def reader(self, recipient: str) -> SqlitePublicReader:
-        return SqlitePublicReader(
-            self.store,
-            lambda: self.registry.consenting_sites(recipient, _now_ms()),
-            lambda: self.registry.consented_since(recipient, _now_ms()),
-        )
+        return reader_for(recipient, self.store, self.registry, self.assessments, _now_ms)
 
     def outlet(self, name: str) -> Outlet:
         found = {outlet.name: outlet for outlet in outlets(self.config)}
@@ -57,6 +56,7 @@ class _Desk:
         return publisher
 
     def close(self) -> None:
+        self.assessments.close()
         self.store.close()
         self.registry.close()
 
@@ -298,6 +298,7 @@ def _desk(config_file: Path | None, data: Path | None) -> _Desk:
         registry,
         open_store(directory.store, config.text("data.postgres")),
         FileSideList(directory.side),
+        Assessments(directory.review),
     )
 
 

@@ -199,7 +199,9 @@ class Frames:
             assert raw is not None
             text = write(float(value or 0.0))
             # A number that nobody corrected is written once.
-            texts.append(f"{head}{text},raw={text if raw == value else write(float(raw or 0.0))}{middle}{tail}")
+            texts.append(
+                f"{head}{text},raw={text if raw == value else write(float(raw or 0.0))}{middle}{tail}"
+            )
         return texts
 
     def some_lines(self, record: PublicRecord) -> tuple[list[str], Chosen, list[Rejection]]:
