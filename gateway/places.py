@@ -47,18 +47,29 @@ def house_of(
 
 
 @contextmanager
-def locked_house(config: Config) -> Generator[House]:
-    """Open the places of a data directory of which no gateway is running; raise StoreError."""
+def locked_house(config: Config, *, with_lock: bool = True) -> Generator[House]:
+    """Open the places of a data directory of which no gateway is running; raise StoreError.
+
+    Without a lock a gateway may be running: then there is no raw log.
+    """
     directory = DataDirectory(config.directory)
-    directory.lock()
+    if with_lock:
+        directory.lock()
     try:
         registry = Registry(config.path("data.registry") or directory.path)
         store = open_store(directory.store, config.text("data.postgres"))
-        log = SegmentLog(directory.segments, config.whole("data.segment_mib") << 20)
+        log = SegmentLog(directory.segments, config.whole("data.segment_mib") << 20) if with_lock else None
         try:
-            yield house_of(directory, store, registry, lambda work: work(log), lambda: frames_of(log))
+            yield house_of(
+                directory,
+                store,
+                registry,
+                lambda work: work(log) if log is not None else 0,
+                lambda: frames_of(log) if log is not None else iter(()),
+            )
         finally:
-            log.close()
+            if log is not None:
+                log.close()
             store.close()
             registry.close()
     finally:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -11,10 +13,13 @@ from gateway import retention
 from gateway.cli.common import Failure, config_option, configuration, json_option, print_json
 from gateway.config import Config
 from gateway.datadir import DataDirectory
+from gateway.decode import Decoder, Foreign, Profiles
 from gateway.erasures import pseudonym
 from gateway.errors import StoreError
+from gateway.exports import iso_utc
 from gateway.places import locked_house
 from gateway.privacy import erase_site
+from gateway.rerunning import Rerun
 from gateway.store import SegmentLog, Store
 from gateway.store.backup import backup, erased_since, restore
 from gateway.store.checking import check
@@ -271,6 +276,78 @@ def retention_(config_file: Path | None, data: Path | None, as_json: bool, dry_r
         until = f"{row.days} days" if row.days else "for ever"
         count = f"{row.n} due" if dry_run else f"{gone.get(row.name, 0)} deleted"
         click.echo(f"{row.name:<14} {until:>10}  {count:>14}  {what}")
+
+
+@store.command("rerun")
+@click.option("--from", "from_", required=True, help="First day or moment, as 2026-11-01 (UTC).")
+@click.option("--to", "to", required=True, help="End: a day or moment that is no longer part of it.")
+@click.option("--site", "site_ids", multiple=True, help="Only this site; may be given again.")
+@click.option(
+    "--decode", is_flag=True, help="Decode the raw frames again first, as far back as they are kept."
+)
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@config_option
+@json_option
+def rerun_(
+    from_: str,
+    to: str,
+    site_ids: tuple[str, ...],
+    decode: bool,
+    dry_run: bool,
+    config_file: Path | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Judge history again after a change of method, calibration or codec; try it with --dry-run first.
+
+    Both results are kept, with their methods; the new ones go out to publishers like anything new. Stop the
+    gateway first (but for a dry run without --decode).
+
+    \b
+    Example:
+      meetnet store rerun --from 2026-11-01 --to 2026-12-01 --site plein-1 --dry-run
+
+    Exit codes: 0 done, 1 failed.
+    """
+    found = configuration(config_file, data)
+    start_ms, end_ms = _moment(from_), _moment(to)
+    if start_ms >= end_ms:
+        raise Failure("--to must be after --from")
+    with locked_house(found, with_lock=decode or not dry_run) as house:
+        rerun = Rerun(house.store, house.registry, start_ms, end_ms)
+        if decode:
+            profiles = Profiles(found.directory / "profiles")
+            rerun.decode(house.frames(), Decoder(None, house.registry.profile_of, Foreign(profiles.get)))
+        names = site_ids or tuple(site.id for site in house.registry.sites())
+        with click.progressbar(length=len(names), label="sites", hidden=as_json) as bar:
+            changes = rerun.run(names, apply=not dry_run, told=lambda _site: bar.update(1))
+    if as_json:
+        print_json({"dry_run": dry_run, **asdict(changes)})
+        return
+    click.echo(f"{changes.seen} records seen, {changes.changed} {'would change' if dry_run else 'changed'}")
+    if changes.added:
+        click.echo(f"{changes.added} records that could not be used before")
+    for quantity, n in _most_first(changes.values):
+        click.echo(f"  {quantity}: {n} values, by {changes.largest[quantity]:g} at most")
+    for name, n in (*_most_first(changes.flags), *_most_first(changes.methods)):
+        click.echo(f"  {name}: {n}")
+    for one in changes.examples:
+        click.echo(
+            f"  {one.site_id} {one.quantity} {iso_utc(one.observed_at_ms)}: "
+            f"{one.before} ({one.method_before}) -> {one.after} ({one.method_after})"
+        )
+
+
+def _most_first(counts: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: -item[1])
+
+
+def _moment(text: str) -> int:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Failure(f"{text!r} is no moment: write 2026-11-01 or 2026-11-01T06:00") from error
+    return round(found.replace(tzinfo=found.tzinfo or UTC).timestamp() * 1000)
 
 
 def _end_of(directory: DataDirectory) -> int | None:

@@ -176,7 +176,7 @@ class Batch:
             if decoded.seq > top_seq[device]:
                 top_seq[device] = decoded.seq
             form = judged.shape
-            shape_id = kept.shapes.get(form) or self._put_shape(form)
+            shape_id = self.number_of(form)
             body = body_of(judged)
             observed, received = decoded.observed_at_ms, decoded.received_at_ms
             rows.append(
@@ -225,6 +225,10 @@ class Batch:
             text = self._db.query("SELECT shape FROM shapes WHERE id = ?", (number,))[0][0]
             found = self._kept.shapes_by_id[number] = shape_of(text)
         return found
+
+    def number_of(self, form: Shape) -> int:
+        """Return the number of a shape, a new one if there is none."""
+        return self._kept.shapes.get(form) or self._put_shape(form)
 
     def _put_shape(self, form: Shape) -> int:
         text = shape_text(form)

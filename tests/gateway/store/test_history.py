@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 
 from gateway.model import Bucket, Decoded, Observation, Reading, Uplink, judged
+from gateway.shapes import Judged
 from gateway.store import Outcome, SqliteStore
 from gateway.store.checking import check
 from gateway.store.copying import copy
 from gateway.store.history import sealing
+from gateway.store.history.replacing import read_span, replace
 from gateway.store.history.rolling import rebuild, roll, roll_all
+from gateway.store.rows import values_of
 from gateway.store.store import Store
 
 from ..house import T0_MS
@@ -302,3 +305,39 @@ def test_damage_of_history_is_found_and_named(
         transaction.execute(damage)
     assert any(text in fault for fault in check(target))
     target.close()
+
+
+def test_sums_follow_results_that_took_the_place_of_others(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store.db")
+    store.commit(copy_of(some_records(6)))
+    roll_all(store)
+    seal(store, START_MS + 8 * DAY_MS)
+    n, replaced = store.count(), 0
+    for site in ("s0", "seconds"):
+        for day in range(DAYS + 1):
+            span = read_span(store, site, START_MS + day * DAY_MS, START_MS + (day + 1) * DAY_MS)
+            assert span is not None
+            results: dict[int, Judged] = {}
+            for row in span.rows[::3]:
+                raws, values = values_of(len(form := store.shape_of(row[6])), row[7])
+                results[row[0]] = Judged(form, raws, tuple(value and value + 1 for value in values))
+            replaced += replace(store, span, results)
+            if day % 4 == 0:
+                roll_all(store)
+    assert replaced > 150
+    assert store.count() == n
+    for site in ("s0", "seconds"):
+        rows = store.between(0, END_MS * 2, 10**6, {site})
+        for step_ms in (MINUTE_MS, HOUR_MS, DAY_MS):
+            for quantity, unit, _ in QUANTITIES:
+                values = [
+                    (row.observed_at_ms, row.value, bool(row.form.flags))
+                    for row in rows
+                    if row.form.quantity == quantity
+                ]
+                found = store.buckets(site, quantity, START_MS - DAY_MS, END_MS + DAY_MS, step_ms, 0)
+                same(found, plain_buckets(values, unit, START_MS - DAY_MS, step_ms))
+    roll_all(store)
+    seal(store, END_MS + DAY_MS)
+    assert check(store) == []
+    store.close()
