@@ -248,6 +248,8 @@ class _Life:
         self._set_busy(False)
 
     def _on_exit(self, code: int) -> None:
+        if not self._ended:
+            self._serve(wait=False)  # its last words may still be on their way: a reset, a sleep
         if not self._ended:  # nobody sent it away: it died by itself
             self._node.ended(f"process ended with {code}\n{self._node.log_tail()}", True)
         # Not before the process is gone: an end of file would wake it once more.

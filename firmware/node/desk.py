@@ -7,7 +7,7 @@ from wire._compat import const
 
 from . import config, config_file
 
-_POLL_MS = const(50)  # Improv and the portal ask and wait for the answer: a buffer never fills
+_POLL_MS = const(20)
 # Nobody came for a while: a page that opens a second later is no matter, a processor that rests is.
 _IDLE_POLL_MS = const(1000)
 _LIVELY_MS = const(180000)
