@@ -26,6 +26,7 @@ _DEFAULTS: dict[str, Any] = {
     "semtech_udp.port": 0,
     "broker.port": 0,
     "web.port": 0,
+    "data.seal_days": 36500,  # the accounts count rows: a scenario that is to pack them says so
 }
 
 
@@ -115,10 +116,15 @@ class House:
             position = newest
 
     @staticmethod
-    def records(folder: Path) -> list[tuple[str, int, int]]:
-        """Return (DevEUI, number, observed ms) of each row in the store of a house that has stopped."""
+    def records(folder: Path) -> list[tuple[str, int, int, bool]]:
+        """Return (DevEUI, number, observed ms, whether that is by the node's clock) of each row of the store.
+
+        For a house that has stopped; read from the file itself.
+        """
         with closing(sqlite3.connect(f"file:{folder / 'gateway' / 'store.db'}?mode=ro", uri=True)) as db:
             return db.execute(
-                "SELECT devices.dev_eui, records.seq, records.observed_at_ms FROM records "
-                "JOIN devices ON devices.id = records.device ORDER BY 1, 2"
+                "SELECT devices.dev_eui, records.seq, records.observed_at_ms, "
+                "json_extract(shapes.shape, '$[0]') != 'estimated' FROM records "
+                "JOIN devices ON devices.id = records.device JOIN shapes ON shapes.id = records.shape "
+                "ORDER BY 1, 2"
             ).fetchall()

@@ -82,26 +82,27 @@ def settle(
     kind: str,
     ledger: Ledger,
     flash: list[int],
-    rows: list[tuple[int, int]],
+    rows: list[tuple[int, int, bool]],
     *,
     not_yet: int = 0,
     clock_true: bool = True,
 ) -> NodeAccount:
-    """Return one node's account. flash: record numbers; rows: (number, observed ms) of the store.
+    """Return one node's account.
 
+    flash: record numbers. rows: (number, observed ms, whether that is by the node's clock) of the store.
     not_yet: how many of the newest records may still be on their way when all was stopped.
     clock_true: whether the node's time can be held against the ledger's (False after a lying clock).
     """
     account = NodeAccount(site_id)
     account.acquired = max(len(ledger.acquisitions(q, gap_s=5.0)) for q in ASKED[kind])
-    account.in_flash, account.stored = len(set(flash)), len({seq for seq, _ in rows})
-    times = Counter(seq for seq, _ in rows)
+    account.in_flash, account.stored = len(set(flash)), len({seq for seq, _, _ in rows})
+    times = Counter(seq for seq, _, _ in rows)
     account.twice = sorted(seq for seq, n in times.items() if n > 1)
     accepted = sorted(set(flash))
     account.lost = sorted(set(accepted[: len(accepted) - not_yet if not_yet else None]) - set(times))
     if clock_true:
         asked_s = sorted(seen.at_us / 1e6 for seen in ledger.seen)
-        account.invented = [ms for _, ms in rows if not _near(asked_s, ms / 1000)]
+        account.invented = [ms for _, ms, own in rows if own and not _near(asked_s, ms / 1000)]
     return account
 
 

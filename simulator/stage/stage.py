@@ -324,9 +324,9 @@ class Stage:
         from importlib import import_module
 
         module, _, name = self.scenario.gateway.house.partition(":")
-        rows: dict[str, list[tuple[int, int]]] = {}
-        for dev_eui, seq, observed_ms in getattr(import_module(module), name).records(self.folder):
-            rows.setdefault(dev_eui, []).append((seq, observed_ms))
+        rows: dict[str, list[tuple[int, int, bool]]] = {}
+        for dev_eui, *row in getattr(import_module(module), name).records(self.folder):
+            rows.setdefault(dev_eui, []).append((row[0], row[1], bool(row[2])))
         nodes = [
             settle(
                 node.site_id,

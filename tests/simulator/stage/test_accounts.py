@@ -25,19 +25,21 @@ def _ledger(*times_s: float) -> Ledger:
 
 def test_what_is_lost_twice_or_never_measured_is_found() -> None:
     ledger = _ledger(100, 200, 300, 400)
-    good = [(1, 100_000), (2, 200_000), (3, 300_000), (4, 401_000)]
+    good = [(1, 100_000, True), (2, 200_000, True), (3, 300_000, True), (4, 401_000, True)]
     fine = settle("s", "garden", ledger, [1, 2, 3, 4], good)
     assert (fine.acquired, fine.in_flash, fine.stored) == (4, 4, 4)
     assert Accounts([fine]).balanced
     assert settle("s", "garden", ledger, [1, 2, 3, 4], good[:2] + good[3:]).lost == [3]
     assert settle("s", "garden", ledger, [1, 2, 3, 4, 5, 6], good, not_yet=2).lost == []
-    assert settle("s", "garden", ledger, [1, 2, 3, 4], [*good, (2, 200_000)]).twice == [2]
-    invented = settle("s", "garden", ledger, [1, 2, 3, 4], [*good, (5, 500_000)])
+    assert settle("s", "garden", ledger, [1, 2, 3, 4], [*good, (2, 200_000, True)]).twice == [2]
+    invented = settle("s", "garden", ledger, [1, 2, 3, 4], [*good, (5, 500_000, True)])
     assert invented.invented == [500_000]
+    guessed = settle("s", "garden", ledger, [1, 2, 3, 4], [*good, (5, 500_000, False)])
+    assert guessed.invented == []  # by the gateway's guess, which is marked as one
     told = Accounts([fine, invented]).as_dict()
     assert told["wrong"] == [{"site": "s", "lost": [], "twice": [], "invented": [500_000]}]
     assert not told["balanced"]
-    assert settle("s", "garden", ledger, [], [(5, 500_000)], clock_true=False).invented == []
+    assert settle("s", "garden", ledger, [], [(5, 500_000, True)], clock_true=False).invented == []
 
 
 def test_events_are_written_in_order_whatever_order_they_come_in(tmp_path: Path) -> None:
