@@ -14,7 +14,7 @@ from simulator import boards, energy, hardware
 from simulator.loop import run
 from simulator.node import NodeSettings
 from simulator.world import World
-from tests.system.kinds import FIRMWARE, START_US, Around
+from tests.system.kinds import START_US, Around
 
 NODES = hardware.nodes()
 
@@ -93,9 +93,19 @@ def test_wrong_usage_is_told(arguments: list[str], code: int, words: str) -> Non
 
 
 @pytest.mark.mpy
-@pytest.mark.parametrize("board", ["t3s3_bin", "c3_garden", "heltec3_air"])
-def test_the_firmwares_ledger_of_hours_is_what_was_predicted(tmp_path: Path, board: str) -> None:
-    hours = 6
+@pytest.mark.parametrize(
+    ("board", "hours"),
+    [
+        ("t3s3_bin", 2),
+        ("c3_garden", 2),
+        ("heltec3_air", 2),
+        *(
+            pytest.param(board, 24, marks=[pytest.mark.nightly, pytest.mark.timeout(900)])
+            for board in ("t3s3_bin", "c3_garden", "heltec3_air")
+        ),
+    ],
+)
+def test_the_firmwares_ledger_of_hours_is_what_was_predicted(tmp_path: Path, board: str, hours: int) -> None:
     node_hardware = NODES[board]
     script = tmp_path / "script.py"
     script.write_text(_LIVE.format(hours=hours))
@@ -108,9 +118,10 @@ def test_the_firmwares_ledger_of_hours_is_what_was_predicted(tmp_path: Path, boa
                 "board": board,
                 "interval_s": 900,
                 "radio": "none",
+                "page": False,
             }
             models = boards.build(board, Around())
-            settings = NodeSettings("n", models, script=script, path=(FIRMWARE,), config=config)
+            settings = NodeSettings("n", models, script=script, config=config)
             world.add_node(settings).power_on()
             await world.run_for(hours * 3600 + 1000)
             return (

@@ -65,6 +65,7 @@ def live(
                 "interval_s": 300,
                 "radio": "none",
                 "dev_eui": "70b3d57ed0000001",
+                "page": False,  # to wait for visitors each second is most of a simulated day
             } | settings
             options: dict[str, Any] = {} if heap_bytes is None else {"heap_bytes": heap_bytes}
             hardware = boards.build(board, source)
