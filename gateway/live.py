@@ -89,7 +89,7 @@ class Live:
         found.needs_restart = [key for key in found.changed if not self._is_live(key)]
         # What needs a restart stays as it is, so that nobody reads half of it.
         kept = {key: old.as_dict()[key] for key in found.needs_restart if key in BY_KEY}
-        new = Config({**new.as_dict(), **kept}, new.publish, new.base)
+        new = new.with_values(kept)
         marks = {name: section.fingerprint(new) for name, section in self._sections.items()}
         restart = [name for name in self._sections if marks[name] != self._marks[name]]
         self._become(new)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gateway.brokercheck import MESSAGES, check_broker
+from gateway.cli.broker_users import users
 from gateway.cli.common import config_option, configuration, json_option, print_json
 from gateway.networks import mqtt_settings
 
@@ -14,6 +15,9 @@ from gateway.networks import mqtt_settings
 @click.group("broker")
 def broker() -> None:
     """Brokers that the gateway takes messages from."""
+
+
+broker.add_command(users)
 
 
 @broker.command("check")

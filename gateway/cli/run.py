@@ -16,6 +16,8 @@ import click
 
 from gateway.cli.common import config_option, configuration, json_option, print_json
 from gateway.config import Config
+from gateway.errors import ConfigError
+from gateway.settings import Value
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
@@ -32,14 +34,17 @@ def gateway() -> None:
 @config_option
 @json_option
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
-def run(config_file: Path | None, data: Path | None, as_json: bool, verbose: bool) -> None:
+@click.option("--worker", default="", help="Name of this one where several share a configuration.")
+def run(config_file: Path | None, data: Path | None, as_json: bool, verbose: bool, worker: str) -> None:
     """Run the gateway until Ctrl-C or SIGTERM. SIGHUP reads the configuration again, as `meetnet reload`.
 
-    With --json, one line of JSON names the ports once it is ready.
+    With --json, one line of JSON names the ports once it is ready. With --worker, the name is that of the
+    process (data.worker), of its own directory below data.directory, and ends its names at the brokers.
 
     \b
     Example:
       meetnet gateway run -c meetnet.toml
+      meetnet gateway run -c worker.toml --worker 1
 
     Exit codes: 0 stopped as asked, 1 it could not start.
     """
@@ -47,7 +52,22 @@ def run(config_file: Path | None, data: Path | None, as_json: bool, verbose: boo
         level=logging.INFO if verbose else logging.WARNING,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    asyncio.run(serve(configuration(config_file, data), as_json, lambda: configuration(config_file, data)))
+
+    def read() -> Config:
+        found = configuration(config_file, data)
+        return as_worker(found, worker) if worker else found
+
+    asyncio.run(serve(read(), as_json, read))
+
+
+def as_worker(config: Config, name: str) -> Config:
+    """Return the configuration of one of several workers that share a file; ConfigError for a wrong name."""
+    if not name.isascii() or not name.replace("-", "").isalnum():
+        raise ConfigError("data.worker", f"{name[:40]!r} is no name: give letters, digits and -")
+    own: dict[str, Value] = {"data.worker": name, "data.directory": str(config.directory / name)}
+    for section in ("mqtt", "chirpstack", "ttn"):
+        own[f"{section}.client_id"] = f"{config.text(f'{section}.client_id')}-{name}"
+    return config.with_values(own)
 
 
 def settle_down() -> None:

@@ -297,6 +297,11 @@ class Registry:
             registered = self.device(dev_eui) is not None
         return matches(password, known) and registered  # hashing holds up nobody else
 
+    def broker_hashes(self) -> dict[str, tuple[str, bytes]]:
+        """Return (salt, hash) of the passwords of devices, as brokers of others read them."""
+        with self._lock:
+            return self._secrets.broker_hashes()
+
     # -- many at a time
 
     def knows(self, dev_eui: str) -> bool:

@@ -22,7 +22,10 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS app_keys(dev_eui TEXT PRIMARY KEY, app_key BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS passwords(
     dev_eui TEXT PRIMARY KEY, salt BLOB NOT NULL, hash BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS broker_hashes(
+    dev_eui TEXT PRIMARY KEY, salt TEXT NOT NULL, hash BLOB NOT NULL) WITHOUT ROWID;
 """
+BROKER_ITERATIONS = 5000  # about 3 ms, at each login at the broker
 
 
 class Secrets:
@@ -71,6 +74,14 @@ class Secrets:
         self._db.execute(
             "INSERT OR REPLACE INTO passwords VALUES (?, ?, ?)", (dev_eui, salt, _hash(password, salt))
         )
+        self._db.execute(
+            "INSERT OR REPLACE INTO broker_hashes VALUES (?, ?, ?)", (dev_eui, *broker_hash(password))
+        )
+
+    def broker_hashes(self) -> dict[str, tuple[str, bytes]]:
+        """Return (salt, hash) by device, in the form that brokers of others read (see `broker_hash`)."""
+        rows = self._db.execute("SELECT dev_eui, salt, hash FROM broker_hashes ORDER BY dev_eui")
+        return {dev_eui: (salt, found) for dev_eui, salt, found in rows}
 
     def password_of(self, dev_eui: str) -> tuple[bytes, bytes]:
         """Return (salt, hash) for `matches`; of an unknown device a pair that nothing matches."""
@@ -89,6 +100,7 @@ class Secrets:
         """Delete the secrets of a device."""
         self._db.execute("DELETE FROM app_keys WHERE dev_eui = ?", (dev_eui,))
         self._db.execute("DELETE FROM passwords WHERE dev_eui = ?", (dev_eui,))
+        self._db.execute("DELETE FROM broker_hashes WHERE dev_eui = ?", (dev_eui,))
 
     def close(self) -> None:
         """Close the file."""
@@ -102,6 +114,15 @@ def _place(dev_eui: str) -> str:
 def matches(password: str, known: tuple[bytes, bytes]) -> bool:
     """Tell whether a password is right; takes as long for an unknown device."""
     return hmac.compare_digest(_hash(password, known[0]), known[1])
+
+
+def broker_hash(password: str) -> tuple[str, bytes]:
+    """Return (salt, hash) as Mosquitto ($7$) and EMQX keep them: PBKDF2 with SHA-512, 64 bytes.
+
+    Neither takes scrypt. The salt is text, because EMQX reads it as one, and 12 bytes, as Mosquitto wants it.
+    """
+    salt = os.urandom(6).hex()
+    return salt, hashlib.pbkdf2_hmac("sha512", password.encode(), salt.encode(), BROKER_ITERATIONS, 64)
 
 
 def _hash(password: str, salt: bytes) -> bytes:

@@ -47,6 +47,7 @@ class Client:
     async def close(self) -> None:
         self.paho.disconnect()
         await self._loop.run_in_executor(None, self.paho.loop_stop)
+        self.paho._reset_sockets()  # or its pair of sockets is left to the garbage collector
 
     def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _props: Any) -> None:
         self._soon(lambda: self.connected.done() or self.connected.set_result(str(reason)))
