@@ -207,7 +207,14 @@ class Gateway:
 
         self._stack.push_async_callback(finish)
         self._keep_task(self._retain(), "meetnet-retention")
-        review = Review(self.store, self.registry.sites, self.assessments, self.clock, self.counters)
+        review = Review(
+            self.store,
+            self.registry.sites,
+            self.assessments,
+            self.clock,
+            self.counters,
+            self.registry.site_count,
+        )
         self._keep_task(self._once_running(review.run), "meetnet-review")
         keeper = Keeper(self.store, self.clock, self.counters, lambda: self.config, self.directory.path)
         self._keep_task(self._once_running(keeper.run), "meetnet-keeper")

@@ -11,6 +11,7 @@ that came. Devices on Wi-Fi are not asked: what the broker did not take they sen
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,7 @@ GRACE_S = 120.0  # a gap that has just shown: the node may fill it by itself
 PATIENCE_S = 1800.0  # without anything of what was asked; doubled each time
 LONGEST_PATIENCE_S = 6 * 3600.0
 ASKS_A_MINUTE = 30
+SAVE_S = 0.5
 FIRST_LOOK_BACK = 600  # two days of 5 minutes: what a device may have said before it was heard at first
 
 
@@ -79,6 +81,7 @@ class Backfill:
         self._dirty: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._saver: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="meetnet-gaps")
 
     def missing(self, dev_eui: str) -> list[Range]:
@@ -106,6 +109,7 @@ class Backfill:
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         self._save()
+        self._closing.set()
         if self._saver is not None:
             await self._saver
         self._executor.shutdown(wait=True)
@@ -193,6 +197,9 @@ class Backfill:
     async def _keep_saving(self) -> None:
         try:
             while self._dirty:
+                # Whatever comes meanwhile is written with it: it is no more than is asked for again.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._closing.wait(), SAVE_S)
                 rows = [row_of(dev_eui, self._gaps[dev_eui]) for dev_eui in self._dirty]
                 self._dirty = set()
                 try:

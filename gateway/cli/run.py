@@ -6,7 +6,6 @@ import asyncio
 import gc
 import logging
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -71,15 +70,10 @@ def as_worker(config: Config, name: str) -> Config:
 
 
 def settle_down() -> None:
-    """Make the interpreter ready for a long run of many small objects, most of which refer to nothing.
-
-    What is there now stays, so the collector need not look at it again; and a thread that waits for the
-    interpreter gets it after 1 ms instead of 5: whoever answers a broker or a platform is no heavy worker.
-    """
+    """Make the collector ready for many small objects: what is there now stays, it need not look again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-    sys.setswitchinterval(0.001)
 
 
 async def serve(config: Config, as_json: bool, reread: Callable[[], Config] | None = None) -> None:

@@ -233,7 +233,7 @@ class Follower:
             return
         begin_s = loop.time()
         has_sent = self._position > 0
-        news = await self._beside(lambda: book.news(self._all_places(), has_sent=has_sent))
+        news = await self._beside(lambda: book.news(self._all_places, self._places, has_sent=has_sent))
         # All sites are read: where there are many, not more often than costs a twentieth of the time.
         if self._register:
             rest_s = 20 * (loop.time() - begin_s)

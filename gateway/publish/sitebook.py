@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gateway.model import PublicSite
 
+_AT_ONCE = 1000
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS told(site_id TEXT PRIMARY KEY, kind TEXT NOT NULL, mark TEXT NOT NULL, "
     "quantities TEXT NOT NULL) WITHOUT ROWID"
@@ -63,22 +64,35 @@ class SiteBook:
         self._unwritten: dict[str, Told] = {}
         self._held: set[tuple[tuple[str, ...], tuple[str, ...]]] = set()  # pairs of which one holds the other
 
-    def news(self, sites: Iterable[PublicSite], *, has_sent: bool) -> News:
-        """Return what is new. has_sent: values went out before there was a book: they told all there is."""
+    def news(
+        self,
+        all_sites: Callable[[], Iterable[PublicSite]],
+        some: Callable[[Sequence[str]], Mapping[str, PublicSite]],
+        *,
+        has_sent: bool,
+    ) -> News:
+        """Return what is new; only sites that are in the book are asked for, some at a time.
+
+        has_sent: values went out before there was a book: they told all there is.
+        """
         told = self._known()
         if told is None:
-            here = list(sites)
-            told = self._told = {site.site_id: _told(site) for site in here} if has_sent else {}
+            told = self._told = {site.site_id: _told(site) for site in all_sites()} if has_sent else {}
             self._write(told)
             return News((), {})
         changed: list[PublicSite] = []
-        names: set[str] = set()
-        for site in sites:
-            names.add(site.site_id)
-            one = told.get(site.site_id)
-            if one is not None and one.mark != mark(site):
-                changed.append(site)
-        return News(changed, {name: one for name, one in told.items() if name not in names})
+        gone: dict[str, Told] = {}
+        names = list(told)
+        for at in range(0, len(names), _AT_ONCE):
+            part = names[at : at + _AT_ONCE]
+            here = some(part)
+            for name in part:
+                site = here.get(name)
+                if site is None:
+                    gone[name] = told[name]
+                elif told[name].mark != mark(site):
+                    changed.append(site)
+        return News(changed, gone)
 
     def was_told(self, news: News) -> None:
         """Keep that a platform knows the news."""

@@ -181,6 +181,11 @@ class Registry:
         """Return all sites, by id."""
         return [Site(*row) for row in self._whole("SELECT * FROM sites ORDER BY id")]
 
+    def site_count(self) -> int:
+        """Return how many sites there are."""
+        with self._lock:
+            return self._db.execute("SELECT COUNT(*) FROM sites").fetchone()[0]
+
     def deployments(self, dev_eui: str) -> list[Deployment]:
         """Return where a device has been, oldest first."""
         with self._lock:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from gateway.model import PublicSite
 
 KEPT_S = 1.0
-MOST = 20_000
+MOST = 4000
 Agreed = Mapping[str, tuple[PublicSite, int]]
 
 

@@ -6,6 +6,7 @@ and comes again (gateway/ingest/mqtt/session.py).
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -47,7 +48,8 @@ class ChirpStackIngest(BrokerSession):
         self._wants_object = wants_object
         self._clock = clock
         self._application_id = application_id
-        self._applications: dict[str, str] = {}
+        self._usual = ""  # the application of the first device that was heard
+        self._applications: dict[str, str] = {}  # of devices that are in another
         self._heard_ms: dict[str, int] = {}
         self._json = True
         self.events = DeviceEvents()
@@ -58,7 +60,7 @@ class ChirpStackIngest(BrokerSession):
 
     async def enqueue(self, dev_eui: str, f_port: int, payload: bytes, confirmed: bool = False) -> str:
         """Hand a downlink to ChirpStack's queue; its id comes back in the events ack and txack."""
-        application_id = self._applications.get(dev_eui, self._application_id)
+        application_id = self._application_of(dev_eui)
         if not application_id:
             raise DownlinkError(
                 f"{dev_eui} was not heard through ChirpStack yet: let it speak, "
@@ -78,11 +80,11 @@ class ChirpStackIngest(BrokerSession):
 
     def read(self, topic: str, payload: bytes) -> Uplink | None:
         """Return the uplink of a message, None for an event without one; raise IngestError."""
-        application_id, dev_eui, kind = parse_topic(topic, self._applications)
+        application_id, dev_eui, kind = parse_topic(topic, self._heard_ms)
         if not self._is_registered(dev_eui):
             raise IngestError("ingest.chirpstack_foreign", f"{dev_eui} is not registered")
         self._json = is_json(payload)
-        self._applications[dev_eui] = application_id
+        self._belongs(dev_eui, application_id, kind)
         if kind != "up":
             self._note(decode_event(kind, dev_eui, payload, self._clock.now_ms()))
             return None
@@ -93,6 +95,20 @@ class ChirpStackIngest(BrokerSession):
             if self._wants_object(dev_eui):
                 uplink = lns_json.with_object(uplink, as_json("up", payload))
         return uplink
+
+    def _belongs(self, dev_eui: str, application_id: str, kind: str) -> None:
+        """Keep the application of a device; most that send are in one, which is kept once."""
+        if not self._usual:
+            self._usual = application_id
+        if application_id != self._usual or (kind != "up" and dev_eui not in self._heard_ms):
+            self._applications[dev_eui] = sys.intern(application_id)
+        elif self._applications:
+            self._applications.pop(dev_eui, None)
+
+    def _application_of(self, dev_eui: str) -> str:
+        if dev_eui in self._applications:
+            return self._applications[dev_eui]
+        return self._usual if dev_eui in self._heard_ms else self._application_id
 
     def _note(self, event: Event) -> None:
         self.events.note(event.dev_eui, event.kind, event.at_ms, **event.facts)

@@ -23,7 +23,7 @@ from gateway.shapes import Form
 
 _BY_ROWS = frozenset(("noise",))  # kinds of which an entity is more than its record
 _MOST_PLANS = 5000
-_MOST_KEPT = 10_000
+_MOST_KEPT = 4000
 _VALUE = '{"type":"Property","value":'
 _ID, _NAME, _DEVICE = "\ue002", "\ue003", "\ue004"
 _LON, _LAT = "1111.0625", "2222.0625"  # no place on Earth

@@ -55,18 +55,29 @@ def connect(port: int, client_id: bytes = b"meet-l") -> socket.socket:
 
 
 def generate(
-    ledger: str, messages: int, shape: tuple[int, int, int], port: int, window: int, rate: float
+    ledger: str,
+    size: int,
+    shape: tuple[int, int, int],
+    port: int,
+    window: int,
+    rate: float,
+    first: int = 0,
+    messages: int = 0,
 ) -> None:
-    """Publish all; never more than `window` ahead of the platform, or at `rate` a second when that is set."""
-    book = Ledger(messages, ledger)
+    """Publish all of a ledger of that size, or those from `first` to `messages`.
+
+    Never more than `window` ahead of the platform, or at `rate` a second when that is set.
+    """
+    book = Ledger(size, ledger)
+    messages = messages or size
     made = Messages(*shape)
-    packets = [made.packet(n) for n in range(messages)]
+    packets = [b""] * first + [made.packet(n) for n in range(first, messages)]
     sock = connect(port)
     sock.setblocking(True)
-    sent = 0
+    sent = first
     begin = time.perf_counter()
     while sent < messages:
-        ahead = min(messages, int(rate * (time.perf_counter() - begin))) if rate else messages
+        ahead = min(messages, first + int(rate * (time.perf_counter() - begin))) if rate else messages
         most = min(ahead, int(book.totals[1]) + window, sent + _CHUNK)
         if most <= sent:
             time.sleep(0.0005)

@@ -142,6 +142,12 @@ class Cost:
             return sum(sum(p.cpu_times()[:2]) for p in self._all())
         return 0.0
 
+    def again(self) -> Cost:
+        """Begin anew, but for the peak of memory."""
+        found = Cost(self._process.pid)
+        found.peak_bytes = self.peak_bytes
+        return found
+
     def sample(self) -> int:
         """Note the memory now and return it, in bytes."""
         found = 0
