@@ -10,6 +10,7 @@ import json
 import sqlite3
 from pathlib import Path
 
+from gateway.dbfile import open_database
 from gateway.errors import StoreError
 
 from .gaps import Gaps
@@ -25,16 +26,8 @@ class GapBook:
     def __init__(self, path: Path) -> None:
         """Open or create; raise StoreError."""
         self._path = path
-        try:
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.execute(_SCHEMA)
-            path.chmod(0o600)
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(
-                f"{path.name}: {error}; move it away, it is made again from the store"
-            ) from error
+        remedy = "move it away, it is made again from the store"
+        self._db = open_database(path, 1, _SCHEMA, remedy=remedy, synchronous="NORMAL")
 
     def load(self) -> dict[str, Gaps]:
         """Return the gaps of every device; raise StoreError."""

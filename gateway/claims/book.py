@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gateway.claims import tokens
 from gateway.claims.errors import ClaimError
-from gateway.errors import StoreError
+from gateway.dbfile import open_database
 from gateway.registry.atomic import atomic
 
 SCHEMA_VERSION = 1
@@ -62,30 +62,8 @@ class ClaimBook:
     def __init__(self, path: Path) -> None:
         """Open or create claims.db, mode 0600; raise StoreError."""
         self._lock = threading.RLock()
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            path.chmod(0o600)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA busy_timeout=5000")
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")  # a host was told yes: that must not be taken back
-            self._prepare()
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{path.name}: {error}; check owner, mode and free space") from error
-
-    def _prepare(self) -> None:
-        with atomic(self._db):
-            found = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if found > SCHEMA_VERSION:
-                raise StoreError(
-                    f"claims.db has schema {found}, this Meetnet knows up to {SCHEMA_VERSION}: "
-                    "install the newer Meetnet again"
-                )
-            if found < 1:
-                for statement in _TABLES.split(";"):
-                    self._db.execute(statement)
-                self._db.execute("INSERT INTO salt VALUES (?)", (os.urandom(16),))
-                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        # Written at once: a host was told yes, and that must not be taken back.
+        self._db = open_database(path, SCHEMA_VERSION, _TABLES, synchronous="FULL", prepare=_salted)
         self._salt: bytes = self._db.execute("SELECT salt FROM salt").fetchone()[0]
 
     def close(self) -> None:
@@ -253,3 +231,7 @@ class ClaimBook:
             0
         ]
         return now_ms if newest is None else max(now_ms, newest + 1)
+
+
+def _salted(db: sqlite3.Connection, _version: int) -> None:
+    db.execute("INSERT INTO salt VALUES (?)", (os.urandom(16),))

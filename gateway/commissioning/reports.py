@@ -10,13 +10,13 @@ import hashlib
 import json
 import os
 import re
-import sqlite3
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.commissioning.model import Check, Position
 from gateway.commissioning.photo import clean_photo
+from gateway.dbfile import REMEDY, open_database
 from gateway.errors import GatewayError, StoreError
 from gateway.registry.atomic import atomic
 
@@ -58,23 +58,9 @@ class SiteReports:
         path = directory / "commissioning.db"
         try:
             self._photos.mkdir(mode=0o700, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA busy_timeout=5000")
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            with atomic(self._db):
-                found = self._db.execute("PRAGMA user_version").fetchone()[0]
-                if found > SCHEMA_VERSION:
-                    raise StoreError(
-                        f"{path.name} has schema {found}, this Meetnet knows up to {SCHEMA_VERSION}: "
-                        "install the newer Meetnet again"
-                    )
-                if found < 1:
-                    self._db.execute(_TABLE)
-                    self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{path.name}: {error}; check owner, mode and free space") from error
+        except OSError as error:
+            raise StoreError(f"photos: {error}; {REMEDY}") from error
+        self._db = open_database(path, SCHEMA_VERSION, _TABLE)
 
     def close(self) -> None:
         """Close the file."""

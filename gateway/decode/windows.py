@@ -9,15 +9,15 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from gateway.dbfile import open_database
 from gateway.decode.recovery import KEPT
 from gateway.errors import StoreError
 from wire.codec import parity
 
-_SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS frames(id INTEGER PRIMARY KEY, dev_eui TEXT NOT NULL,"
-    " received_at_ms INTEGER NOT NULL, payload BLOB NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS frames_by_device ON frames(dev_eui, id)",
-)
+_SCHEMA = """CREATE TABLE IF NOT EXISTS frames(id INTEGER PRIMARY KEY, dev_eui TEXT NOT NULL,
+    received_at_ms INTEGER NOT NULL, payload BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS frames_by_device ON frames(dev_eui, id)"""
+_REMEDY = "move it away: lost frames are asked for until it has filled again"
 _NEEDED = KEPT + parity.WINDOW
 _TRIM_EVERY = 64
 
@@ -29,20 +29,10 @@ class WindowBook:
         """Open or create; raise StoreError."""
         self._path = path
         self._added = 0
-        try:
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            for statement in _SCHEMA:
-                self._db.execute(statement)
-            path.chmod(0o600)
-        except (sqlite3.Error, OSError) as error:
-            raise self._unusable(error) from error
+        self._db = open_database(path, 1, _SCHEMA, remedy=_REMEDY, synchronous="NORMAL")
 
     def _unusable(self, error: Exception) -> StoreError:
-        return StoreError(
-            f"{self._path.name}: {error}; move it away: lost frames are asked for until it has filled again"
-        )
+        return StoreError(f"{self._path.name}: {error}; {_REMEDY}")
 
     def load(self, dev_eui: str) -> list[tuple[int, bytes]]:
         """Return (received_at_ms, payload) of a device's frames, oldest first; raise StoreError."""

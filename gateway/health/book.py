@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gateway.dbfile import REMEDY, open_database
 from gateway.errors import StoreError
 from gateway.health.rules import Incident
 
@@ -45,17 +46,8 @@ class IncidentBook:
         """Open or create; raise StoreError."""
         self._lock = threading.Lock()
         self._seen: dict[str, int] = {}
-        try:
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA busy_timeout=5000")
-            self._db.executescript(_TABLES)
-            path.chmod(0o600)
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(
-                f"{path.name} in {path.parent}: {error}; check owner, mode and free space. "
-                "If the file is damaged, move it away: only the history of incidents is lost"
-            ) from error
+        remedy = f"{REMEDY}. If the file is damaged, move it away: only the history of incidents is lost"
+        self._db = open_database(path, 1, _TABLES, remedy=remedy)
 
     def update(self, now_ms: int, found: Iterable[Incident]) -> None:
         """Open what is new, refresh what goes on, end what was not seen for CALM_MS. Raise StoreError."""

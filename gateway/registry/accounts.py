@@ -8,15 +8,14 @@ is kept, so whoever reads the file can sign in as nobody. Several processes may 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
-import sqlite3
 import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from gateway.errors import RegistryError, StoreError, StoreVersionError
+from gateway.dbfile import REMEDY, open_database
+from gateway.errors import RegistryError, StoreError
 from gateway.registry.atomic import atomic
 from gateway.registry.people import (
     GRANTED_ROLES,
@@ -70,24 +69,9 @@ class Accounts:
         path = directory / "access.db"
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            path.chmod(0o600)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA busy_timeout=5000")
-            self._db.execute("PRAGMA foreign_keys=ON")
-            found = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if found < 1:
-                self._db.executescript(
-                    f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-                )
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{path.name}: {error}; check owner, mode and free space") from error
-        if found > SCHEMA_VERSION:
-            raise StoreVersionError(
-                f"{path.name} has schema {found}, this Meetnet knows up to {SCHEMA_VERSION}: "
-                "install the newer Meetnet again"
-            )
+        except OSError as error:
+            raise StoreError(f"{path.name}: {error}; {REMEDY}") from error
+        self._db = open_database(path, SCHEMA_VERSION, _TABLES)
 
     # -- people
 

@@ -14,7 +14,8 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from gateway.errors import RegistryError, StoreError, StoreVersionError
+from gateway.dbfile import REMEDY, open_database
+from gateway.errors import RegistryError, StoreError
 from gateway.model import DeviceKeys
 from gateway.registry import answers, corrections, foreign, rules
 from gateway.registry.atomic import atomic
@@ -75,35 +76,15 @@ class Registry:
         self._corrections: dict[tuple[str, str], list[Correction]] | None = None
         self._profiles: dict[str, str] | None = None
         self._spots = Spots(self._find_spot, self._find_spots)
+        path = self._path = directory / "registry.db"
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path = directory / "registry.db"
-            self._path = path
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA busy_timeout=5000")
-            self._db.execute("PRAGMA foreign_keys=ON")
-            self._prepare()
-            path.chmod(0o600)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(
-                f"registry.db in {directory}: {error}; check owner, mode and free space, or restore a backup"
-            ) from error
-        self._secrets = Secrets(directory / "secrets.db")
-
-    def _prepare(self) -> None:
-        found = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if found > SCHEMA_VERSION:
-            raise StoreVersionError(
-                f"registry.db has schema {found}, this Meetnet knows up to {SCHEMA_VERSION}: "
-                "install the newer Meetnet again, or restore a backup from before the upgrade"
-            )
-        if found < 1:
-            self._db.executescript(
-                f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-            )
+        except OSError as error:
+            raise StoreError(f"registry.db in {directory}: {error}; {REMEDY}") from error
+        self._db = open_database(path, SCHEMA_VERSION, _TABLES, remedy=f"{REMEDY}, or restore a backup")
         for table in (_CALIBRATIONS, *answers.TABLES, *corrections.TABLES, *foreign.TABLES):
             self._db.execute(table)
+        self._secrets = Secrets(directory / "secrets.db")
 
     # -- reading
 

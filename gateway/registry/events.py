@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
-import sqlite3
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.errors import RegistryError, StoreError
+from gateway.dbfile import open_database
+from gateway.errors import RegistryError
 
 LONGEST_MS = 31 * 86_400_000
 MOST_SITES = 12
@@ -56,14 +55,7 @@ class EventBook:
         """Open or create events.db, mode 0600; raise StoreError."""
         path = directory / "events.db"
         self._lock = threading.RLock()
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA busy_timeout=5000")
-            self._db.execute(_TABLE)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{path.name}: {error}; check owner, mode and free space") from error
+        self._db = open_database(path, 1, _TABLE)
 
     def add(
         self,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.errors import RegistryError, StoreError
+from gateway.dbfile import open_database
+from gateway.errors import RegistryError
 
 REPORTS = ("emptied", "was_empty", "overflowing", "blocked", "damaged")
 _TABLE = """CREATE TABLE IF NOT EXISTS reports(
@@ -32,14 +31,7 @@ class Rounds:
         """Open or create waste.db, mode 0600; raise StoreError."""
         path = directory / "waste.db"
         self._lock = threading.RLock()
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA busy_timeout=5000")
-            self._db.execute(_TABLE)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{path.name}: {error}; check owner, mode and free space") from error
+        self._db = open_database(path, 1, _TABLE)
 
     def report(self, site_id: str, what: str, at_ms: int, person_id: int | None) -> None:
         """Keep a report; the same one twice is kept once. Raise RegistryError."""

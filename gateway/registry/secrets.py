@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-import sqlite3
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from gateway.errors import StoreError
+from gateway.dbfile import open_database
 from gateway.registry.atomic import atomic
 from gateway.vault import Vault, leave_no_trace, open_vault
 
@@ -34,15 +33,7 @@ class Secrets:
     def __init__(self, path: Path) -> None:
         """Open or create; the file is 0600 before anything is written to it."""
         self._vault = open_vault(path.parent)
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            path.chmod(0o600)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA busy_timeout=5000")
-            self._db.executescript(_TABLES)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{path.name}: {error}; check owner, mode and free space") from error
+        self._db = open_database(path, 1, _TABLES)
 
     def put_app_key(self, dev_eui: str, app_key: bytes) -> None:
         """Keep the application key of a LoRaWAN device."""

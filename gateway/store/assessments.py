@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
 
+from gateway.dbfile import REMEDY, open_database
 from gateway.errors import StoreError
 from gateway.model import Assessment
 
@@ -35,17 +36,8 @@ class Assessments:
         self._series: dict[tuple[str, str], list[_Stretch]] = {}
         self._longest: dict[tuple[str, str], int] = {}
         self._sites: frozenset[str] = frozenset()
-        try:
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA busy_timeout=5000")
-            self._db.executescript(_TABLES)
-            path.chmod(0o600)
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(
-                f"{path.name} in {path.parent}: {error}; check owner, mode and free space. "
-                "If the file is damaged, move it away: it is computed again"
-            ) from error
+        remedy = f"{REMEDY}. If the file is damaged, move it away: it is computed again"
+        self._db = open_database(path, 1, _TABLES, remedy=remedy)
 
     def replace(
         self,

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.dbfile import REMEDY, open_database
 from gateway.errors import StoreError, UpdateError
 from gateway.update.bundle import Bundle, read
 from gateway.update.rollout import Target
@@ -45,13 +46,10 @@ class UpdateBook:
         path = folder / "updates.db"
         try:
             self._bundles.mkdir(exist_ok=True, mode=0o700)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            for statement in _SCHEMA:
-                self._db.execute(statement)
-            path.chmod(0o600)
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"updates.db: {error}; move it away, roll-outs are then begun anew") from error
+        except OSError as error:
+            raise StoreError(f"updates: {error}; {REMEDY}") from error
+        remedy = "move it away, roll-outs are then begun anew"
+        self._db = open_database(path, 1, ";".join(_SCHEMA), remedy=remedy)
 
     def close(self) -> None:
         """Close the file."""
