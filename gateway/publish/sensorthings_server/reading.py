@@ -23,6 +23,7 @@ CONFORMANCE = tuple(
         "resource-path/resource-path-to-entities",
         "request-data",
         "data-array/data-array",
+        "batch-request/batch-request",
     )
 )
 WRITING = (f"{_REQUIREMENTS}/create-update-delete",)

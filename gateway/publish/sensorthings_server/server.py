@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.clock import Clock
+from gateway.publish.sensorthings_server import batch
 from gateway.publish.sensorthings_server.core import Core
 from gateway.publish.sensorthings_server.model import Entity, Refused
 from gateway.publish.sensorthings_server.reading import read, root
@@ -78,13 +79,8 @@ class SensorThingsServer:
         path = request.url.path.partition(PATH)[2].strip("/")
         base = self._base(request)
         if request.method in ("GET", "HEAD"):
-            if not path:
-                return _json(root(self._service, base))
             query = request.scope["query_string"].decode("ascii", "replace")
-            found = await self._beside(partial(self._read, path, query, base))
-            if isinstance(found, bytes):
-                return Response(found, 200 if found else 204, HEADERS, "text/plain; charset=utf-8")
-            return _json(found)
+            return await self._beside(partial(self._do, "GET", path, query, b"", base))
         if request.method == "OPTIONS":
             allowed = "GET, HEAD, POST, PATCH, PUT, DELETE" if self._editor else "GET, HEAD"
             extra = {"allow": allowed, "access-control-allow-methods": allowed,
@@ -96,29 +92,71 @@ class SensorThingsServer:
         return read(self._service, self._service.catalogue(), path, query, base)
 
     async def _write(self, request: Request, path: str, base: str) -> Response:
+        refusal = self._refusal(request)
+        is_batch = request.method == "POST" and path == "$batch"
+        if refusal is not None and not is_batch:  # a batch may be of reading alone
+            raise refusal
+        body = await _body(request)
+        if not is_batch:
+            return await self._beside(partial(self._do, request.method, path, "", body, base))
+        return await self._beside(partial(self._batch, request, body, base, refusal))
+
+    def _refusal(self, request: Request) -> Refused | None:
+        """Return why this request may not write, None when it may."""
         if self._editor is None:
-            raise Refused(405, "this server is for reading only")
+            return Refused(405, "this server is for reading only")
         if self._settings.token:
             given = request.headers.get("authorization", "").encode()
             if not hmac.compare_digest(given, f"Bearer {self._settings.token}".encode()):
-                raise Refused(401, "writing needs the bearer token of this server")
-        if request.method == "DELETE":
-            await self._beside(partial(self._editor.delete, path))
+                return Refused(401, "writing needs the bearer token of this server")
+        return None
+
+    def _do(self, method: str, path: str, query: str, body: bytes, base: str) -> Response:
+        """Do one request; blocks."""
+        if method == "GET":
+            if not path:
+                return _json(root(self._service, base))
+            found = self._read(path, query, base)
+            if isinstance(found, bytes):
+                return Response(found, 200 if found else 204, HEADERS, "text/plain; charset=utf-8")
+            return _json(found)
+        editor = self._editor
+        if editor is None:
+            raise Refused(405, "this server is for reading only")
+        if method == "DELETE":
+            editor.delete(path)
             return _json({})
-        body = await _body(request)
-        if request.method == "POST" and path == "CreateObservations":
-            rows = await self._beside(partial(self._editor.create_observations, body))
+        content = _parsed(body)
+        if method == "POST" and path == "CreateObservations":
+            rows = editor.create_observations(content)
             said = [f"{base}/Observations({one})" if isinstance(one, int) else one for one in rows]
             return _json(said, 201)
-        if request.method == "POST":
-            entity: Entity = await self._beside(partial(self._editor.post, path, body))
-            where = f"{base}/{entity.type.name}({entity.id})"
-            content = await self._beside(partial(self._read, f"{entity.type.name}({entity.id})", "", base))
-            return _json(content, 201, {"location": where})
-        if request.method in ("PATCH", "PUT"):
-            await self._beside(partial(self._editor.patch, path, body, request.method == "PUT"))
-            return _json(await self._beside(partial(self._read, path, "", base)))
-        raise Refused(405, f"{request.method} is not understood")
+        if method == "POST":
+            entity: Entity = editor.post(path, content)
+            name = f"{entity.type.name}({entity.id})"
+            return _json(self._read(name, "", base), 201, {"location": f"{base}/{name}"})
+        if method in ("PATCH", "PUT"):
+            editor.patch(path, content, method == "PUT")
+            return _json(self._read(path, "", base))
+        raise Refused(405, f"{method} is not understood")
+
+    def _batch(self, request: Request, body: bytes, base: str, refusal: Refused | None) -> Response:
+        def do(method: str, path: str, query: str, content: bytes) -> Response:
+            try:
+                if method != "GET" and refusal is not None:
+                    raise refusal
+                return self._do(method, path, query, content, base)
+            except Refused as error:
+                return _problem(error.status, str(error))
+            except Exception:
+                logger.exception("$batch: %s %s failed", method, path)
+                return _problem(500, "something went wrong on our side")
+
+        calls = batch.parse(request.headers.get("content-type", ""), body)
+        together = self._editor.together if self._editor is not None and refusal is None else None
+        goes_on = "continue-on-error" in request.headers.get("prefer", "")
+        content_type, content = batch.run(calls, do, together, goes_on)
+        return Response(content, 200, {**HEADERS, "content-type": content_type})
 
     def _base(self, request: Request) -> str:
         if self._settings.public_url:
@@ -129,14 +167,18 @@ class SensorThingsServer:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
 
-async def _body(request: Request) -> Any:
+async def _body(request: Request) -> bytes:
     found = bytearray()
     async for part in request.stream():
         found += part
         if len(found) > MAX_BODY:
             raise Refused(413, f"more than {MAX_BODY} bytes")
+    return bytes(found)
+
+
+def _parsed(body: bytes) -> Any:
     try:
-        return json.loads(found)
+        return json.loads(body)
     except (ValueError, RecursionError):
         raise Refused(400, "the body is not JSON") from None
 

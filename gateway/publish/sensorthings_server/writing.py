@@ -6,7 +6,9 @@ Everything of one request happens or nothing does; only CreateObservations answe
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 from gateway.clock import Clock
@@ -36,7 +38,9 @@ class Editor:
         tell: Callable[[Entity], None] = lambda _entity: None,
     ) -> None:
         """tell: called with each entity that was added or changed, after it was kept."""
-        self._tell = tell
+        self._tell_now = tell
+        self._holder: int | None = None  # the thread that does several things together
+        self._to_tell: list[Entity] = []
         self._service = service
         self._written = written
         self._clock = clock
@@ -112,10 +116,37 @@ class Editor:
         entity = self._theirs(resolve(self._service, catalogue, path))
         self._atomic(lambda: self._remove(entity))
 
+    @contextmanager
+    def together(self) -> Generator[None]:
+        """Do several things in this thread: all of them happen, or none does."""
+        with self._written.lock:
+            self._written.begin()
+            self._holder = threading.get_ident()
+            is_good = False
+            try:
+                yield
+                is_good = True
+            finally:
+                self._written.end(is_good)
+                told, self._to_tell, self._holder = self._to_tell, [], None
+                self._service.changed()
+        for entity in told:
+            self._tell(entity)
+
     # -- within
+
+    def _tell(self, entity: Entity) -> None:
+        if self._holder == threading.get_ident():
+            self._to_tell.append(entity)
+        else:
+            self._tell_now(entity)
 
     def _atomic(self, work: Callable[[], T]) -> T:
         with self._written.lock:
+            if self._holder is not None:  # it is ours: nobody else has the lock
+                result = work()
+                self._service.changed()
+                return result
             self._written.begin()
             try:
                 result = work()
