@@ -22,6 +22,7 @@ from gateway.cli.privacy import privacy
 from gateway.cli.profile import profile
 from gateway.cli.publish import publish
 from gateway.cli.quality import quality
+from gateway.cli.register import register
 from gateway.cli.reload import reload
 from gateway.cli.run import gateway
 from gateway.cli.secrets import secrets
@@ -107,6 +108,7 @@ for _command in (
     privacy,
     profile,
     publish,
+    register,
     quality,
     reload,
     secrets,
