@@ -28,7 +28,8 @@ from gateway.web.house import Item, Shown
 
 CHANGEABLE = frozenset(
     {
-        "web.title", "web.time_zone", "web.refresh_s", "web.tiles_attribution",
+        "web.title", "web.owner", "web.legal_basis", "web.time_zone", "web.refresh_s",
+        "web.tiles_attribution",
         "alerts.enabled", "alerts.language", "alerts.quiet_from_h", "alerts.quiet_to_h", "alerts.remind_h",
         "lns.adr", "lns.adr_margin_db", "lns.confirmed_attempts", "broker.max_connections", "push.per_minute",
     }

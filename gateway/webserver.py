@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.commissioning import SiteReports
 from gateway.config import Config
 from gateway.config_bench import ConfigBench
+from gateway.errors import ConfigError
 from gateway.http import HttpServer
 from gateway.mail import Mailer, MailSettings
 from gateway.networks import read_secret
@@ -26,6 +27,7 @@ from gateway.update import bundles_app
 if TYPE_CHECKING:
     from gateway.app import Gateway
     from gateway.web.house import Desk
+    from gateway.web.oidc import OidcClient
 
 
 async def start_web(gateway: Gateway, stack: contextlib.AsyncExitStack) -> None:
@@ -53,11 +55,15 @@ async def start_web(gateway: Gateway, stack: contextlib.AsyncExitStack) -> None:
         events,
         Mint(gateway.registry, gateway.claims, partial(_trust, config), gateway.clock.now_ms),
         office=Office(config, FileSideList(gateway.directory.side), gateway.reader_of, gateway.surroundings),
+        oidc=_identity_provider(config),
     )
     tls = tls_files(config, "web")
     scheme = "https" if tls else "http"
     settings = WebSettings(
         title=config.text("web.title"),
+        owner=config.text("web.owner"),
+        contact=config.text("web.contact"),
+        legal_basis=config.text("web.legal_basis"),
         url=config.text("web.url") or f"{scheme}://localhost:{config.whole('web.port')}",
         time_zone=config.text("web.time_zone"),
         refresh_s=config.whole("web.refresh_s"),
@@ -106,6 +112,24 @@ def _desk(gateway: Gateway, stack: contextlib.AsyncExitStack) -> Desk:
         gateway.clock.now_ms,
         gateway.incidents,
         gateway.collector,
+    )
+
+
+def _identity_provider(config: Config) -> OidcClient | None:
+    """Return where staff signs in, None when that is off."""
+    issuer, base = config.text("oidc.issuer"), config.text("web.url").rstrip("/")
+    if not issuer:
+        return None
+    if not base:
+        raise ConfigError("web.url", "the identity provider sends people back to it: give our address")
+    if not config.text("oidc.client_id"):
+        raise ConfigError("oidc.client_id", "is needed with oidc.issuer: the provider hands it out")
+    from gateway.web.oidc import OidcClient, OidcSettings
+
+    secret = read_secret(config, "oidc.client_secret_file")
+    name = config.text("oidc.name")
+    return OidcClient(
+        OidcSettings(issuer, config.text("oidc.client_id"), secret, name, base + "/oidc/callback")
     )
 
 

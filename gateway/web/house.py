@@ -24,6 +24,15 @@ from gateway.registry.rounds import Rounds
 from gateway.settings import Setting, Value
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom an identity provider vouches for, and where they wanted to go."""
+
+    subject: str
+    email: str
+    onwards: str
+
+
 class Seen(Protocol):
     """When and how a device was last heard (gateway.store has it)."""
 
@@ -114,6 +123,15 @@ class Office(Protocol):
     async def retry(self, name: str, ids: Sequence[str]) -> tuple[int, int]: ...  # noqa: D102
 
 
+class IdentityProvider(Protocol):
+    """Who says who somebody is (gateway.web.oidc has it)."""
+
+    name: str
+
+    async def begin(self, onwards: str) -> tuple[str, str]: ...  # noqa: D102
+    async def finish(self, state: str, code: str, issuer: str | None, cookie: str) -> Identity: ...  # noqa: D102
+
+
 def _no_mail(to: str, subject: str, text: str) -> bool:
     return False
 
@@ -125,7 +143,7 @@ class House:
     publishers: what each outlet is doing, by name; called in the loop's thread. desk: None in tests that need
     no registry. noise, settings: where nodes are calibrated and configured. events: at which noise is
     followed; None: there are no pages of them. mint: makes identities for blank boards. office: configuration
-    and outlets.
+    and outlets. oidc: where staff signs in.
     """
 
     accounts: Accounts
@@ -138,3 +156,4 @@ class House:
     events: EventBook | None = None
     mint: Mint | None = None
     office: Office | None = None
+    oidc: IdentityProvider | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ class WebSettings:
     """Settings of the page.
 
     title: name of the network, in the heading.
+    owner, contact, legal_basis: for the register of sensors: who runs the network ("" = its title), a mail
+        address or https page for questions and complaints, and on what legal basis it measures.
     url: where people find the page ("https://meet.example.org"), for links in mails; "" on this machine only.
     time_zone: IANA name of the zone in which people read times.
     stale_after_s: age from which a value counts as old, by kind of site ("air", "noise", "bin", "garden").
@@ -32,6 +35,9 @@ class WebSettings:
     """
 
     title: str = "Meetnet"
+    owner: str = ""
+    contact: str = ""
+    legal_basis: str = ""
     url: str = ""
     time_zone: str = "Europe/Brussels"
     stale_after_s: Mapping[str, int] = field(
@@ -52,6 +58,10 @@ class WebSettings:
         for kind, seconds in self.stale_after_s.items():
             if seconds <= 0:
                 raise ConfigError(f"web.stale_after_s.{kind}", "must be above 0 seconds, for example 1800")
+        if self.contact and not re.fullmatch(r"[^\s@<>\"]+@[^\s@<>\"]+|https://[^\s<>\"]+", self.contact):
+            raise ConfigError(
+                "web.contact", "must be a mail address or a page like https://example.org/vraag"
+            )
         if self.url and (not self.url.startswith(("http://", "https://")) or "?" in self.url):
             raise ConfigError("web.url", "must be an address like https://meet.example.org, or empty")
         if not self.tiles_url:

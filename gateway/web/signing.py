@@ -63,7 +63,12 @@ class Signing:
         """Show the form that asks for an address."""
         self._needs_accounts()
         onwards = local_path(request.query_params.get("next", ""), "")
-        values = {"onwards": onwards, "sent": False, "can_mail": self._can_mail()}
+        values = {
+            "onwards": onwards,
+            "sent": False,
+            "can_mail": self._can_mail(),
+            "provider": self._provider(),
+        }
         return self._context.html(request, "sign_in.html", values)
 
     async def send(self, request: Request) -> Response:
@@ -85,7 +90,7 @@ class Signing:
             if person is not None:
                 self.mail(person, accounts.make_link(person.id, now_ms))
 
-        values = {"onwards": onwards, "sent": True, "can_mail": self._can_mail()}
+        values = {"onwards": onwards, "sent": True, "can_mail": self._can_mail(), "provider": ""}
         answer = self._context.html(request, "sign_in.html", values)
         answer.background = BackgroundTask(self._context.read, work)  # also takes as long for a stranger
         if onwards:
@@ -145,6 +150,11 @@ class Signing:
         if accounts is None:
             raise RefusedError(404, NO_ACCOUNTS)
         return accounts
+
+    def _provider(self) -> str:
+        """Return the name of the identity provider, "" without one."""
+        house = self._context.house
+        return house.oidc.name if house is not None and house.oidc is not None else ""
 
     def _can_mail(self) -> bool:
         house = self._context.house

@@ -50,6 +50,8 @@ TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/{lang}/sign-in/{secret}"): ALL,
     ("POST", "/{lang}/sign-in/{secret}"): ALL,
     ("POST", "/{lang}/sign-out"): ALL,
+    ("GET", "/oidc/start"): ALL,
+    ("GET", "/oidc/callback"): ALL,
     ("GET", "/{lang}/me"): ALL,  # sends the public on to sign in
     ("POST", "/{lang}/me/tokens"): SIGNED_IN,
     ("POST", "/{lang}/me/revoke"): SIGNED_IN,

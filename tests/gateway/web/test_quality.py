@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 import httpx
+import pytest
 
-from gateway.web import create_app
+from gateway.errors import ConfigError
+from gateway.web import WebSettings, create_app
 from gateway.web.openapi import PATHS
 from tests.gateway.memory_reader import NOW_MS, FixedClock, MemoryReader
 from tests.gateway.web.conftest import visitor
@@ -35,9 +37,26 @@ async def test_the_register_says_all_of_every_public_sensor(client: httpx.AsyncC
     cards = re.findall(r'<article class="card".*?</article>', text, re.DOTALL)
     assert len(cards) == 6
     for card in cards:
-        for field in ("Soort", "Van wie", "Waarom", "Meet", "Over mensen", "Plaats", "licentie"):
+        for field in (
+            "Soort", "Van wie", "Waarom", "Rechtsgrond", "Meet", "Over mensen", "Plaats", "licentie",
+            "Vragen en klachten",
+        ):  # fmt: skip
             assert f"<dt>{field}</dt><dd>" in card
             assert f"<dt>{field}</dt><dd></dd>" not in card or field == "Meet"  # a site that never measured
+
+
+async def test_the_register_says_who_and_where_to_complain(reader: MemoryReader) -> None:
+    settings = WebSettings(
+        owner="Stad Gent", legal_basis="taak van algemeen belang", contact="meet@gent.example"
+    )
+    async with visitor(create_app(reader, dict, FixedClock(), settings)) as client:
+        text = (await client.get("/nl/data")).text
+    assert "<dt>Van wie</dt><dd>Stad Gent</dd>" in text
+    assert "<dt>Rechtsgrond</dt><dd>taak van algemeen belang</dd>" in text
+    assert 'href="mailto:meet@gent.example?subject=Plein"' in text
+    for wrong in ("javascript:alert(1)", "http://gent.example", "bel ons", "a@b c"):
+        with pytest.raises(ConfigError, match=r"web\.contact"):
+            WebSettings(contact=wrong)
 
 
 async def test_the_description_names_every_open_address_and_its_examples_run(
