@@ -121,7 +121,7 @@ async def test_a_change_is_checked_written_and_noted(place: Place, operator: htt
     page = (await operator.get("/nl/operator/configuration")).text
     row = page.split('id="web.refresh_s"')[1].split("</tr>")[0]
     assert "<code>10</code>" in row  # what runs
-    assert re.search(r"vanaf de volgende start:</b> <code>30</code>", row)
+    assert re.search(r"in het bestand, nog niet van kracht:</b> <code>30</code>", row)
     entry = place.town.accounts.audit(1)[0]
     assert (entry.action, entry.who) == ("setting changed", "operator@example.org")
 
