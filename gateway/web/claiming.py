@@ -139,7 +139,8 @@ class Claiming:
         if session is None:
             context.gate.sign_in_rates.spend(f"to {email}")
             await context.read(lambda: self._signing.mail(person, accounts.make_link(person.id, now_ms)))
-            values = {"onwards": "", "sent": True, "can_mail": bool(context.house and context.house.can_mail)}
+            can_mail = bool(context.house and context.house.can_mail)
+            values = {"onwards": "", "sent": True, "can_mail": can_mail, "provider": ""}
             answer: Response = context.html(request, "sign_in.html", values)
             onwards = f"/{language}/claim?code={quote(code, safe='')}"
             answer.set_cookie("meetnet-next", onwards, max_age=900, httponly=True, samesite="lax")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-pytestmark = [pytest.mark.browser, pytest.mark.mpy, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.mpy, pytest.mark.slow, pytest.mark.nightly]
 RESULTS = ROOT / "test-results"
 
 
