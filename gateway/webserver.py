@@ -6,6 +6,7 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from gateway.calibrated import calibrated
 from gateway.commissioning import SiteReports
 from gateway.config import Config
 from gateway.config_bench import ConfigBench
@@ -56,6 +57,7 @@ async def start_web(gateway: Gateway, stack: contextlib.AsyncExitStack) -> None:
         Mint(gateway.registry, gateway.claims, partial(_trust, config), gateway.clock.now_ms),
         office=Office(config, FileSideList(gateway.directory.side), gateway.reader_of, gateway.surroundings),
         oidc=_identity_provider(config),
+        calibrated=lambda: calibrated(gateway.registry, gateway.clock.now_ms()),
     )
     tls = tls_files(config, "web")
     scheme = "https" if tls else "http"

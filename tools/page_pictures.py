@@ -21,6 +21,7 @@ from gateway.app import Gateway
 from gateway.config import Config
 from gateway.health import Incident
 from gateway.registry.accounts import Accounts
+from gateway.registry.events import EventBook, OwnLimit
 from gateway.web.gate import COOKIE
 from tools.chromium import find
 from tools.town import fill
@@ -33,6 +34,10 @@ PAGES = {
     "map": ("/nl/?layer=belaqi", "", ".mark .number"),
     "site": (f"/nl/site/{NOISE}?span=month", "", "#chart canvas"),
     "quality": ("/nl/quality", "", "h1"),
+    "class": (f"/nl/class?site={GARDEN}&when=15&top=9&where=here", "", "#reveal"),
+    "event": ("/nl/events/{event}", "staff", "#levels .drawing"),
+    "events": ("/nl/events", "staff", "#regime"),
+    "configuration": ("/nl/operator/configuration", "operator", "h1"),
     "data": ("/nl/data", "", "h1"),
     "sign-in": ("/nl/sign-in", "", "h1"),
     "mine": (f"/nl/mine/{GARDEN}", "host", "h1"),
@@ -88,7 +93,7 @@ def cookies(folder: Path) -> dict[str, str]:
     return found
 
 
-def take(browser: Any, base: str, sessions: dict[str, str], out: Path) -> None:
+def take(browser: Any, base: str, sessions: dict[str, str], event: str, out: Path) -> None:
     """Take every page at every size."""
     for size, (width, height) in SIZES.items():
         for name, (address, role, wait) in PAGES.items():
@@ -98,7 +103,7 @@ def take(browser: Any, base: str, sessions: dict[str, str], out: Path) -> None:
             if role:
                 context.add_cookies([{"name": COOKIE, "value": sessions[role], "url": base}])
             page = context.new_page()
-            page.goto(base + address)
+            page.goto(base + address.replace("{event}", event))
             page.wait_for_selector(wait, timeout=30_000)
             page.wait_for_timeout(700)
             path = out / f"{name}-{size}.png"
@@ -119,6 +124,10 @@ def main(arguments: list[str]) -> int:
         now_ms = int(time.time() * 1000) // 60_000 * 60_000
         fill(folder, 12, 30, 10, 1, now_ms)
         sessions = cookies(folder)
+        book = EventBook(folder)
+        hours = (now_ms - 5 * 3_600_000, now_ms + 3_600_000)
+        event, _ = book.add("Straatfeest", *hours, "own", [OwnLimit("laeq", 15, 58.0)], [NOISE], True)
+        book.close()
         chromium = find(lambda line: print(f"chromium: {line}", flush=True))
         with House(folder) as gateway, sync_playwright() as playwright:
             silent = tuple(device.dev_eui for device in gateway.registry.devices()[:4])
@@ -128,7 +137,7 @@ def main(arguments: list[str]) -> int:
             browser = playwright.chromium.launch(
                 executable_path=str(chromium.path), args=list(chromium.flags), env={**chromium.environment}
             )
-            take(browser, f"http://localhost:{gateway.ports['web']}", sessions, out)
+            take(browser, f"http://localhost:{gateway.ports['web']}", sessions, event.id, out)
             browser.close()
     return 0
 

@@ -6,7 +6,7 @@
     /api/observations.csv         ?from= &to= &site=      everything in that time, streamed;
                                   &decimal=comma for spreadsheets that read a decimal comma
     /api/observations.geojson     ?from= &to= &site=      at most 10,000 observations
-    /api/series.json              ?site= &quantity= &from= &to= &points= &form=   one series for a chart
+    /api/series.json              ?site= &quantity= &from= &to= &points= &form= &value=   a series for a chart
     /api/status                   how the gateway is doing
     /healthz                      200 when the store answers
 
@@ -28,7 +28,7 @@ from gateway.model import PublicSite
 from gateway.web.context import Context
 from gateway.web.languages import N_
 from gateway.web.query import DAY_MS, QueryError, choice, known, refuse_unknown, span, whole
-from gateway.web.series import BUCKETS, POINTS, series_json
+from gateway.web.series import BUCKETS, POINTS, RAW_ROWS, raw_json, series_json
 
 logger = logging.getLogger("meetnet.web")
 
@@ -116,7 +116,7 @@ class Api:
     async def series(self, request: Request) -> Response:
         """Answer one series with at most `points` points, extremes kept."""
         query = request.query_params
-        refuse_unknown(query, {"site", "quantity", "from", "to", "points", "form", "lang"})
+        refuse_unknown(query, {"site", "quantity", "from", "to", "points", "form", "value", "lang"})
         now_ms = self._context.clock.now_ms()
         start, end = span(query, now_ms, LONGEST_SERIES_MS)
         form = choice(query, "form", ("fitting", POINTS, BUCKETS))
@@ -125,6 +125,12 @@ class Api:
         sites = {site.site_id: site for site in (await self._context.read(self._context.now.snapshot)).sites}
         site_id = _needed(query, "site", set(sites))
         name = _needed(query, "quantity", set(sites[site_id].quantities))
+        if choice(query, "value", ("shown", "raw")) == "raw":
+            raw = await self._context.read(lambda: raw_json(reader, site_id, name, start, end, points))
+            if raw is None:
+                message = N_("%(field)s: more than %(most)d observations. Ask for a shorter time.")
+                raise QueryError("from", query.get("from", ""), message, most=RAW_ROWS)
+            return JSONResponse(raw, headers={**OPEN, "cache-control": "no-cache"})
         found = await self._context.read(
             lambda: series_json(reader, site_id, name, start, end, points, "" if form == "fitting" else form)
         )

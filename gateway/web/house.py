@@ -33,6 +33,26 @@ class Identity:
     onwards: str
 
 
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A correction that holds, or a calibration. objective: the strictest data-quality objective that the
+    expanded uncertainty meets, "none" when it meets not even the last, "" where that is no question.
+    """
+
+    site_id: str
+    quantity: str
+    method: str
+    at_ms: int
+    evidence: str
+    uncertainty_percent: float | None = None
+    objective: str = ""
+    objective_percent: float = 0.0
+
+
+def _none_calibrated() -> Sequence[Calibrated]:
+    return ()
+
+
 class Seen(Protocol):
     """When and how a device was last heard (gateway.store has it)."""
 
@@ -144,6 +164,7 @@ class House:
     no registry. noise, settings: where nodes are calibrated and configured. events: at which noise is
     followed; None: there are no pages of them. mint: makes identities for blank boards. office: configuration
     and outlets. oidc: where staff signs in.
+    calibrated: what corrections rest on; blocks.
     """
 
     accounts: Accounts
@@ -157,3 +178,4 @@ class House:
     mint: Mint | None = None
     office: Office | None = None
     oidc: IdentityProvider | None = None
+    calibrated: Callable[[], Sequence[Calibrated]] = _none_calibrated

@@ -59,6 +59,7 @@ def routes(context: Context) -> list[Route]:
             route(f"/{language}/mine", mine.list),
             route(base, mine.show),
             route(f"{base}/postcard.svg", mine.postcard),
+            route(f"{base}/postcard.pdf", mine.postcard),
             route(f"{base}/consent", mine.consent, "POST"),
             route(f"{base}/place", mine.place, "POST"),
             route(f"{base}/pause", mine.pause, "POST"),
@@ -106,7 +107,10 @@ class Mine:
             lambda: postcard(reader, view, month, now_ms, tongue, context.settings.title)
         )
         headers = {"cache-control": "no-store", "content-language": tongue.language}
-        return Response(drawn, media_type="image/svg+xml; charset=utf-8", headers=headers)
+        if request.url.path.endswith(".pdf"):
+            headers["content-disposition"] = f'attachment; filename="meetnet-{own.site.id}.pdf"'
+            return Response(await context.read(drawn.pdf), media_type="application/pdf", headers=headers)
+        return Response(drawn.svg(), media_type="image/svg+xml; charset=utf-8", headers=headers)
 
     async def consent(self, request: Request) -> Response:
         """Give or withdraw consent for one recipient."""

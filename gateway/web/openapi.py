@@ -33,6 +33,7 @@ PATHS: dict[str, tuple[str, str, tuple[tuple[str, str, str], ...]]] = {
             _TO,
             ("points", "16 to 4000", "800"),
             ("form", "fitting, points or buckets", "fitting"),
+            ("value", "shown, or raw: as the sensor measured, before any correction", "shown"),
         ),
     ),
     "/api/quality.json": ("Hours measured, values and doubts of the last week", "application/json", ()),

@@ -1,16 +1,15 @@
-"""The postcard of a month: a page of A6 as SVG, to print or to send on. Its numbers are those of the API."""
+"""The postcard of a month: a page of A6 to print or to send on. Its numbers are those of the API."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime
 
-from markupsafe import escape
-
 from gateway.insight import heat as heat_days
 from gateway.insight.noise import local, weighted_energy_mean
 from gateway.insight.rain import showers
 from gateway.model import PublicReader
+from gateway.web.card import Box, Card, Rule, Shape, Words
 from gateway.web.languages import N_, Tongue
 from gateway.web.query import QueryError
 from gateway.web.series import HOUR
@@ -24,7 +23,7 @@ LEFT, RIGHT, FOOT, TALL = 36, 556, 300, 110
 
 def postcard(
     reader: PublicReader, view: SiteView, month: str, now_ms: int, tongue: Tongue, title: str
-) -> str:
+) -> Card:
     """Return the card of a month ("2026-11"; "" is the running one). Blocks. Raise QueryError."""
     start_ms, end_ms = _month(month or tongue.iso(now_ms)[:7], tongue)
     name = view.headline.quantity if view.headline else "temperature"
@@ -50,32 +49,26 @@ def postcard(
         ]
     facts += _weather(reader, view, start_ms, end_ms, tongue)
     days = local(end_ms - 1, tongue.zone).day
-    parts = [
-        f'<rect width="{WIDE}" height="{HIGH}" fill="#ffffff"/>',
-        f'<rect width="{WIDE}" height="76" fill="#0b5d66"/>',
-        _text(LEFT, 34, 22, view.name, "#ffffff", "bold"),
-        _text(LEFT, 58, 14, tongue.month(start_ms), "#ffffff"),
-        _text(RIGHT, 58, 12, title, "#ffffff", anchor="end"),
-        _text(LEFT, FOOT - TALL - 14, 12, tongue.gettext(quantity(name).label), "#14242a", "bold"),
+    shapes: list[Shape] = [
+        Box(0, 0, WIDE, HIGH, "#ffffff"),
+        Box(0, 0, WIDE, 76, "#0b5d66"),
+        Words(LEFT, 34, 22, view.name, "#ffffff", bold=True),
+        Words(LEFT, 58, 14, tongue.month(start_ms), "#ffffff"),
+        Words(RIGHT, 58, 12, title, "#ffffff", anchor="end"),
+        Words(LEFT, FOOT - TALL - 14, 12, tongue.gettext(quantity(name).label), "#14242a", bold=True),
         *_days(by_day, days, decimals, tongue),
     ]
     for i, (label, number) in enumerate(facts[:4]):
         x = LEFT + i * 134
-        parts += [_text(x, 106, 11, label, "#4a5a60"), _text(x, 132, 22, number, "#14242a", "bold")]
+        shapes += [Words(x, 106, 11, label, "#4a5a60"), Words(x, 132, 22, number, "#14242a", bold=True)]
     if not hours:
-        parts.append(
-            _text(LEFT, 132, 16, tongue.gettext(N_("Nothing was measured in this month.")), "#14242a")
-        )
+        nothing = tongue.gettext(N_("Nothing was measured in this month."))
+        shapes.append(Words(LEFT, 132, 16, nothing, "#14242a"))
     credit = tongue.gettext(N_("Measured by a low-cost sensor; licence %(licence)s")) % {
         "licence": view.licence
     }
-    parts.append(_text(LEFT, HIGH - 24, 10, credit, "#4a5a60"))
-    box = f'viewBox="0 0 {WIDE} {HIGH}" width="148mm" height="105mm"'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {box} lang="{tongue.language}" role="img" '
-        f'font-family="system-ui, Open Sans, sans-serif"><title>{escape(view.name)}, '
-        f"{escape(tongue.month(start_ms))}</title>{''.join(parts)}</svg>"
-    )
+    shapes.append(Words(LEFT, HIGH - 24, 10, credit, "#4a5a60"))
+    return Card(WIDE, HIGH, f"{view.name}, {tongue.month(start_ms)}", tongue.language, shapes)
 
 
 def _month(text: str, tongue: Tongue) -> tuple[int, int]:
@@ -108,33 +101,23 @@ def _weather(
 
 def _days(
     by_day: dict[int, list[tuple[float, float, float, int]]], days: int, decimals: int, tongue: Tongue
-) -> list[str]:
+) -> list[Shape]:
     """Draw a bar from the lowest to the highest value of each day."""
     if not by_day:
         return []
     ranges = {day: (min(r[0] for r in rows), max(r[2] for r in rows)) for day, rows in by_day.items()}
     low, high = min(r[0] for r in ranges.values()), max(r[1] for r in ranges.values())
     span, wide = (high - low) or 1.0, (RIGHT - LEFT) / days
-    parts = [
-        _text(LEFT - 4, FOOT + 4, 9, tongue.number(low, decimals), "#4a5a60", anchor="end"),
-        _text(LEFT - 4, FOOT - TALL + 9, 9, tongue.number(high, decimals), "#4a5a60", anchor="end"),
-        f'<path d="M{LEFT} {FOOT}H{RIGHT}" stroke="#d3dcde"/>',
+    shapes: list[Shape] = [
+        Words(LEFT - 4, FOOT + 4, 9, tongue.number(low, decimals), "#4a5a60", anchor="end"),
+        Words(LEFT - 4, FOOT - TALL + 9, 9, tongue.number(high, decimals), "#4a5a60", anchor="end"),
+        Rule(LEFT, RIGHT, FOOT, "#d3dcde"),
     ]
     for day in range(1, days + 1):
         x = LEFT + (day - 1) * wide
         if day in ranges:
             bottom, top = ((value - low) / span * TALL for value in ranges[day])
-            box = f'x="{x + 1.5:.1f}" y="{FOOT - top:.1f}" width="{wide - 3:.1f}"'
-            parts.append(f'<rect {box} height="{max(1.5, top - bottom):.1f}" rx="3" fill="#0b6b75"/>')
+            shapes.append(Box(x + 1.5, FOOT - top, wide - 3, max(1.5, top - bottom), "#0b6b75", 3))
         if day % 5 == 0 or day == 1:
-            parts.append(_text(x + wide / 2, FOOT + 16, 9, str(day), "#4a5a60", anchor="middle"))
-    return parts
-
-
-def _text(
-    x: float, y: float, size: int, text: str, fill: str, weight: str = "normal", anchor: str = "start"
-) -> str:
-    place = (
-        f'x="{x:g}" y="{y:g}" font-size="{size}" font-weight="{weight}" fill="{fill}" text-anchor="{anchor}"'
-    )
-    return f"<text {place}>{escape(text)}</text>"
+            shapes.append(Words(x + wide / 2, FOOT + 16, 9, str(day), "#4a5a60", anchor="middle"))
+    return shapes

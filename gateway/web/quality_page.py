@@ -16,12 +16,20 @@ from starlette.routing import Route
 
 from gateway.web.context import Context
 from gateway.web.hours import HOUR_MS, Hours
+from gateway.web.house import Calibrated
 from gateway.web.languages import LOCALES, N_, Tongue
 from gateway.web.openapi import document
 from gateway.web.query import refuse_unknown
 from gateway.web.view import SiteView
+from gateway.web.words import quantity
 
 WEEK_H = 7 * 24
+# Directive 2008/50/EC annex I, by the words of gateway.quality.colocation.
+OBJECTIVES = {
+    "indicative measurement": N_("within the objective for indicative measurement (%(percent)s %%)"),
+    "objective estimation": N_("within the objective for objective estimation (%(percent)s %%)"),
+    "none": N_("outside of the objective for objective estimation (%(percent)s %%)"),
+}
 WEEK_KEPT_S = 60.0  # a week moves slowly
 LEGAL_CAPTURE = 90.0  # per cent of the hours that Directive 2008/50/EC annex I asks of a measurement
 PURPOSES = {
@@ -86,7 +94,13 @@ class QualityPages:
             sum(one.values for one in known),
             sum(one.flagged for one in known),
         )
+        house = context.house
+        records = await context.read(house.calibrated) if house else ()
+        by_id = {view.site_id: view for view in views}
         values = {
+            "calibrated": [
+                _calibrated(one, by_id[one.site_id], tongue) for one in records if one.site_id in by_id
+            ],
             "rows": rows,
             "sites": len(views),
             "capture": tongue.number(whole.percent / max(1, len(known)), 1),
@@ -156,6 +170,24 @@ class QualityPages:
             return views, captures
 
         return await context.read(read)
+
+
+def _calibrated(one: Calibrated, view: SiteView, tongue: Tongue) -> dict[str, str]:
+    percent = one.uncertainty_percent
+    verdict = ""
+    if one.objective:
+        words = OBJECTIVES.get(one.objective, one.objective)
+        verdict = tongue.gettext(words) % {"percent": tongue.number(one.objective_percent, 0)}
+    return {
+        "name": view.name,
+        "site_id": view.site_id,
+        "label": tongue.gettext(quantity(one.quantity).label),
+        "method": one.method,
+        "since": tongue.day(one.at_ms),
+        "evidence": one.evidence,
+        "uncertainty": f"± {tongue.number(percent, 0)} %" if percent is not None else "",
+        "verdict": verdict,
+    }
 
 
 def _row(view: SiteView, capture: Capture | None, tongue: Tongue) -> dict[str, Any]:

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway import exports
+from gateway.insight.noise import energy_mean
 from gateway.model import Bucket, PublicObservation, PublicReader
 from gateway.units import unit
 from gateway.web.view import is_doubtful
@@ -25,6 +28,7 @@ STEPS_MS = (
     *(n * HOUR for n in (1, 2, 3, 4, 6, 8, 12)),
     *(n * DAY for n in (1, 2, 7, 14, 28, 56, 112, 224, 448)),
 )
+RAW_ROWS = 20_000
 POINTS, BUCKETS = "points", "buckets"
 
 
@@ -75,6 +79,35 @@ def series_json(
     newest = rows or reader.series(site_id, name, start_ms, end_ms, 1)
     n = sum(bucket.n for bucket in buckets)
     return _answer(start_ms, end_ms, _unit(newest), step_ms, n, _from_buckets(buckets, step_ms))
+
+
+def raw_json(
+    reader: PublicReader, site_id: str, name: str, start_ms: int, end_ms: int, points: int
+) -> dict[str, Any] | None:
+    """Return what the sensor itself measured, before any correction; None for more than RAW_ROWS. Blocks."""
+    found = reader.series(site_id, name, start_ms, end_ms, RAW_ROWS + 1)
+    if len(found) > RAW_ROWS:
+        return None
+    rows = [replace(row, value=row.raw_value) for row in found]
+    if len(rows) <= points:
+        return _answer(start_ms, end_ms, _unit(rows), 0, len(rows), _from_rows(rows, points))
+    step_ms = step_for(end_ms - start_ms, points)
+    is_level = bool(rows) and rows[-1].unit.startswith("dB")
+    columns: dict[int, list[float]] = {}
+    for row in rows:
+        if row.value is not None and not is_doubtful(row):
+            columns.setdefault(row.observed_at_ms // step_ms * step_ms, []).append(row.value)
+    buckets = [
+        Bucket(at_ms, min(values), _mean(values, is_level), max(values), len(values), 0)
+        for at_ms, values in sorted(columns.items())
+    ]
+    return _answer(start_ms, end_ms, _unit(rows), step_ms, len(rows), _from_buckets(buckets, step_ms))
+
+
+def _mean(values: Sequence[float], is_level: bool) -> float:
+    if is_level:
+        return energy_mean(values) or 0.0
+    return sum(values) / len(values)
 
 
 def _answer(

@@ -34,7 +34,8 @@ SPANS = {
     "year": (366 * DAY, N_("Year")),
     "years": (10 * 366 * DAY, N_("All years")),
 }
-FIELDS = {"quantity", "span", "with", "lang"}
+FIELDS = {"quantity", "span", "with", "raw", "lang"}
+RAW_SPANS = ("hour", "day", "week", "month")  # of which every single value can be drawn
 MOST_COMPARED = 3
 TABLE_ROWS = 26
 EXPLAINED_ROWS = 20_000
@@ -99,7 +100,13 @@ class SitePage:
         stretch = f"from={exports.iso_utc(start_ms)}&to={exports.iso_utc(end_ms)}"
         base = f"/api/series.json?quantity={quote(name)}&{stretch}"
         chosen = next(value for value in view.values if value.quantity == name)
-        form = "&form=buckets" if others else ""
+        is_corrected = chosen.correction != "" and span in RAW_SPANS
+        shows_raw = is_corrected and choice(query, "raw", ("no", "yes")) == "yes"
+        form = "&form=buckets" if others and not shows_raw else ""
+        raw = {
+            "label": tongue.gettext(N_("as measured")),
+            "url": f"{base}&site={quote(view.site_id, safe='')}&value=raw",
+        }
         return context.html(
             request,
             "site_page.html",
@@ -111,9 +118,14 @@ class SitePage:
                 "from_iso": exports.iso_utc(start_ms),
                 "to_iso": exports.iso_utc(end_ms),
                 "url": f"{base}&site={quote(view.site_id, safe='')}{form}",
+                "is_corrected": is_corrected,
+                "shows_raw": shows_raw,
                 "others": [
-                    {"label": one.name, "url": f"{base}&site={quote(one.site_id, safe='')}{form}"}
-                    for one in others
+                    *([raw] if shows_raw else []),
+                    *(
+                        {"label": one.name, "url": f"{base}&site={quote(one.site_id, safe='')}{form}"}
+                        for one in others
+                    ),
                 ],
                 "with": {one.site_id for one in others},
                 "with_text": ",".join(one.site_id for one in others),

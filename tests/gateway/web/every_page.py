@@ -81,6 +81,7 @@ def pages(event: str, key: str) -> Mapping[str, Shown]:
 # What a browser never shows as a page of its own.
 NOT_PAGES = {
     "", "/part/sites", "/part/site", "/part/event/{event_id}", "/part/claim", "/mine/{site_id}/postcard.svg",
+    "/mine/{site_id}/postcard.pdf",
     "/events/{event_id}/report.pdf",
 }  # fmt: skip
 

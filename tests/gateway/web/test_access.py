@@ -64,6 +64,7 @@ TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/{lang}/mine"): HOST,
     ("GET", "/{lang}/mine/{site_id}"): HOST,
     ("GET", "/{lang}/mine/{site_id}/postcard.svg"): HOST,
+    ("GET", "/{lang}/mine/{site_id}/postcard.pdf"): HOST,
     ("GET", "/api/mine/{site_id}/observations.csv"): HOST,
     ("POST", "/{lang}/mine/{site_id}/consent"): HOST,
     ("POST", "/{lang}/mine/{site_id}/place"): HOST,

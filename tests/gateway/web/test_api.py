@@ -187,3 +187,18 @@ def test_any_text_in_the_address_is_a_value_or_a_refusal(query: dict[str, str]) 
 )
 def test_moments(text: str, expected: int) -> None:
     assert moment({"from": text}, "from", 0) == expected
+
+
+async def test_raw_and_corrected_are_two_series(client: httpx.AsyncClient, reader: MemoryReader) -> None:
+    base = "/api/series.json?site=lucht-1&quantity=pm2_5"
+    shown, raw = [(await client.get(base + more)).json() for more in ("", "&value=raw")]
+    # The street's wave: measured 11 + wave, corrected 8 + wave.
+    assert [round(b - a, 6) for a, b in zip(shown["v"], raw["v"], strict=True)] == [3.0] * len(raw["v"])
+    few = (await client.get(base + "&value=raw&points=16")).json()
+    assert len(few["t"]) <= 16 < len(raw["t"])
+    assert min(few["lo"]) == min(raw["v"])
+    page = (await client.get("/nl/site/lucht-1?quantity=pm2_5&raw=yes")).text
+    assert "value=raw" in page
+    assert "zoals gemeten" in page
+    assert "value=raw" not in (await client.get("/nl/site/lucht-1?quantity=pm10&raw=yes")).text
+    assert (await client.get(base + "&value=x")).status_code == 400

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pypdfium2
 import pytest
 
 from tests.gateway.memory_reader import NOW_MS
@@ -184,6 +186,13 @@ async def test_the_postcard_has_the_numbers_of_the_api(town: RealTown) -> None:
         ]
         assert {f"{number}\N{NO-BREAK SPACE}°C" for number in expected} <= set(texts)
         assert "november 2025" in texts
+        printed = await an.get(f"/nl/mine/{GARDEN}/postcard.pdf?month=2025-11")
+        (page,) = pypdfium2.PdfDocument(printed.content)
+        words = page.get_textpage().get_text_range().replace("\N{NO-BREAK SPACE}", " ")
+        # The same words on paper, on a page of A6 lying: 148 x 105 mm.
+        for text in re.findall(r"<text[^>]*>([^<]+)</text>", card.text):
+            assert html.unescape(text).replace("\N{NO-BREAK SPACE}", " ") in words
+        assert [round(side / 72 * 25.4) for side in page.get_size()] == [148, 105]
         french = (await an.get(f"/fr/mine/{GARDEN}/postcard.svg?month=2025-11")).text
         assert "novembre 2025" in french
         assert (await an.get(f"/nl/mine/{GARDEN}/postcard.svg?month=11")).status_code == 400

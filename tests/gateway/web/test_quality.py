@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import httpx
 import pytest
 
+from gateway.calibrated import calibrated
 from gateway.errors import ConfigError
+from gateway.registry.model import Correction
 from gateway.web import WebSettings, create_app
 from gateway.web.openapi import PATHS
 from tests.gateway.memory_reader import NOW_MS, FixedClock, MemoryReader
 from tests.gateway.web.conftest import visitor
+from tests.gateway.web.real_town import AIR, NOISE, RealTown
 from tests.gateway.web.test_page import Page
 
 HOUR_MS = 3_600_000
@@ -30,6 +34,39 @@ async def test_capture_counts_hours_with_a_value_that_nobody_doubts() -> None:
     (shown,) = [one for one in page.rows if len(one) == 5][1:]
     assert shown[1].startswith("38 %")  # 63 of 168
     assert shown[2:4] == ["84", "25,0"]
+
+
+async def test_what_corrections_rest_on_stands_there_and_never_the_word_certified(tmp_path: Path) -> None:
+    town = RealTown(tmp_path)
+    try:
+        dev_eui, noise = town.device(AIR), town.device(NOISE)
+        for quantity, percent in (("pm2_5", 34.0), ("pm10", 120.0)):
+            town.registry.put_correction(
+                Correction(
+                    dev_eui, quantity, "linear", 1, {"slope": 0.5, "intercept": 1.0}, NOW_MS - 1000, None,
+                    "co-location of 14 days", percent,
+                )
+            )  # fmt: skip
+        found = {(one.site_id, one.quantity): one for one in calibrated(town.registry, NOW_MS)}
+        assert found[AIR, "pm2_5"].objective == "indicative measurement"  # 2008/50/EC: 50 % for particles
+        assert found[AIR, "pm10"].objective == "none"  # beyond 100 %
+        assert calibrated(town.registry, NOW_MS - 2000) == []
+        town.open(calibrated=lambda: calibrated(town.registry, NOW_MS))
+        async with town.client() as guest:
+            for language in ("nl", "fr", "en"):
+                page = (await guest.get(f"/{language}/quality")).text
+                assert dev_eui not in page
+                assert noise not in page
+                assert "co-location of 14 days" in page
+                assert not re.search("certifi|gecertific", page, re.IGNORECASE)
+            assert (
+                "binnen de doelstelling voor indicatieve meting (50 %)"
+                in (await guest.get("/nl/quality")).text
+            )
+            town.registry.withdraw(AIR, "public", NOW_MS)
+            assert "co-location" not in (await guest.get("/nl/quality")).text
+    finally:
+        town.close()
 
 
 async def test_the_register_says_all_of_every_public_sensor(client: httpx.AsyncClient) -> None:
