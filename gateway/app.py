@@ -52,6 +52,7 @@ from gateway.store import Changes, DurableLog, SegmentLog, SqlitePublicReader, o
 from gateway.store.assessments import Assessments
 from gateway.store.retention import prune
 from gateway.store.writing import PIPELINE
+from gateway.tracing import Traces, processor_of
 from gateway.update import UpdateBook, UpdateService
 from gateway.update.events import something_on
 from gateway.ways import Ways
@@ -82,6 +83,7 @@ class Gateway:
         self._stack = contextlib.AsyncExitStack()
         self.followers: dict[str, Follower] = {}
         self.own_ports: dict[str, int] = {}
+        self.traces = Traces()
         self.reread: Callable[[], Config] | None = None  # the configuration as it is now in its file
         self._reloading = asyncio.Lock()
         self._is_running = asyncio.Event()
@@ -198,6 +200,7 @@ class Gateway:
             self._position_name(),
             decoder=Decoder(windows, self.registry.profile_of, Foreign(self.profiles.get)),
         )
+        self.pipeline.traces = self.traces
         self._stack.callback(self.pipeline.close)
         task = asyncio.create_task(self.pipeline.run(), name="meetnet-pipeline")
 
@@ -262,6 +265,8 @@ class Gateway:
                 register=self.registry.version,
             )
             self.followers[publisher.name] = follower
+            if self.traces.active:
+                follower.on_sent = self.traces.sent
             self._keep_task(self._once_running(follower.run), f"meetnet-publish-{publisher.name}", stack)
         if self.followers:
             self._keep_task(self._watch_register(), "meetnet-register", stack)
@@ -303,6 +308,7 @@ class Gateway:
         """Start the sections, each with the settings that it reads."""
         sections = (
             Section("publishers", ("publish.",), self._start_publishers),
+            Section("tracing", ("otel.",), self._start_tracing),
             Section("web", ("web.", "publish.", "mail."), lambda stack: start_web(self, stack)),
             Section("chirpstack", ("chirpstack.",), lambda s: self.networks.chirpstack(self.config, s)),
             Section("ttn", ("ttn.",), lambda s: self.networks.ttn(self.config, s)),
@@ -315,6 +321,22 @@ class Gateway:
         for section in sections:
             await self.live.add(section)
         self._know_ports()
+
+    async def _start_tracing(self, stack: contextlib.AsyncExitStack) -> None:
+        endpoint = self.config.text("otel.endpoint")
+        if not endpoint:
+            return
+        service, percent = self.config.text("otel.service"), self.config.number("otel.sample_percent")
+        self.traces.start(processor_of(endpoint), service, percent)
+        for follower in self.followers.values():
+            follower.on_sent = self.traces.sent
+
+        async def stop() -> None:
+            for follower in self.followers.values():
+                follower.on_sent = None
+            await asyncio.get_running_loop().run_in_executor(None, self.traces.stop)
+
+        stack.push_async_callback(stop)
 
     async def reload(self) -> Change:
         """Read the configuration again and run with it; with the old one, and why, when it is wrong."""

@@ -10,8 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
 
 from gateway.backfill import Heard
 from gateway.counters import Counters
@@ -22,7 +25,11 @@ from gateway.model import Decoded, Uplink
 from gateway.quality import HISTORY_MS, Judge
 from gateway.registry import Registry, Spot
 from gateway.store import Changes, DeadLetter, DurableLog, Outcome, Store
+from gateway.store.origin import position_of
 from gateway.store.writing import PIPELINE, Batch
+
+if TYPE_CHECKING:
+    from gateway.tracing import Traces
 
 logger = logging.getLogger("meetnet.pipeline")
 BATCH = 1000
@@ -62,6 +69,7 @@ class Pipeline:
         self._position = store.position(name)
         self._moved = Changes(self._position)
         self._durable = 0
+        self.traces: Traces | None = None
         self._linger = Linger()
         self._stopping = asyncio.Event()
 
@@ -78,6 +86,8 @@ class Pipeline:
     def wake(self, durable_sequence: int) -> None:
         """Tell that the log is durable up to a sequence."""
         self._durable = max(self._durable, durable_sequence)
+        if self.traces is not None and self.traces.active:
+            self.traces.durable(durable_sequence)
         self._news.set()
 
     async def drained(self) -> None:
@@ -144,18 +154,27 @@ class Pipeline:
 
     def _take(self, entries: Sequence[tuple[int, Uplink | StoreError]]) -> _Taken:
         taken = _Taken()
+        traces = self.traces if self.traces is not None and self.traces.active else None
+        marks = [time.time_ns()] if traces else []
         self._registry.refresh()  # a profile may have been changed by `meetnet device`
         outcomes = [self._outcome(sequence, found, taken) for sequence, found in entries]
+        if traces:
+            marks.append(time.time_ns())
         try:
             with self._store.batch() as (batch, is_stale):
                 if is_stale:
                     self._judge.forget()
                 memories = self._settle(batch, taken)
+                if traces:
+                    marks.append(time.time_ns())
                 batch.put(outcomes, memories, self._name)
         except BaseException:
             self._judge.forget()
             raise
         taken.newest = self._store.newest_position()
+        if traces:
+            marks.append(time.time_ns())
+            traces.stored(outcomes, marks, partial(position_of, self._store))
         return taken
 
     def _outcome(self, sequence: int, uplink: Uplink | StoreError, taken: _Taken) -> Outcome:

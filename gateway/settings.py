@@ -191,6 +191,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "updates.public_key", TEXT, "", "What `meetnet update keygen` printed; new nodes trust it.", 0, 128
     ),
+    Setting(
+        "otel.endpoint", TEXT, "", "OpenTelemetry collector, http://host:4318; empty: no traces.", 0, 500
+    ),
+    Setting("otel.sample_percent", NUMBER, 1.0, "How many uplinks are traced.", 0, 100, unit="%"),
+    Setting("otel.service", TEXT, "meetnet-gateway", "Name of this gateway in the traces.", 1, 64),
     Setting("web.enabled", FLAG, True, "Serve the page, open data and the status."),
     _host("web.host", "Address to listen on"),
     _port("web.port", 8080, "TCP port of the page"),

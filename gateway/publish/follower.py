@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -115,6 +116,7 @@ class Follower:
         self._rejected = 0
         self._failures = 0
         self._trouble = ""
+        self.on_sent: Callable[[str, Parcel, int, bool], None] | None = None  # name, parcel, ns, confirmed
 
     def notify(self) -> None:
         """Say that there is something new in the store: the follower looks at once instead of soon."""
@@ -292,6 +294,7 @@ class Follower:
         sent = parcel
         attempt = surprises = 0
         while True:
+            began_ns = time.time_ns() if self.on_sent is not None else 0
             try:
                 outcome = await self._publisher.send(sent, attempt)
             except Exception as error:
@@ -299,6 +302,8 @@ class Follower:
                 reason = f"{type(error).__name__}: {error}"
                 rejected = [Rejection(row, reason) for row in sent.rows] if surprises >= SURPRISES else []
                 outcome = Outcome(rejected, None if rejected else sent, reason)
+            if self.on_sent is not None:
+                self.on_sent(self._publisher.name, sent, began_ns, outcome.remaining is None)
             await self._put_aside(outcome.rejections)
             remaining = outcome.remaining
             left = len(remaining.rows) if remaining else 0

@@ -25,3 +25,12 @@ def origin(store: Store, position: int) -> Origin | None:
         (position // POSITIONS_PER_RECORD,),
     )
     return Origin(*rows[0]) if rows else None
+
+
+def position_of(store: Store, dev_eui: str, seq: int) -> int | None:
+    """Return the lowest position of a record of a device, None when it is not there."""
+    rows = store.database.query(
+        "SELECT r.id FROM records r JOIN devices d ON d.id = r.device WHERE d.dev_eui = ? AND r.seq = ?",
+        (dev_eui, seq),
+    )
+    return rows[0][0] * POSITIONS_PER_RECORD if rows else None
