@@ -38,7 +38,7 @@ logger = logging.getLogger("meetnet.publish")
 T = TypeVar("T")
 
 SAVE_S = 0.25
-_ROWS_A_RECORD = 8  # more or less
+_ROWS_A_RECORD, _POSITIONS_A_RECORD = 8, 64  # more or less, at most
 SURPRISES = 5  # tries of a parcel on which the publisher itself fails, before its rows are put aside
 
 
@@ -112,6 +112,7 @@ class Follower:
         self._save_s = save_s
         self._saved_s = -1e9
         self._linger = Linger()
+        self._is_behind = False  # there is more than was read
         self._delivered = 0
         self._rejected = 0
         self._failures = 0
@@ -146,7 +147,8 @@ class Follower:
                     await self._idle()
                 else:
                     self._linger.took(rows // _ROWS_A_RECORD, loop.time())
-                    await asyncio.sleep(self._linger.wait_s(0))
+                    if not self._is_behind:
+                        await asyncio.sleep(self._linger.wait_s(0))
         finally:
             try:
                 await self._save()
@@ -176,6 +178,7 @@ class Follower:
             self._position = max(seen, position)
             await self._save_now_and_then()
             return 0
+        self._is_behind = seen - newest > _POSITIONS_A_RECORD
         await self._put_aside(packed.rejections)
         done = _done_after(packed.parcels, newest)
         for number, parcel in enumerate(packed.parcels):

@@ -8,6 +8,8 @@ served by httpx (posting.py).
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import ssl
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
@@ -18,6 +20,7 @@ import httpx
 MOST_IDLE = 8  # kept connections an address
 MOST_ANSWER = 16 << 20
 _READ = 1 << 16
+_SEND_BUFFER = 1 << 20
 _FAULTS = (h11.ProtocolError, OSError, EOFError)
 
 
@@ -132,4 +135,7 @@ class Http1:
             )
         except (OSError, ValueError) as error:
             raise httpx.ConnectError(str(error)) from error
+        raw: socket.socket = writer.get_extra_info("socket")
+        with contextlib.suppress(OSError):  # a batch goes to the kernel in few pieces
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         return _Connection(reader, writer)

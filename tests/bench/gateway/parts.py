@@ -89,7 +89,7 @@ def gateway_config(
     data = data or '[data]\ndirectory = "data"\n'
     path.write_text(
         f"{data}[semtech_udp]\nenabled = false\n[broker]\nenabled = false\n"
-        f"[web]\nport = 0\n[chirpstack]\nenabled = true\nport = {broker}\n"
+        f"[web]\nport = 0\n[chirpstack]\nenabled = true\nport = {broker}\n{chirpstack}"
         f'[publish.ngsi_ld]\nurl = "http://127.0.0.1:{platform}"\n{more}'
     )
     return path
