@@ -16,6 +16,7 @@ meetnet-data/
   windows.db     frames whose parity may bring lost ones back
   profiles/      how devices write that are not ours, a TOML file each
   side/          what a platform refused for good, a file each
+  erasures.json, backups.json   which sites were erased (by a hash), and where backups went
   control.json   port and token of the running gateway, mode 0600 (`meetnet status` reads it)
   lock           held while a gateway runs
 """

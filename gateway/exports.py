@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from gateway.model import PublicObservation, PublicReader, PublicSite
 from gateway.units import unit
@@ -24,7 +24,13 @@ CSV_COLUMNS = (
     "value", "raw_value", "state", "flags", "method", "method_version", "licence",
 )  # fmt: skip
 
+MEANS_COLUMNS = (
+    "site_id", "site_name", "longitude", "latitude", "precision_m", "quantity", "unit", "from", "to",
+    "mean", "least", "greatest", "values", "flagged", "licence",
+)  # fmt: skip
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 PAGE_ROWS = 20_000
+_DAYS_AT_ONCE = 7
 
 
 def iso_utc(ms: int) -> str:
@@ -86,6 +92,65 @@ def write_csv(
         out.write(csv_lines(rows, sites))
         count += sum(row.site_id in sites for row in rows)
     return count
+
+
+def write_means(
+    reader: PublicReader, start_ms: int, end_ms: int, step_ms: int, out: TextIO, site_id: str | None = None
+) -> int:
+    """Write what hours or days of each series amount to as CSV; return the rows. Levels: means by energy.
+
+    Quick for years: made from what the store keeps added up. start_ms: whole steps; days are those of UTC.
+    """
+    writer = csv.writer(out)
+    writer.writerow(MEANS_COLUMNS)
+    count = 0
+    units = {(row.site_id, row.quantity): row.unit for row in reader.latest()}
+    for site in reader.sites():
+        if site_id is not None and site.site_id != site_id:
+            continue
+        place = (site.site_id, plain_text(site.name), site.longitude, site.latitude, site.precision_m)
+        for quantity in site.quantities:
+            for one in reader.buckets(site.site_id, quantity, start_ms, end_ms, step_ms):
+                begin, end = iso_utc(one.start_ms), iso_utc(one.start_ms + step_ms)
+                numbers = (_short(one.mean), _short(one.low), _short(one.high), one.n, one.flagged)
+                symbol = units.get((site.site_id, quantity), "")
+                writer.writerow((*place, quantity, symbol, begin, end, *numbers, site.licence))
+                count += 1
+    return count
+
+
+class HourlyReader(PublicReader, Protocol):
+    """A reader that gives the hourly means of all sites at once."""
+
+    def hourly(self, quantity: str, start_ms: int, end_ms: int) -> Any:
+        """Return the means of whole hours of every public site."""
+        ...
+
+
+def write_city_means(reader: HourlyReader, start_ms: int, end_ms: int, out: TextIO) -> int:
+    """Write the mean of all sites for each hour and quantity as CSV; return the rows.
+
+    Each site counts the same, by the mean of its good values of the hour. start_ms, end_ms: whole hours.
+    """
+    writer = csv.writer(out)
+    writer.writerow(("quantity", "unit", "from", "to", "mean", "sites"))
+    count = 0
+    units = {row.quantity: row.unit for row in reader.latest()}
+    for quantity in sorted(units):
+        for at_ms in range(start_ms, end_ms, _DAYS_AT_ONCE * DAY_MS):
+            found = reader.hourly(quantity, at_ms, min(at_ms + _DAYS_AT_ONCE * DAY_MS, end_ms))
+            means = found.of_all(units[quantity].startswith("dB"))
+            for hour, (mean, n) in enumerate(zip(means, found.n, strict=True)):
+                if mean is not None:
+                    begin_ms = at_ms + hour * HOUR_MS
+                    moments = iso_utc(begin_ms), iso_utc(begin_ms + HOUR_MS)
+                    writer.writerow((quantity, units[quantity], *moments, _short(mean), int((n > 0).sum())))
+                    count += 1
+    return count
+
+
+def _short(value: float) -> float:
+    return round(value, 4)
 
 
 def sites_geojson(reader: PublicReader) -> dict[str, Any]:

@@ -13,7 +13,16 @@ import click
 
 from gateway.cli.common import Failure, config_option, configuration, json_option
 from gateway.datadir import DataDirectory
-from gateway.exports import latest_geojson, observations_geojson, pages, write_csv
+from gateway.exports import (
+    DAY_MS,
+    HOUR_MS,
+    latest_geojson,
+    observations_geojson,
+    pages,
+    write_city_means,
+    write_csv,
+    write_means,
+)
 from gateway.publish.files import citation, csv_metadata, write_json, write_parquet
 from gateway.readers import reader_for
 from gateway.registry import Registry
@@ -35,6 +44,9 @@ from gateway.store.assessments import Assessments
 @click.option("--to", "end", type=click.DateTime(), help="Observed times before this, UTC.")
 @click.option("--site", "site_id", help="One site only.")
 @click.option("--latest", is_flag=True, help="GeoJSON of the newest values only.")
+@click.option(
+    "--means", type=click.Choice(("hour", "day", "city")), help="Means of each, as CSV; city: by hour."
+)
 def export(
     config_file: Path | None,
     data: Path | None,
@@ -45,6 +57,7 @@ def export(
     end: datetime | None,
     site_id: str | None,
     latest: bool,
+    means: str | None,
 ) -> None:
     """Export public observations as CSV, JSON, GeoJSON or Parquet; --json is short for --format geojson.
 
@@ -55,6 +68,7 @@ def export(
     Example:
       meetnet export --from 2026-11-01 --to 2026-12-01 -o november.csv
       meetnet export --latest -o now.geojson
+      meetnet export --means city --from 2026-11-01 --to 2026-12-01 -o city.csv
 
     Exit codes: 0 done, 1 failed.
     """
@@ -84,7 +98,15 @@ def export(
         except OSError as error:
             raise Failure(f"{output}: {error.strerror}") from error
         with target as stream:
-            if latest:
+            if means == "city":
+                if start is None:
+                    raise Failure("--means city: say from when, with --from")
+                end_ms = min(end_ms, now_ms) // HOUR_MS * HOUR_MS
+                write_city_means(reader, start_ms // HOUR_MS * HOUR_MS, end_ms, stream)
+            elif means is not None:
+                step_ms = DAY_MS if means == "day" else HOUR_MS
+                write_means(reader, start_ms // step_ms * step_ms, end_ms, step_ms, stream, site_id)
+            elif latest:
                 json.dump(latest_geojson(reader), stream)
             elif kind == "geojson":
                 sites = {site.site_id: site for site in reader.sites()}
@@ -94,7 +116,7 @@ def export(
                 write_json(reader, start_ms, end_ms, stream, site_id, cite)
             else:
                 write_csv(reader, start_ms, end_ms, stream, site_id)
-        if kind == "csv" and output is not None:
+        if kind == "csv" and output is not None and means is None:
             licences = tuple(sorted({site.licence for site in reader.sites()}))
             about = csv_metadata(output.name, found.text("web.title"), "", licences, cite)
             path = output.with_name(f"{output.name}-metadata.json")

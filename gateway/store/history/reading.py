@@ -292,7 +292,9 @@ def hourly(
         if site_id in column:
             for from_ms, to_ms in stretches:
                 first, last = (from_ms - start_ms) // HOUR_MS, -(-(to_ms - start_ms) // HOUR_MS)
-                means[max(first, 0) : max(last, 0), column[site_id]] = np.nan
+                hours = slice(max(first, 0), max(last, 0))
+                means[hours, column[site_id]] = np.nan
+                n[hours, column[site_id]] = 0
     return Hourly(start_ms, members, means, n)
 
 
