@@ -6,6 +6,7 @@ Each one stands beside the same as a table; the picture itself is one image with
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
@@ -100,9 +101,11 @@ def levels(found: Sequence[Level], start_ms: int, end_ms: int, tongue: Tongue, l
         column = int(x(one.at_ms))
         if column not in columns or one.level_db > columns[column].level_db:
             columns[column] = one
-    path, limit, marks, before = "", "", "", -100
+    steps = sorted(b - a for a, b in pairwise(sorted(columns)))
+    hole = 3 * max(4, steps[len(steps) // 2]) if steps else 0  # from here on two neighbours are not joined
+    path, limit, marks, before = "", "", "", -hole - 1
     for column, one in sorted(columns.items()):
-        pen = "M" if column - before > 12 else "L"
+        pen = "M" if column - before > hole else "L"
         path += f"{pen}{column} {y(one.level_db):.1f}"
         limit += f"{pen}{column} {y(one.upper_db):.1f}"
         if one.is_over:

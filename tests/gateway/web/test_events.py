@@ -12,6 +12,9 @@ import httpx
 import pypdfium2
 import pytest
 
+from gateway.insight.events import Level
+from gateway.web import svg
+from gateway.web.languages import tongues
 from tests.gateway.memory_reader import MINUTE_MS, NOW_MS, FixedClock, MemoryReader
 from tests.gateway.web.people import Town
 from tests.gateway.web.real_town import token_in
@@ -158,3 +161,14 @@ async def test_ending_and_removing_is_written_down(town: Town, staff: httpx.Asyn
     assert (await staff.get(f"/nl/events/{event_id}")).status_code == 404
     actions = [entry.action for entry in town.accounts.audit(10)]
     assert actions[:3] == ["event removed", "event ended", "event made"]
+
+
+@pytest.mark.parametrize("step_min", [1, 10])
+def test_levels_are_joined_whatever_the_nodes_interval_and_holes_stay(step_min: int) -> None:
+    tongue = tongues("Europe/Brussels")["nl"]
+    minutes = [m for m in range(0, 300, step_min) if not 120 <= m < 200]
+    found = [Level(START_MS + m * MINUTE_MS, 90.0, 95.0) for m in minutes]
+    drawn = str(svg.levels(found, START_MS, START_MS + 300 * MINUTE_MS, tongue, "x"))
+    line = re.search(r'<path d="([^"]+)" class="spark"', drawn)
+    assert line is not None
+    assert line[1].count("M") == 2
