@@ -55,6 +55,17 @@ class Places:
             column("traffic"),
         )
 
+    def take(self, rows: NDArray[np.int64]) -> Places:
+        """Return the places of some row numbers."""
+        return Places(
+            tuple([self.names[int(k)] for k in rows]),
+            self.x_m[rows],
+            self.y_m[rows],
+            self.height_m[rows],
+            self.greenery[rows],
+            self.traffic[rows],
+        )
+
     def __len__(self) -> int:
         return len(self.names)
 

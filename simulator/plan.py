@@ -33,7 +33,7 @@ _TWELVE = (
     ("air", "lorawan"),
 )
 _STREET = "Proefstraat"
-_LONGITUDE, _LATITUDE = 3.7203, 51.0498
+ORIGIN = _LONGITUDE, _LATITUDE = 3.7203, 51.0498
 _STEP_LONGITUDE, _STEP_LATITUDE = 0.00033, 0.00009  # about 25 m along the street
 _BLOCK_LATITUDE = 0.0004  # between the streets of a scenario, about 45 m
 _SIDE_LATITUDE = 0.00012  # the even side
@@ -129,6 +129,11 @@ def _derived(seed: int, index: int, what: str, n: int) -> str:
     return hashlib.sha256(f"meetnet simulation/{seed}/{index}/{what}".encode()).hexdigest()[: 2 * n]
 
 
+def identity(seed: int, index: int) -> tuple[str, str]:
+    """Return (DevEUI, JoinEUI) of a node: locally administered, no maker's."""
+    return "02" + _derived(seed, index, "dev_eui", 7), "02" + _derived(seed, 0, "join_eui", 7)
+
+
 def _site_name(kind: str, number: int, street: str = _STREET) -> str:
     names = {
         "air": f"{street} {number}, voorgevel",
@@ -147,6 +152,7 @@ def plan(nodes: int = 12, seed: int = 1) -> list[PlannedNode]:
     for index in range(nodes):
         kind, transport = _TWELVE[index % len(_TWELVE)]
         number = index + 1
+        dev_eui, join_eui = identity(seed, index)
         side = _SIDE_LATITUDE if number % 2 == 0 else 0.0
         planned.append(
             PlannedNode(
@@ -157,8 +163,8 @@ def plan(nodes: int = 12, seed: int = 1) -> list[PlannedNode]:
                 site_name=_site_name(kind, number),
                 longitude=round(_LONGITUDE + index * _STEP_LONGITUDE, 6),
                 latitude=round(_LATITUDE + index * _STEP_LATITUDE + side, 6),
-                dev_eui="02" + _derived(seed, index, "dev_eui", 7),  # locally administered, no maker's
-                join_eui="02" + _derived(seed, 0, "join_eui", 7),
+                dev_eui=dev_eui,
+                join_eui=join_eui,
                 _seed=seed,
             )
         )

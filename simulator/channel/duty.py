@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 
 from wire.lorawan import eu868
@@ -12,7 +11,7 @@ _HOUR_US = 3_600_000_000
 
 @dataclass(slots=True)
 class _Hour:
-    rows: deque[tuple[int, int]] = field(default_factory=deque[tuple[int, int]])  # (start, air time)
+    rows: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])  # (start, air time)
     now_us: int = 0
     most_us: int = 0
 
@@ -31,6 +30,13 @@ class DutyBook:
         hour.rows.append((start_us, air_us))
         hour.now_us += air_us
         hour.most_us = max(hour.most_us, hour.now_us)
+
+    def book_half(self, sender: int, now_us: int) -> None:
+        """A sender that has lost its memory takes half of the hour for spent, as the firmware does."""
+        for band, row in enumerate(eu868.SUB_BANDS):
+            hour = self._hours.setdefault((sender, band), _Hour())
+            hour.rows.append((now_us, row[2] * _HOUR_US // 2000))
+            hour.now_us += row[2] * _HOUR_US // 2000
 
     def wait_us(self, sender: int, freq_hz: int, air_us: int, now_us: int) -> int:
         """Return how long to wait until a transmission keeps to the duty cycle."""
@@ -60,4 +66,4 @@ class DutyBook:
     @staticmethod
     def _pass(hour: _Hour, now_us: int) -> None:
         while hour.rows and hour.rows[0][0] <= now_us - _HOUR_US:
-            hour.now_us -= hour.rows.popleft()[1]
+            hour.now_us -= hour.rows.pop(0)[1]

@@ -169,7 +169,12 @@ class Forwarder(asyncio.DatagramProtocol):
         self._after(max(frame.end_us - self.now_us(), 0) / 1e6, self._received, frame)
 
     def _received(self, frame: Frame) -> None:
-        if not self.channel.received(frame, self):
+        if self.channel.received(frame, self):
+            self.deliver(frame, *self.channel.link(frame, self))
+
+    def deliver(self, frame: Frame, rssi_dbm: float, snr_db: float) -> None:
+        """Take a frame that this gateway has received, and forward it."""
+        if self._transport is None:
             return
         self.counters.received += 1
         if not frame.damaged:
@@ -177,9 +182,9 @@ class Forwarder(asyncio.DatagramProtocol):
         elif not self.forward_damaged:
             return
         self.counters.forwarded += 1
-        rssi, snr = self.channel.link(frame, self)
         channel = frame.freq_hz // 200_000 % 8
-        self._push({"rxpk": [semtech.rxpk(frame, self.counter_us(frame.end_us), rssi, snr, channel)]})
+        row = semtech.rxpk(frame, self.counter_us(frame.end_us), rssi_dbm, snr_db, channel)
+        self._push({"rxpk": [row]})
 
     # -- from the server ---------------------------------------------------------------------
 

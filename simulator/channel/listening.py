@@ -105,6 +105,14 @@ class Listening:
         self._forget()
         return result
 
+    def waiting_until_us(self) -> int | None:
+        """Return when the next frame that has no outcome yet will have ended, or None without one."""
+        ends = [part.end_us.min() for part in self._pending]
+        waiting = self._known.end_us > self._done_us
+        if waiting.any():
+            ends.append(self._known.end_us[waiting].min())
+        return int(min(ends)) if ends else None
+
     def _merge(self) -> None:
         """Sort what has come in among what is known."""
         if not self._pending:

@@ -10,32 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from simulator.city import street_life, weather
-from simulator.places import Place, Places
+from simulator.city.town import Town
+
+__all__ = ("CityAt", "Town")
 
 _PM_PARTS = {"pm1": 0.72, "pm2_5": 1.0, "pm4": 1.22, "pm10": 1.45}
-
-
-class Town:
-    """The built-in city as `simulator.interfaces.City`."""
-
-    def __init__(self, seed: int, start_us: int = 0) -> None:
-        self._seed, self._start_us = seed, start_us
-
-    def sample(self, quantity: str, places: Places, times_us: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return values of shape (places, times)."""
-        out = np.empty((len(places), len(times_us)))
-        for row, name in enumerate(places.names):
-            at = CityAt(self._seed, name, self._start_us)
-            out[row] = [at(quantity, int(t)) for t in times_us]
-        return out
-
-    def source(self, place: Place, start_us: int) -> CityAt:
-        """Return what chip models at a place meet."""
-        return CityAt(self._seed, place.name, start_us)
 
 
 class CityAt:

@@ -13,6 +13,8 @@ from gateway.config import Config
 from gateway.model import PublicObservation
 from gateway.registry import Registry, import_devices
 from simulator import loop as virtual
+from simulator.channel.model import RadioModel
+from simulator.interfaces import City
 from simulator.plan import plan, write_provisioning
 from simulator.replay import Recording
 from simulator.street import Street, StreetConfig
@@ -59,6 +61,8 @@ def run_house(
     seed: int = 1,
     meanwhile: Meanwhile | None = None,
     overrides: dict[str, Any] | None = None,
+    city: City | None = None,
+    radio: RadioModel | None = None,
 ) -> Outcome:
     """Let a street live for virtual_s from start_s (seconds UTC) and return what the store then holds."""
 
@@ -82,6 +86,8 @@ def run_house(
                 mqtt=("127.0.0.1", gateway.ports["broker"]),
                 replay=replay,
                 overrides=overrides or {},
+                city=city,
+                radio=radio,
             )
             async with Street(settings) as street:
                 side = asyncio.create_task(meanwhile(gateway, street)) if meanwhile else None

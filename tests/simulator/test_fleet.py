@@ -1,0 +1,117 @@
+"""A fleet's NumPy sensors beside the firmware's drivers and kernels; its outbox; who lives in a town."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from drivers.sht4x import humidity_tenths, temperature_centi
+from kernels.dewpoint import dew_point_centi as firmware_dew_point
+from simulator.chips.sht4x import _word
+from simulator.city import Town
+from simulator.fleet.mac import Chance, Mac
+from simulator.fleet.outbox import Outbox
+from simulator.fleet.plan import gateways, town
+from simulator.fleet.sensors import IDS, KindSensors, dew_point_centi, sht4x
+from simulator.nodeproc import SimulatorError
+from wire.lorawan import eu868
+from wire.measurements import by_id
+from wire.record import OK, TIME_NETWORK, Record
+
+START_US = 1_789_999_200_000_000
+
+
+def test_sht4x_is_chip_and_driver() -> None:
+    rng = np.random.default_rng(1)
+    t, h = rng.uniform(-40, 60, 3000), rng.uniform(-3, 110, 3000)
+    centi, tenths = sht4x(t, h)
+    for k in range(len(t)):
+        assert centi[k] == temperature_centi(_word((t[k] + 45.0) / 175.0))
+        assert tenths[k] == humidity_tenths(_word((h[k] + 6.0) / 125.0))
+
+
+def test_dew_point_is_the_kernels() -> None:
+    rng = np.random.default_rng(2)
+    t, h = rng.integers(-3000, 4500, 5000), rng.integers(20, 1001, 5000)
+    ours = dew_point_centi(t, h)
+    assert [int(v) for v in ours] == [firmware_dew_point(int(a), int(b)) for a, b in zip(t, h, strict=True)]
+
+
+@pytest.mark.parametrize("kind", ["garden", "bin", "air", "noise"])
+def test_a_day_of_a_kind_keeps_to_the_measurement_table(kind: str) -> None:
+    planned = town(40, 1, 4000.0, ((kind, 1.0),))
+    sensors = KindSensors(kind, planned, Town(3), START_US)
+    rows = [sensors.measure(START_US + hour * 3_600_000_000) for hour in range(24)]
+    for values in rows:
+        for column, measurement in enumerate(IDS[kind]):
+            row = by_id(measurement)
+            assert row is not None
+            assert row[4] <= values[:, column].min() and values[:, column].max() <= row[5], row[1]
+    some = KindSensors(kind, planned, Town(3), START_US).measure(START_US, np.array([3, 7]))
+    assert np.array_equal(some, rows[0][[3, 7]])
+
+
+def test_first_measurements_in_chunks_are_those_one_by_one() -> None:
+    planned = town(70, 1, 4000.0, (("garden", 1.0),))
+    sensors = KindSensors("garden", planned, Town(3), START_US)
+    times = START_US + np.arange(70) * 7_000_000
+    together = sensors.measure_each(np.arange(70), times)
+    for k in (0, 31, 32, 69):
+        alone = KindSensors("garden", planned, Town(3), START_US)
+        assert np.array_equal(together[k], alone.measure(int(times[k]), np.array([k]))[0])
+
+
+def test_a_town_is_the_same_for_a_seed_and_in_its_square() -> None:
+    nodes = town(2000, 7, 5000.0)
+    assert nodes == town(2000, 7, 5000.0) != town(2000, 8, 5000.0)
+    assert max(abs(node.place.x_m) for node in nodes) < 2510
+    kinds = [node.kind for node in nodes]
+    for kind, share in (("garden", 0.5), ("bin", 0.25), ("air", 0.15), ("noise", 0.1)):
+        assert kinds.count(kind) / 2000 == pytest.approx(share, abs=0.04)
+    assert len({node.dev_eui for node in nodes}) == 2000
+    with pytest.raises(SimulatorError, match="nodes"):
+        town(0)
+
+
+def test_gateways_stand_on_a_grid() -> None:
+    found = gateways(7, 3000.0)
+    assert len({(place.x_m, place.y_m) for place in found}) == 7
+    assert max(max(abs(place.x_m), abs(place.y_m)) for place in found) < 1500
+
+
+def test_joins_fall_in_data_rate_and_never_repeat_a_nonce() -> None:
+    mac = Mac("02" + "0" * 14, "02" + "1" * 14, "00" * 16, Chance(1))
+    asked = [mac.join_request() for _ in range(8)]
+    assert [dr for _, _, dr in asked] == [5, 4, 3, 2, 1, 0, 5, 4]
+    assert len({phy for phy, _, _ in asked}) == 8
+    assert {freq for _, freq, _ in asked} <= set(eu868.JOIN_CHANNELS_HZ)
+
+
+def test_what_does_not_fit_a_frame_goes_out_later_and_once() -> None:
+    """51 bytes, as at the slowest data rates: records of a noise node take as many frames as they need."""
+    ids = IDS["noise"]
+    records = {
+        k: Record(k, 1_790_000_000 + 900 * k, TIME_NETWORK, [(i, 500 + k, OK) for i in ids[:-1]])
+        for k in range(5)
+    }
+    box = Outbox(codec=1, batch=2)
+    for k in records:
+        box.add(k, k)
+    sent: list[int] = []
+    while (frame := box.frame(records.__getitem__, 51, None)) is not None:
+        box.left(frame)
+        sent += frame.refs
+    while (frame := box.again_frame(records.__getitem__, 51, None)) is not None:
+        box.left(frame)
+        sent += frame.refs
+    assert sorted(sent) == [0, 1, 2, 3, 4]
+    assert sent[0] == 4  # the newest first
+
+
+def test_a_wanted_record_that_is_gone_is_said_to_be() -> None:
+    box = Outbox(codec=2, batch=1, next_seq=30)
+    box.seqs = {k: k for k in range(20, 30)}
+    box.want(15, 25)
+    assert box.again == [20, 21, 22, 23, 24]
+    assert box.told() == bytes.fromhex("210000000f0005")
+    assert box.told() is None
