@@ -58,7 +58,7 @@ class FleetConfig:
     city: City | None = None
     radio: RadioModel = field(default_factory=RadioModel)
     habits: Habits = field(default_factory=Habits)
-    habits_of: dict[str, Habits] = field(default_factory=lambda: {"noise": Habits(codec=1, batch=1)})
+    habits_of: dict[str, Habits] = field(default_factory=dict[str, Habits])
     power_on_s: float = 60.0
     settle_ms: int = 250
 

@@ -75,7 +75,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             seed=options.seed,
             semtech_udp=server,
             habits=habits,
-            habits_of={"noise": Habits(interval_s=options.interval, codec=1, batch=1)},
             power_on_s=options.power_on,
             settle_ms=3000,
         )

@@ -42,7 +42,6 @@ def fleet_of(
     observer: Observer | None = None,
 ) -> Run:
     def make(there: Path, server: tuple[str, int]) -> FleetConfig:
-        noise = Habits(habits.interval_s, codec=1, batch=1)
         return FleetConfig(
             there,
             planned,
@@ -51,7 +50,6 @@ def fleet_of(
             semtech_udp=server,
             city=Town(SEED),
             habits=habits,
-            habits_of={"noise": noise},
             power_on_s=2.0,
         )
 
@@ -134,7 +132,7 @@ def test_given_the_same_records_a_fleet_sends_the_same_bytes(real: list[Uplink])
         for at_us, payload in rows:
             now_s = at_us // 1_000_000
             records: list[Record] = codec.decode(payload, now_s)
-            box = Outbox(codec=1 if "noise" in node else 2, batch=1)
+            box = Outbox(codec=2, batch=1)
             for record in records:
                 box.add(record.seq, record.seq)
             by_seq = {record.seq: record for record in records}
@@ -184,8 +182,8 @@ def test_given_the_same_town_a_fleet_measures_the_same(
                 assert abs(value - expected) <= tolerance[measurement], (key, measurement)
             elif measurement <= 4:  # particulate matter: the mean of some seconds
                 assert value == pytest.approx(expected, rel=0.1, abs=5), (key, measurement)
-            elif measurement == 7:  # LAeq, of audio
-                assert abs(value - expected) <= 15, key
+            elif measurement == 7:  # LAeq: a second of audio lies across two of the town's seconds
+                assert abs(value - expected) <= 50, key
         identical += mine == real_one
     assert identical >= 10  # gardens and bins, for the most part
 
@@ -271,7 +269,6 @@ def test_twenty_thousand_nodes_for_a_day(tmp_path: Path) -> None:
             gateways(40, 16_000.0),
             semtech_udp=server,
             habits=habits,
-            habits_of={"noise": Habits(3600, codec=1, batch=1)},
             power_on_s=4 * 3600,
             settle_ms=3000,
         )
