@@ -116,6 +116,7 @@ def test_seconds_go_and_their_minutes_hours_and_days_stay(directory: Path) -> No
     assert store.buckets("noise", "laeq_1s", START_MS, END_MS, 60_000, 0) == minutes
     assert store.buckets("noise", "laeq_1s", START_MS, END_MS, HOUR_MS, 0) == hours
     assert check(store) == []
+    assert followed(store) == store.count()
     store.close()
 
 
@@ -130,15 +131,21 @@ def test_observations_go_by_whole_days_and_what_they_amount_to_stays(directory: 
     assert gone["observations"] == len({row.position // 64 for row in rows if row.observed_at_ms < cut_ms})
     assert store.buckets("s1", "pm2_5", START_MS, END_MS, DAY_MS, 0) == days
     assert check(store) == []
-    position, seen = 0, []
-    while records := store.records_after(position, 50):  # who follows reads on over what is gone
-        seen += [record.id for record in records]
-        position = (records[-1].id + 1) * 64 - 1
-    assert len(seen) == store.count()
+    assert followed(store) == store.count()
     gone = carried_out(directory, store, END_MS + 100 * DAY_MS, observations="3", rollups="30")
     assert gone["rollups"] > 10
     assert store.count() == 0
     store.close()
+
+
+def followed(store: Store) -> int:
+    """Who follows the store reads on over what is gone."""
+    position, seen = 0, []
+    while records := store.records_after(position, 50):
+        seen += [record.id for record in records]
+        position = (records[-1].id + 1) * 64 - 1
+    assert seen == sorted(set(seen))
+    return len(seen)
 
 
 def test_rows_beside_the_store_go_by_age(directory: Path) -> None:

@@ -177,24 +177,21 @@ def by_id(
         high = min(end - block * BLOCK, BLOCK)
         for at in range(low, high, 1024):  # few chunks are open at once
             part = numbers[at : min(at + 1024, high)]
-            for offset, number, chunk in _members(db, chunks, part, kinds):
-                wanted = block * BLOCK + at + offset
-                place = np.flatnonzero(chunk.fields[ID] == wanted)
-                if len(place):
+            for offset, chunk in _members(db, chunks, part, kinds):
+                place = np.flatnonzero(chunk.fields[ID] == block * BLOCK + at + offset)
+                if len(place):  # else it was deleted by age
                     yield _one(chunk, int(place[0]))
-                else:
-                    raise StoreError(f"chunk {number}: record {wanted} is not in it")
 
 
 def _members(
     db: Reading, chunks: Chunks, part: NDArray[np.uint32], kinds: Collection[int]
-) -> Iterator[tuple[int, int, Chunk]]:
+) -> Iterator[tuple[int, Chunk]]:
     wanted = np.unique(part)
     found = chunks.of(db, [number for number in wanted.tolist() if number], kinds)
     for offset, number in enumerate(part.tolist()):
         chunk = found.get(number)
         if chunk is not None:
-            yield offset, number, chunk
+            yield offset, chunk
 
 
 def order_of(body: bytes) -> NDArray[np.uint32]:
