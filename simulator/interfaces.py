@@ -47,7 +47,6 @@ class Tally:
 
     nodes: int = 0
     records: int = 0  # measured, at the sensor
-    records_sent: int = 0  # left at least once
     joins: int = 0  # JoinRequests on the air
     frames: int = 0  # data frames on the air, repetitions included
     air_us: int = 0
