@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import random
 
 import cbor2
 import pytest
@@ -182,3 +183,32 @@ def test_every_profile_is_total(name, profile, payload, port, data):
         assert str(error)
         return
     assert all(math.isfinite(one.value) for one in message.values)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1800)
+def test_millions_of_broken_messages_are_refused_or_read() -> None:
+    dice = random.Random(8428)
+    read = refused = 0
+    for _, profile in CASES:
+        seeds = [example.payload for example in profile.examples]
+        for _ in range(200_000):
+            payload = bytearray(dice.choice(seeds))
+            for _ in range(dice.randrange(1, 6)):
+                at = dice.randrange(len(payload) + 1)
+                match dice.randrange(3):
+                    case 0 if at < len(payload):
+                        payload[at] = dice.randrange(256)
+                    case 1:
+                        payload[at:at] = dice.randbytes(dice.randrange(1, 4))
+                    case _:
+                        del payload[at : at + dice.randrange(1, 4)]
+            try:
+                message = profile.read(bytes(payload), dice.randrange(256), 1.8e9)
+            except FormatError:
+                refused += 1
+            else:
+                read += 1
+                assert all(math.isfinite(one.value) for one in message.values)
+    assert read > 10_000
+    assert refused > 10_000
