@@ -42,7 +42,8 @@ DUTIES = {
 class Sound:
     """One limit at one site: its levels, stretches above, state now. newest: values of the last ten minutes.
 
-    doubtful, values: of the event so far. room_db: see insight.events.room_db.
+    doubtful, values: of the event so far. room_db: see insight.events.room_db. step_ms: what a value stands
+    for.
     """
 
     site_id: str
@@ -54,6 +55,7 @@ class Sound:
     values: int
     doubtful: int
     room_db: float | None
+    step_ms: int
 
     @property
     def highest(self) -> Level | None:
@@ -105,6 +107,7 @@ def sounds(reader: PublicReader, event: Event, now_ms: int, tongue: Tongue) -> l
                     len(during),
                     sum(is_doubtful(row) for row in during),
                     None if over else events.room_db(good, limit, now_ms),
+                    step,
                 )
             )
     return found
@@ -141,7 +144,7 @@ def exceedance_rows(sound: Sound, tongue: Tongue) -> Sequence[dict[str, str]]:
         {
             "from": tongue.moment(one.from_ms),
             "to": tongue.clock(one.to_ms)[:5],
-            "minutes": tongue.number((one.to_ms - one.from_ms) / 60_000 + 1, 0),
+            "minutes": tongue.number((one.to_ms - one.from_ms + sound.step_ms) / 60_000, 0),
             "highest": tongue.number(one.highest_db, 1),
             "above": tongue.number(one.highest_db - one.upper_db, 1),
         }

@@ -129,6 +129,9 @@ async def test_the_report_lists_what_was_above(town: Town, staff: httpx.AsyncCli
         assert words in text
     assert "97.0" in text
     assert "VLAREM" in text
+    page = (await staff.get(f"/nl/events/{event_id}")).text
+    # The means of 20:48 to 21:31 lie above, each that of a minute more: 44 minutes.
+    assert re.search(r"20:48</th><td>21:31</td><td class=\"n\">44<", page)
     rows = list(csv.DictReader(io.StringIO((await staff.get(f"/api/events/{event_id}/levels.csv")).text)))
     over = [row for row in rows if row["over"] == "1"]
     assert over[0]["until"] == "2025-11-23T19:48:00Z"
