@@ -15,7 +15,6 @@ import asyncio
 import gzip
 import json
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,7 +25,7 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.bench.gateway.parts import ROOT, free_port, running, wait_for_port
+from tests.bench.gateway.parts import a_gateway, free_port
 from tools.town import fill
 
 YEAR_SITE = "proefstraat-01-air"
@@ -107,10 +106,7 @@ def measure(sites: int, days: float, step_min: int, visitors: int, requests: int
             f'[data]\ndirectory = "data"\n[semtech_udp]\nenabled = false\n[broker]\nenabled = false\n'
             f"[web]\nport = {port}\n[alerts]\nenabled = false\n"
         )
-        command = [sys.executable, "-m", "gateway", "gateway", "run", "-c", str(config)]
-        environment = {**__import__("os").environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'firmware'}"}
-        with running(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
-            wait_for_port(port, 60)
+        with a_gateway(config) as (process, _):
             return {"sites": sites, "observations": n, "pages": _pages(process.pid, port, visitors, requests)}
 
 
