@@ -306,7 +306,8 @@ def test_every_table_that_names_a_site_or_a_device_is_a_place_that_is_known(tmp_
         ("registry.db", name) for name in ("sites", "devices", "deployments", "consents", "foreign_devices")
     }  # the register erases sites by itself; devices stay in stock
     known |= {("registry.db", name) for name in ("node_values", "node_orders")}  # settings of the device
-    known |= {("secrets.db", "app_keys"), ("secrets.db", "passwords")}  # of the device, until it is revoked
+    # Keys and passwords are the device's, until it is revoked.
+    known |= {("secrets.db", name) for name in ("app_keys", "passwords", "broker_hashes")}
     known |= {("claims.db", name) for name in ("tags", "tokens", "claims")}  # who owns a device, by number
     known |= {("lns.db", name) for name in ("device", "session", "undelivered", "downlink", "used_nonces")}
     known |= {("updates.db", name) for name in ("targets", "refusals")}  # firmware of the device

@@ -71,7 +71,7 @@ def test_the_check_of_a_configuration_finds_it(tmp_path: Path) -> None:
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     store = SqliteStore(tmp_path / "store.db")
-    store.commit(copy_of(some_records(4)))
+    store.commit(copy_of(some_records(4, 350)))
     second = [outcome(2000 + n, 5000 + n, START_MS + n * 1000, 50.0, "noise") for n in range(600)]
     for one in second:
         decoded, site, judged = one.records[0]

@@ -20,7 +20,7 @@ from .test_history import END_MS, START_MS, answers, copy_of, some_records
 DAY_MS = 86_400_000
 
 
-@pytest.mark.parametrize("kills", [8, pytest.param(300, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("kills", [5, pytest.param(300, marks=pytest.mark.nightly)])
 def test_killed_anywhere_nothing_is_lost_or_doubled(tmp_path: Path, kills: int) -> None:
     dice = random.Random(kills)
     path = tmp_path / "0.db"
