@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.chips.base import Source
+from simulator.chips.voices import levelled, music, siren
 
 Samples = NDArray[np.float64]
 
@@ -40,6 +41,7 @@ _DC_TAU_S = 0.3
 _SETTLED_MS = 4000  # the transient is below the last bit
 _CLOCK_STOPPED_US = 1_500_000  # longer than any reader is late
 _TOP = 2**23 - 1
+_NO_VOICES = (0.0, 0.0)
 
 
 def a_weighting(frequency_hz: Samples) -> Samples:
@@ -79,6 +81,8 @@ def periodic_noise(rate_hz: int, shape: Callable[[Samples], Samples], odd: bool,
 
 class I2sMicrophone:
     """Model of a microphone; `source("sound_level", now_us)` is the sound around it in dB(A).
+
+    Where the source knows music_dba and siren_dba too, so much of the level is music and a siren.
 
     slot: 0 left, 1 right, by the part's select pin. dc: offset as a part of full scale.
     tones: [(Hz, dB)] sounding besides, as a calibrator does, unweighted levels.
@@ -127,7 +131,9 @@ class I2sMicrophone:
         self._next_us = 0
         self._position = 0
         self._powered_us: int | None = None
-        self._loop_level: float | None = None
+        self._loop_level: tuple[float, tuple[float, float]] | None = None
+        self._has_voices = True
+        self._own_voices: list[Samples] = []
         self._loop = b""
 
     def play(self, recording: NDArray[np.int32]) -> None:
@@ -142,7 +148,7 @@ class I2sMicrophone:
         self._next_us = now_us + n * 1_000_000 // self.rate_hz
         age_ms = (now_us - self._powered_us) // 1000
         if self._recording is None and self.fault is None and not self.tones and age_ms > _SETTLED_MS:
-            return self._settled(n, float(self._source("sound_level", now_us)))
+            return self._settled(n, float(self._source("sound_level", now_us)), self._voices(now_us))
         words = self._raw(n, now_us, age_ms)
         if self.fault == "floating":  # nobody drives the line: crosstalk in both slots
             return np.stack([words, self._random_words(n)], axis=1).astype("<i4").tobytes()
@@ -151,12 +157,35 @@ class I2sMicrophone:
     def _driven_slot(self) -> int:
         return 1 - self.slot if self.fault == "wrong_slot" else self.slot
 
-    def _settled(self, n: int, level_dba: float) -> bytes:
-        """Cut frames out of the second that was made last, as long as the level stays the same."""
-        if level_dba != self._loop_level:
-            words = _quantise(self._sound * self._rms(level_dba) + self._own + self.dc)
+    def _voices(self, now_us: int) -> tuple[float, float]:
+        """Return the levels of music and siren, as far as they are heard; nothing where nobody knows them."""
+        if not self._has_voices:
+            return _NO_VOICES
+        try:
+            found = float(self._source("music_dba", now_us)), float(self._source("siren_dba", now_us))
+        except KeyError:
+            self._has_voices = False
+            return _NO_VOICES
+        return max(found[0], 0.0), max(found[1], 0.0)
+
+    def _mixed(self, level_dba: float, voices: tuple[float, float]) -> Samples:
+        """Return a second of an A-weighted mean square of 1: the street's noise, and voices in it."""
+        if voices == _NO_VOICES:
+            return self._sound
+        if not self._own_voices:
+            self._own_voices = [music(self.rate_hz, a_weighting), siren(self.rate_hz, a_weighting)]
+        shares = [10 ** ((level - level_dba) / 10) for level in voices]
+        sound = self._sound * np.sqrt(max(1.0 - sum(shares), 0.01))
+        for share, voice in zip(shares, self._own_voices, strict=True):
+            sound = sound + voice * np.sqrt(min(share, 1.0))
+        return levelled(sound, a_weighting)
+
+    def _settled(self, n: int, level_dba: float, voices: tuple[float, float]) -> bytes:
+        """Cut frames out of the second that was made last, as long as the levels stay the same."""
+        if (level_dba, voices) != self._loop_level:
+            words = _quantise(self._mixed(level_dba, voices) * self._rms(level_dba) + self._own + self.dc)
             self._loop = _stereo(words, self.slot)
-            self._loop_level = level_dba
+            self._loop_level = level_dba, voices
         size = len(self._loop)
         out = bytearray()
         at = self._position % self.rate_hz * 8

@@ -26,6 +26,7 @@ _ALIASES = {
     **{f"{part}_ug_m3": part for part in PM_PARTS},
 }
 _BLOCK = 64
+_OF_THE_SECOND = frozenset({"sound_level", "music_dba", "siren_dba"})
 _RAIN_STEP_US = 60_000_000
 
 
@@ -47,6 +48,8 @@ class Town:
             "relative_humidity": self._humidity,
             "rain_rate": air.rain_mm_h,
             "sound_level": streets.sound_level_dba,
+            "music_dba": streets.music_dba,
+            "siren_dba": streets.siren_dba,
             "distance": streets.bin_distance_mm,
             "battery_mv": streets.battery_mv,
             "battery_voltage": lambda p, t: streets.battery_mv(p, t) / 1000.0,
@@ -112,7 +115,7 @@ class TownAt:
         """Return a quantity at world time; KeyError for one that the town does not know."""
         if quantity == "rain_mm":
             return self._rained(now_us)
-        step_us = 1_000_000 if quantity == "sound_level" else 10_000_000
+        step_us = 1_000_000 if quantity in _OF_THE_SECOND else 10_000_000
         index = now_us // step_us
         first, values = self._blocks.get(quantity, (0, np.zeros(0)))
         if not first <= index < first + _BLOCK:
@@ -121,8 +124,8 @@ class TownAt:
             values = self._town.sample(quantity, self._places, times)[0]
             self._blocks[quantity] = first, values
         k = index - first
-        if quantity == "sound_level":
-            return float(values[k])  # of the second
+        if quantity in _OF_THE_SECOND:
+            return float(values[k])
         part = (now_us - index * step_us) / step_us
         return float(values[k] + (values[k + 1] - values[k]) * part)
 
