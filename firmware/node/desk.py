@@ -5,7 +5,7 @@ It is served while the state machine sleeps, so a node that waits for its Wi-Fi 
 
 from wire._compat import const
 
-from . import config, config_file
+from . import config_file
 
 _POLL_MS = const(20)
 # Nobody came for a while: a page that opens a second later is no matter, a processor that rests is.
@@ -100,34 +100,9 @@ class Desk:
         config_file.merge(pairs)
         self._changed_ms = self._clock.ticks_ms()
 
-    def identity(self):
-        """Return (DevEUI, MAC) as hex digits; the DevEUI of a blank board is "".
-
-        MAC: "" where nobody can tell it.
-        """
-        dev_eui = config_file.read().get("dev_eui", "")
-        mac = ""
-        try:
-            import machine
-
-            mac = machine.unique_id().hex()
-        except (ImportError, AttributeError):
-            pass
-        return (dev_eui if isinstance(dev_eui, str) and dev_eui.strip("0") else "", mac)
-
-    def be(self, text):
-        """Take the configuration of a blank board and start with it soon; return the DevEUI.
-
-        ValueError when this board is somebody already, or a node would not run with it as it is.
-        """
-        if self.identity()[0]:
-            raise ValueError
-        loaded, errors = config.load(text)
-        if errors or not loaded["dev_eui"].strip("0"):
-            raise ValueError
-        config_file.write(text)
+    def start_anew(self):
+        """Have the node start with what config.json holds now, once the answer has gone out."""
         self._changed_ms = self._clock.ticks_ms()
-        return loaded["dev_eui"]
 
     def portal_url(self):
         """Return where the page is in the node's own network, "" without one."""

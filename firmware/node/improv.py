@@ -25,7 +25,7 @@ class Improv:
         self._parser = improv.Parser()
         self._heard_ms = clock.ticks_ms()
         self.packets = 0
-        self._pieces = []
+        self._identity = None
 
     def poll(self):
         """Take what came over the port and answer it; tell whether that was a packet."""
@@ -74,10 +74,12 @@ class Improv:
         elif command == improv.GET_CAUSE:
             cause = self._desk.cause
             say(improv.result_packet(command, (str(cause), NETWORK_FAILURES[cause])))
-        elif command == improv.GET_IDENTITY:
-            say(improv.result_packet(command, self._desk.identity()))
-        elif command == improv.SET_IDENTITY:
-            self._be(strings)
+        elif command in (improv.GET_IDENTITY, improv.SET_IDENTITY):
+            if self._identity is None:
+                from .identity import Identity
+
+                self._identity = Identity(self._desk)
+            say(self._identity.answer(command, strings))
         else:
             say(improv.error_packet(improv.UNKNOWN_COMMAND))
 
@@ -86,28 +88,6 @@ class Improv:
         self._port.write(improv.state_packet(improv.PROVISIONED if url else improv.READY))
         if url:
             self._port.write(improv.result_packet(improv.GET_STATE, (url,)))
-
-    def _be(self, strings):
-        """Take a piece of the configuration of a blank board; with the last one the board is somebody."""
-        say = self._port.write
-        try:
-            number, count, piece = int(strings[0]), int(strings[1]), strings[2]
-            if not 0 <= number < count <= improv.PIECES_MOST or len(strings) != 3:
-                raise ValueError
-            if number == 0:
-                self._pieces = []
-            if number != len(self._pieces):
-                raise ValueError
-            self._pieces.append(piece)
-            dev_eui = self._desk.be("".join(self._pieces)) if number == count - 1 else ""
-        except (ValueError, IndexError):
-            self._pieces = []
-            say(improv.error_packet(improv.INVALID_PACKET))
-            return
-        except OSError:  # the flash refuses it
-            say(improv.error_packet(improv.UNKNOWN_ERROR))
-            return
-        say(improv.result_packet(improv.SET_IDENTITY, (dev_eui,)))
 
     def _join(self, strings):
         say = self._port.write
