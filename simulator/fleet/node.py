@@ -200,12 +200,12 @@ class FleetNode:
             wanted_us = now_us
         self.world.again(self.index, max(wanted_us, self._link_at_us, now_us))
 
-    def act(self, now_us: int, next_measurement_us: int) -> None:
-        """Do one thing on the air, if there is room before the next measurement."""
+    def act(self, now_us: int, measures_us: tuple[int, int]) -> None:
+        """Do one thing on the air, if there is room before the next measurement (its begin and its end)."""
         if not self.powered or self.flight is not None:
             return
-        if next_measurement_us - now_us < _LISTEN_MS * MS:
-            self.world.again(self.index, next_measurement_us + 1_000_000)
+        if measures_us[0] - now_us < _LISTEN_MS * MS:
+            self.world.again(self.index, max(measures_us[1], now_us) + 1_000_000)
             return
         if not self.mac.joined or self.rejoin:
             self._join(now_us)

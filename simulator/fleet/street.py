@@ -353,14 +353,16 @@ class FleetStreet:
         self._tick_of[kind] = at_us
         self._push((at_us, -index - 1, _MEASURE, 0))
 
-    def _next_measurement(self, node: FleetNode) -> int:
-        """Return when the next acquisition of a node begins."""
+    def _next_measurement(self, node: FleetNode) -> tuple[int, int]:
+        """Return when the next acquisition of a node begins and ends; it may have begun."""
         lead_us = LEAD_MS[node.planned.kind] * 1000
         if node.time_known:
-            return self._tick_of[node.planned.kind] - lead_us
+            end_us = self._tick_of[node.planned.kind]
+            return end_us - lead_us, end_us
         interval_us = node.habits.interval_s * 1_000_000
         uptime_us = self.loop.now_us() - node.power_on_us
-        return node.power_on_us + (uptime_us // interval_us + 1) * interval_us - lead_us
+        end_us = node.power_on_us + (uptime_us // interval_us + 1) * interval_us
+        return end_us - lead_us, end_us
 
     def _measure_all(self, kind: str, at_us: int) -> None:
         sensors = self._kinds[kind]

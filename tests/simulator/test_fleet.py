@@ -10,6 +10,7 @@ from kernels.dewpoint import dew_point_centi as firmware_dew_point
 from simulator.chips.sht4x import _word
 from simulator.city import Town
 from simulator.fleet.mac import Chance, Mac
+from simulator.fleet.node import FleetNode, Habits
 from simulator.fleet.outbox import Outbox
 from simulator.fleet.plan import gateways, town
 from simulator.fleet.sensors import IDS, KindSensors, dew_point_centi, sht4x
@@ -115,3 +116,27 @@ def test_a_wanted_record_that_is_gone_is_said_to_be() -> None:
     assert box.again == [20, 21, 22, 23, 24]
     assert box.told() == bytes.fromhex("210000000f0005")
     assert box.told() is None
+
+
+class _Waits:
+    """A world that only notes when a node wants to be called again."""
+
+    def __init__(self) -> None:
+        self.at_us: list[int] = []
+
+    def again(self, node: int, at_us: int, *, closing: bool = False) -> None:
+        self.at_us.append(at_us)
+
+    def event(self, node: int, at_us: int, kind: str, text: str = "") -> None:
+        """Nobody looks."""
+
+
+def test_a_node_that_measures_waits_until_it_has_measured() -> None:
+    """An air node begins half a minute early: meanwhile it must not ask to be called in the past."""
+    world = _Waits()
+    node = FleetNode(world, 0, town(1)[0], Habits(), 1)  # type: ignore[arg-type]
+    node.power_on(START_US)
+    end_us = START_US + 900_000_000
+    for now_us in (end_us - 35_000_000, end_us - 20_000_000, end_us - 1):
+        node.act(now_us, (end_us - 30_200_000, end_us))
+        assert world.at_us[-1] > end_us
