@@ -7,7 +7,9 @@ methods below, in a process of their own, on virtual time.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -16,7 +18,10 @@ from typing import Any
 from gateway.app import Gateway
 from gateway.clock import Clock
 from gateway.config import Config
+from gateway.model import Uplink
 from gateway.registry import Registry, import_devices
+from gateway.store.frames import decode_uplink
+from gateway.store.segments import SegmentLog
 from gateway.store.writing import PIPELINE
 
 Tell = Callable[[str, str, str, dict[str, Any]], None]
@@ -30,6 +35,16 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
+def _facts(uplink: Uplink) -> dict[str, Any]:
+    return {
+        "port": uplink.f_port,
+        "counter": uplink.f_cnt,
+        "payload": uplink.payload.hex(),
+        "received_ms": uplink.received_at_ms,
+        "source": uplink.source,
+    }
+
+
 class House:
     """A gateway of embedded parts on loopback, in `folder`/gateway."""
 
@@ -38,25 +53,30 @@ class House:
         self._folder = folder / "gateway"
         self._provisioning = folder / "street.json"
         self._tell = tell
-        self._gateway = Gateway(Config({"data.directory": str(self._folder), **_DEFAULTS, **settings}), clock)
+        publish = settings.pop("publish", None)
+        values = {"data.directory": str(self._folder), **_DEFAULTS, **settings}
+        self._gateway = Gateway(Config(values, publish, folder), clock)
         self._telling: asyncio.Future[Any] | None = None
         self._told: dict[str, int] = {}
 
     async def start(self) -> dict[str, int]:
         """Add the street's devices to the register, start, and return the ports."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        registry = Registry(self._folder)
-        try:
-            refused = [
-                row for row in import_devices(registry, self._provisioning) if row.outcome == "refused"
-            ]
-        finally:
-            registry.close()
-        if refused:
-            raise ValueError(f"{refused[0].dev_eui}: {refused[0].message}")
+        if self._provisioning.exists():  # what plays again may bring a register of its own
+            self._register()
         await self._gateway.start()
         self._telling = asyncio.gather(self._tell_all(), self._tell_counters())
         return self._gateway.ports
+
+    def _register(self) -> None:
+        registry = Registry(self._folder)
+        try:
+            rows = import_devices(registry, self._provisioning)
+        finally:
+            registry.close()
+        for row in rows:
+            if row.outcome == "refused":
+                raise ValueError(f"{row.dev_eui}: {row.message}")
 
     async def stop(self) -> None:
         """Store what was taken in, and close."""
@@ -75,6 +95,39 @@ class House:
     def counters(self) -> dict[str, int]:
         """Return the counters by name."""
         return {name: int(row["count"]) for name, row in self._gateway.counters.snapshot().items()}
+
+    async def accept(self, dev_eui: str, facts: dict[str, Any]) -> None:
+        """Take an uplink that was recorded, as if it came in now."""
+        uplink = Uplink(
+            source=facts["source"],
+            dev_eui=dev_eui,
+            f_port=facts["port"],
+            payload=bytes.fromhex(facts["payload"]),
+            received_at_ms=facts["received_ms"],
+            f_cnt=facts["counter"],
+        )
+        await self._gateway.log.accept(uplink)
+
+    @staticmethod
+    def uplinks(directory: Path) -> list[tuple[str, dict[str, Any]]]:
+        """Return (DevEUI, facts) of each uplink in the raw log of a data directory, which stays as is."""
+        found: list[tuple[str, dict[str, Any]]] = []
+        with tempfile.TemporaryDirectory(prefix="meetnet-") as name:
+            copy = Path(name) / "segments"
+            shutil.copytree(directory / "segments", copy)  # opening a log mends what a power cut left
+            log = SegmentLog(copy)
+            sequence = 0
+            while rows := log.read(sequence):
+                sequence = rows[-1][0]
+                uplinks = [decode_uplink(body) for _, body in rows]
+                found += [(uplink.dev_eui, _facts(uplink)) for uplink in uplinks]
+            log.close()
+        return found
+
+    def publishers(self) -> dict[str, dict[str, Any]]:
+        """Return how each publisher is doing."""
+        found: dict[str, dict[str, Any]] = self._gateway.status()["publishers"]
+        return found
 
     def _tell_news(self) -> None:
         """Tell what was counted since the last time."""
@@ -102,14 +155,7 @@ class House:
                 sequence = number
                 if isinstance(uplink, Exception):
                     continue
-                facts = {
-                    "port": uplink.f_port,
-                    "counter": uplink.f_cnt,
-                    "payload": uplink.payload.hex(),
-                    "received_ms": uplink.received_at_ms,
-                    "source": uplink.source,
-                }
-                self._tell("gateway", uplink.dev_eui, "uplink", facts)
+                self._tell("gateway", uplink.dev_eui, "uplink", _facts(uplink))
             for record in gateway.store.records_after(position, 100_000):
                 facts = {"observed_ms": record.observed_at_ms, "values": len(record.raws)}
                 self._tell("store", record.site_id, "record", facts)

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from simulator.loop import VirtualLoop, run
 from simulator.nodeproc import SimulatorError
 from simulator.replay import Recording
+from simulator.stage import replaying
 from simulator.stage.faults import KINDS
 from simulator.stage.scenario import find, load, names, schema
 from simulator.stage.units import duration_us
@@ -117,7 +118,10 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
     help="A street: address of the MQTT broker for Wi-Fi nodes.",
 )
 @click.option(
-    "--replay", type=click.Path(path_type=Path), help="A street: recording to measure, folder or CSV file."
+    "--replay",
+    type=click.Path(path_type=Path),
+    help="An event log or a gateway's data folder plays again, same bytes and times, into a fresh "
+    "gateway; a CSV file of readings is what the sensors of a street then meet.",
 )
 @click.option(
     "--nodes", type=click.IntRange(1, 5000), default=12, show_default=True, help="A street: how many."
@@ -155,6 +159,7 @@ def simulate(ctx: click.Context, scenario: str | None, **options: Any) -> None:
       meetnet simulate --list
       meetnet simulate first --until 1h
       meetnet simulate city.toml --seed 7 --map --out run7
+      meetnet simulate --replay run7/events.jsonl --out again
       meetnet simulate --until 1s --out street        # writes street/street.json
       meetnet simulate --gateway 127.0.0.1:1700 --mqtt 127.0.0.1:1883
 
@@ -167,6 +172,11 @@ def simulate(ctx: click.Context, scenario: str | None, **options: Any) -> None:
             _list(as_json)
         elif options.pop("schema"):
             click.echo(json.dumps(schema(), indent=1))
+        elif scenario is None and options["replay"] and replaying.is_recording(options["replay"]):
+            out = options["out"] or Path("replayed")
+            told = replaying.replay(options["replay"], out, speed=options["speed"] or None)
+            text = f"{told['uplinks']} uplinks again, {told['records']} records stored; see {out}"
+            click.echo(json.dumps(told, indent=1) if as_json else text)
         elif scenario is None:
             if options.pop("only_check"):
                 raise click.UsageError("--check: give a SCENARIO")

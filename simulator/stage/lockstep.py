@@ -20,6 +20,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +29,8 @@ from simulator.loop import VirtualLoop
 from simulator.nodeproc import SimulatorError
 
 _T = TypeVar("_T")
+_PATIENCE_S = 5.0  # of reality, for the answer of a platform
+_ASK_AGAIN_S = 0.001
 _LOOK_S = 0.05  # of reality: how often a house at a set pace is let look at its sockets
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,6 +65,37 @@ def run_stage(main: Coroutine[Any, Any, _T], *, start_us: int, speed: float | No
         return runner.run(main)
 
 
+class _Asked:
+    """A client's connection: did it say something that has not been answered yet?"""
+
+    def __init__(self, transport: Any, protocol: Any) -> None:
+        self._transport = transport
+        self._until_s = 0.0
+        write, data_received = transport.write, getattr(protocol, "data_received", None)
+        if data_received is None:
+            return
+
+        def said(data: Any) -> None:
+            self._until_s = time.monotonic() + _PATIENCE_S
+            write(data)
+
+        def heard(data: bytes) -> None:
+            self._until_s = 0.0
+            data_received(data)
+
+        transport.write, protocol.data_received = said, heard
+
+    @property
+    def over(self) -> bool:
+        """Whether it is closed."""
+        return bool(self._transport.is_closing())
+
+    @property
+    def waiting(self) -> bool:
+        """Whether an answer may still come."""
+        return not self.over and self._until_s > time.monotonic()
+
+
 class FollowingLoop(VirtualLoop):
     """The house's loop: its clock moves only as the stage says."""
 
@@ -69,6 +103,7 @@ class FollowingLoop(VirtualLoop):
         super().__init__(start_us)
         self.control = control
         self.on_call: Callable[[int, str, list[Any]], None] = lambda _n, _name, _arguments: None
+        self._asked: list[_Asked] = []
         self._begin_us = start_us
         self._allowed_us = 0
         self._lines = bytearray()
@@ -78,8 +113,23 @@ class FollowingLoop(VirtualLoop):
         """Send one line to the stage."""
         self.control.sendall(json.dumps(message).encode() + b"\n")
 
+    async def create_connection(self, *args: Any, **options: Any) -> Any:  # pyright: ignore
+        """Connect as a client, and remember it: whoever is asked there answers in real time."""
+        transport, protocol = await super().create_connection(*args, **options)
+        asked = _Asked(transport, protocol)
+        self._asked = [one for one in self._asked if not one.over]
+        self._asked.append(asked)
+        return transport, protocol
+
     def real_delay_s(self, due_us: int) -> float:
-        """Ask the stage whether the clock may move, and wait for the answer."""
+        """Ask the stage whether the clock may move, and wait for the answer.
+
+        Not before platforms outside have answered what they were asked, for some seconds of reality.
+        """
+        if any(one.waiting for one in self._asked):
+            self._allowed_us = round(self.time() * 1e6)
+            time.sleep(_ASK_AGAIN_S)
+            return 0.0
         self.tell(idle=self._begin_us + due_us)
         message = self._next_line()
         self._allowed_us = message["now"] - self._begin_us

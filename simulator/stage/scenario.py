@@ -67,6 +67,10 @@ class Gateway(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         dict[str, Any],
         Meta(description='settings of the gateway by their names, such as "data.raw_days" = 7'),
     ] = msgspec.field(default_factory=dict)
+    publish: Annotated[
+        dict[str, dict[str, Any]],
+        Meta(description="tables of the gateway's publishers, such as publish.webhook"),
+    ] = msgspec.field(default_factory=dict)
     semtech_udp: Annotated[
         str, Meta(pattern=r"^(.+:\d+)?$", description="host:port of a LoRaWAN server of yours")
     ] = ""
@@ -105,6 +109,10 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     settle: Annotated[
         str, Meta(description="how long at the end, within `until`, no new fault begins: time to catch up")
     ] = "0s"
+    platform: Annotated[
+        Literal["", "ngsi_ld", "ngsi_v2"],
+        Meta(description="a platform to publish to, which takes everything: ngsi_ld, ngsi_v2, or nothing"),
+    ] = ""
     gateway: Gateway = msgspec.field(default_factory=Gateway)
     radio: Radio = msgspec.field(default_factory=Radio)
     faults: Annotated[list[dict[str, Any]], Meta(description="what goes wrong, one row each")] = (

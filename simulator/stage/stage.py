@@ -33,6 +33,7 @@ from simulator.stage.lockstep import HouseProcess, StageLoop, run_stage
 from simulator.stage.map import state
 from simulator.stage.overlay import Overlay
 from simulator.stage.scenario import Scenario
+from simulator.stage.sinks import HttpSink
 from simulator.stage.units import duration_us
 from simulator.street import BROKER, Street, StreetConfig
 
@@ -40,6 +41,7 @@ _FLUSH_S = 10.0
 _STAGGER_US = 137_000
 _APART_US = 5_000_000  # between two acquisitions
 _OFF_BEAT_US = 1_237  # faults do not fall on the instants at which timers of others are due
+_PATIENCE_S = 0.5  # of reality, for answers of a broker that is not ours
 _CATCH_UP_US = 3_000_000
 Progress = Callable[[int, int, str], None]
 
@@ -62,6 +64,7 @@ class Result:
     house_steps: int = 0
     bus_transactions: int = 0
     stopped_early: bool = False
+    platform: dict[str, Any] = field(default_factory=dict[str, Any])
     failures: list[str] = field(default_factory=list[str])
     reproduce: str = ""
 
@@ -86,6 +89,8 @@ class Stage:
         self.overlays: dict[str, Overlay] = {}
         self.struck: dict[int, list[str]] = {}
         self.worn: set[str] = set()
+        self.platform: HttpSink | None = None
+        self._stack = contextlib.ExitStack()
         self.lock: sqlite3.Connection | None = None
         self.stopping = asyncio.Event()
         self.acked: set[bytes] = set()
@@ -95,6 +100,7 @@ class Stage:
         self._lost_frames = 0
         self._radios: dict[int, str] = {}
         self._stored_us: dict[str, int] = {}
+        self._published: dict[str, Any] = {}
         self._final: dict[str, str] | None = None
         self._counters: Counter[str] = Counter()
         self._clock_lied = False
@@ -194,7 +200,7 @@ class Stage:
                 forwarder=StageForwarder,
                 around=self._around,
                 power_on=False,
-                patience_s=0.2 if scenario.gateway.mqtt else 0.0,
+                patience_s=_PATIENCE_S if scenario.gateway.mqtt else 0.0,
             ),
             on_event=self._on_node,
         )
@@ -221,10 +227,13 @@ class Stage:
                     await self.start_house()
                     await self.sleep_us(_CATCH_UP_US)
                 await self.house.call("drained")
+                if self.platform is not None:
+                    self._published = await self.house.call("publishers")
         finally:
             for task in list(self._tasks):
                 task.cancel()
             self._flood.close()
+            self._stack.close()
             if self.house is not None:
                 await self.house.stop()
         self.events.close()
@@ -245,6 +254,7 @@ class Stage:
             rss_mb={"gateway": round(house.max_rss_kib / 1024, 1)} if house else {},
             house_starts=house.starts if house else 0,
             house_steps=house.steps if house else 0,
+            platform=self._of_platform(),
             bus_transactions=self.street.transactions(),
             stopped_early=self.stopping.is_set(),
             failures=failures,
@@ -307,7 +317,12 @@ class Stage:
         gateway = self.scenario.gateway
         if not gateway.house:
             return {}
-        self.house = HouseProcess(self.loop, gateway.house, self.folder, gateway.settings, self._on_house)
+        publish = dict(gateway.publish)
+        if self.scenario.platform:
+            self.platform = self._stack.enter_context(HttpSink())
+            publish[self.scenario.platform] = {"url": self.platform.url}
+        settings = gateway.settings | ({"publish": publish} if publish else {})
+        self.house = HouseProcess(self.loop, gateway.house, self.folder, settings, self._on_house)
         self.house.on_death = lambda: self.events.add(self.now_us(), "gateway", "gateway", "died")
         return await self.house.start()
 
@@ -315,6 +330,12 @@ class Stage:
     def forwarders(self) -> list[StageForwarder]:
         """The LoRa gateways on the roofs."""
         return [one for one in self.street.forwarders if isinstance(one, StageForwarder)]
+
+    def _of_platform(self) -> dict[str, Any]:
+        if self.platform is None:
+            return {}
+        taken, asked = len(self.platform.accepted), len(self.platform.requests)
+        return {"accepted": taken, "refused": asked - taken, "publishers": self._published}
 
     def _around(self, site_id: str, source: Source) -> Source:
         overlay = self.overlays[site_id] = Overlay(source)

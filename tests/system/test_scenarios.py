@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from simulator.cli import simulate
 from simulator.stage import events
 from simulator.stage.faults import KINDS
 from simulator.stage.scenario import Scenario, load
 from simulator.stage.stage import Result, play
 
 pytestmark = [pytest.mark.mpy, pytest.mark.slow, pytest.mark.timeout(300)]
+PLATFORM = Path(__file__).with_name("platform.toml")
 EVERYTHING = Path(__file__).with_name("everything.toml")
 Rows = list[dict[str, Any]]
 
@@ -44,7 +50,8 @@ def twice(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Result, Rows]]
 
 
 def test_every_kind_of_fault_is_in_it() -> None:
-    assert {row["do"] for row in load(EVERYTHING).faults} == set(KINDS)
+    rows = load(EVERYTHING).faults + load(PLATFORM).faults
+    assert {row["do"] for row in rows} == set(KINDS)
 
 
 def test_nothing_accepted_is_lost_and_nothing_is_there_twice(twice: list[tuple[Result, Rows]]) -> None:
@@ -87,3 +94,39 @@ def test_each_fault_had_its_effect(twice: list[tuple[Result, Rows]]) -> None:
     ]
     assert not during(rows, "database_locked", "store", "record")
     assert all(row["text"] for row in rows if row["what"] == "begins"), "each says what it did"
+
+
+def _rows(folder: Path) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(folder / "gateway" / "store.db")) as db:
+        return db.execute(
+            "SELECT dev_eui, seq, observed_at_ms, records.received_at_ms, body FROM records "
+            "JOIN devices ON devices.id = records.device ORDER BY 1, 2"
+        ).fetchall()
+
+
+def test_a_platform_that_failed_gets_everything_later_and_a_recording_plays_again(tmp_path: Path) -> None:
+    result, rows = run(load(PLATFORM), tmp_path / "first", str(PLATFORM))
+    assert result.failures == [], result.reproduce
+    state = result.platform["publishers"]["ngsi_ld"]
+    assert result.platform["refused"] > 0
+    assert result.platform["accepted"] > 0
+    assert state["rejected"] == 0 and not state["trouble"]
+    stored = _rows(tmp_path / "first")
+    assert len(stored) == sum(row["kind"] == "store" for row in rows) > 15
+    assert state["position"] >= 64 * len(stored)  # 64 positions a record: it has passed the last one
+    # The event log, and the raw log of the gateway, bring the same rows again: bytes and times.
+    for name, recording in (("log", "events.jsonl"), ("raw", "gateway")):
+        out = tmp_path / name
+        done = CliRunner().invoke(
+            simulate, ["--replay", str(tmp_path / "first" / recording), "--out", str(out), "--json"]
+        )
+        assert done.exit_code == 0, done.output
+        assert json.loads(done.output)["records"] == len(stored)
+        assert _rows(out) == stored
+
+
+def test_what_is_no_recording_is_told(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text("nothing\n")
+    done = CliRunner().invoke(simulate, ["--replay", str(tmp_path / "events.jsonl"), "--out", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "is no event log" in done.output
