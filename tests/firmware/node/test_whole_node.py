@@ -217,7 +217,7 @@ def test_a_node_with_its_radio_lives_in_a_small_heap(tmp_path: Path, codec: int,
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize(("heap_kib", "is_plain"), [(512, False), (448, True)])
+@pytest.mark.parametrize(("heap_kib", "is_plain"), [(576, False), (448, True)])
 def test_a_noise_node_codes_compactly_where_its_sound_leaves_the_memory(
     tmp_path: Path, heap_kib: int, is_plain: bool
 ) -> None:
