@@ -132,6 +132,8 @@ class RecordLog:
         for at, end, after in self._walk(data, self._last):
             if after is None and data[at] < 0xF0:
                 unknown += 1 + (at - whole) // _LEAST_ENTRY
+            if at > whole:
+                self._before = None  # as for who reads: behind a tear nothing is known
             whole = end
             if data[at] == _BOOT:
                 boot = int.from_bytes(data[at + 1 : at + 3], "big")
