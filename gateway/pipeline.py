@@ -122,7 +122,8 @@ class Pipeline:
             delay = RETRY_S[min(failures, len(RETRY_S) - 1)]
             failures += 1
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), delay)
+                async with asyncio.timeout(delay):
+                    await self._stopping.wait()
 
     def stop(self) -> None:
         """Let `run` return once it has stored what is durable."""

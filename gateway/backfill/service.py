@@ -199,7 +199,8 @@ class Backfill:
             while self._dirty:
                 # Whatever comes meanwhile is written with it: it is no more than is asked for again.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._closing.wait(), SAVE_S)
+                    async with asyncio.timeout(SAVE_S):
+                        await self._closing.wait()
                 rows = [row_of(dev_eui, self._gaps[dev_eui]) for dev_eui in self._dirty]
                 self._dirty = set()
                 try:

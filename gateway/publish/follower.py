@@ -382,7 +382,9 @@ class Follower:
             loop = asyncio.get_running_loop()
             wait_s = min(wait_s, max(0.0, self._saved_s + self._save_s - loop.time()))
         try:
-            await asyncio.wait_for(self._news.wait(), wait_s)
+            # Not wait_for: up to Python 3.11 it may swallow the end of the task when there is news just then.
+            async with asyncio.timeout(wait_s):
+                await self._news.wait()
         except TimeoutError:
             return
         finally:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -156,10 +158,16 @@ async def test_a_renewed_certificate_and_a_new_password_file_take_effect(tmp_pat
         assert await status("the first webhook token", renewed) == 401
 
 
+def _free_port() -> int:
+    """Return a free port that no outgoing connection is given while nobody listens there."""
+    while True:
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", random.randrange(20_000, 32_000)))
+            return int(free.getsockname()[1])
+
+
 async def test_no_message_of_a_node_is_lost_while_everything_is_changed(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     base = BASE.replace("[broker]\nport = 0", f"[broker]\nport = {port}")
     async with Running(tmp_path) as running:
         await running.change(base)

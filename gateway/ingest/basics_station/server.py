@@ -169,7 +169,8 @@ class BasicsStationServer:
         item_id = self._last_id = self._last_id % 0x7FFFFFFF + 1
         message = messages.downlink(item_id, downlink, self._now_s())
         try:
-            await asyncio.wait_for(_send(connection, message), _SEND_S)
+            async with asyncio.timeout(_SEND_S):
+                await _send(connection, message)
         except (ConnectionClosed, TimeoutError):
             self._stations[gateway_id].downlinks_refused += 1
             return "CLOSED"

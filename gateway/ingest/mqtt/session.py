@@ -64,7 +64,8 @@ class BrokerSession:
         if self._connection is None or not self.connected:
             return False
         try:
-            return await asyncio.wait_for(self._connection.publish(topic, payload), PUBLISH_S)
+            async with asyncio.timeout(PUBLISH_S):
+                return await self._connection.publish(topic, payload)
         except TimeoutError:
             return False
 
@@ -132,7 +133,8 @@ class BrokerSession:
                 self._connection = None
             failures = 0 if was_connected else failures + 1
             try:
-                await asyncio.wait_for(self._stop.wait(), BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
+                async with asyncio.timeout(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]):
+                    await self._stop.wait()
             except TimeoutError:
                 continue
 

@@ -127,7 +127,8 @@ class SemtechUdpServer(asyncio.DatagramProtocol):
         self._waiting[(gateway_id, token)] = answer
         self._transport.sendto(build_datagram(Datagram(PULL_RESP, token, json=build_txpk(downlink))), address)
         try:
-            error = await asyncio.wait_for(answer, self._settings.tx_ack_timeout_s)
+            async with asyncio.timeout(self._settings.tx_ack_timeout_s):
+                error = await answer
         except TimeoutError:
             error = "NO_ANSWER"
         finally:
