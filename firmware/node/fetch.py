@@ -7,6 +7,7 @@ from radio.mqtt import MqttError
 from wire._compat import const
 
 _MOST = const(16384)  # bytes a time: some seconds, then live records have their turn
+_BLOCK = const(2048)  # whole pieces of wire.update.PIECE_BYTES
 _TIMEOUT_S = const(8)
 _LINE_MOST = const(512)
 _LINES_MOST = const(40)
@@ -26,8 +27,7 @@ class Fetch:
         stream = None
         try:
             stream = self._open(self._host, port, _TIMEOUT_S)
-            data = self._get(stream, "/update/" + bundle_id.hex(), offset)
-            return bool(data) and take(offset, data) > 0
+            return self._get(stream, "/update/" + bundle_id.hex(), offset, take) > 0
         except (OSError, MqttError, ValueError):
             return False
         finally:
@@ -37,7 +37,7 @@ class Fetch:
                 except OSError:
                     pass
 
-    def _get(self, stream, path, offset):
+    def _get(self, stream, path, offset, take):
         end = offset + _MOST - 1
         request = "GET " + path + " HTTP/1.0\r\nHost: " + self._host + "\r\n"
         request += "Range: bytes=" + str(offset) + "-" + str(end) + "\r\n\r\n"
@@ -55,13 +55,24 @@ class Fetch:
                 length = int(value)
         if not 0 < length <= _MOST:
             raise ValueError("length")
-        data = bytearray()
-        while len(data) < length:
-            part = stream.read(min(length - len(data), 1024))
-            if not part:
-                break  # what is there is good: the bundle is judged as a whole
-            data += part
-        return data
+        kept = 0
+        while length:
+            # A few pieces at a time: a life later the memory may have no room for more in one.
+            data = bytearray(min(length, _BLOCK))
+            filled = 0
+            while filled < len(data):
+                part = stream.read(len(data) - filled)
+                if not part:
+                    break  # what is there is good: the bundle is judged as a whole
+                data[filled : filled + len(part)] = part
+                filled += len(part)
+            taken = take(offset, data[:filled]) if filled else 0
+            kept += taken
+            if filled < len(data) or taken <= 0:
+                break
+            length -= filled
+            offset += filled
+        return kept
 
 
 def _line(stream):
