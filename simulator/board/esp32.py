@@ -5,6 +5,7 @@ import uos
 from _link import HELLO, ask_with
 
 _ROOT = HELLO["nvs_root"]
+_BLANK = b"\xff" * 256  # the chip erases by itself: no memory of the board goes into it
 _NOT_FOUND = (-4354, "ESP_ERR_NVS_NOT_FOUND")
 HEAP_DATA = 4
 HEAP_EXEC = 1
@@ -86,8 +87,8 @@ class Partition:
             uos.stat(self._path)
         except OSError:
             with open(self._path, "wb") as f:
-                for _ in range(self._size // 4096):
-                    f.write(b"\xff" * 4096)
+                for _ in range(self._size // 256):
+                    f.write(_BLANK)
 
     @classmethod
     def find(cls, type=0, subtype=255, label=None, block_size=4096):
@@ -102,13 +103,11 @@ class Partition:
         if cmd == 5:
             return 4096
         if cmd == 6:
-            self._put(arg * 4096, b"\xff" * 4096)
+            with open(self._path, "r+b") as f:
+                f.seek(arg * 4096)
+                for _ in range(16):
+                    f.write(_BLANK)
         return 0
-
-    def _put(self, at, data):
-        with open(self._path, "r+b") as f:
-            f.seek(at)
-            f.write(data)
 
     def readblocks(self, block, buf, offset=0):
         with open(self._path, "rb") as f:
@@ -120,11 +119,16 @@ class Partition:
         if offset is None:  # the simple block protocol erases first
             for i in range(len(buf) // 4096):
                 self.ioctl(6, block + i)
-        old = bytearray(len(buf))
-        self.readblocks(block, old, offset or 0)
-        for i in range(len(buf)):
-            old[i] &= buf[i]
-        self._put(at, old)
+        new, page = memoryview(buf), bytearray(min(len(buf), 256))
+        with open(self._path, "r+b") as f:
+            for i in range(0, len(buf), 256):
+                piece = memoryview(page)[: len(buf) - i]
+                f.seek(at + i)
+                f.readinto(piece)
+                for j in range(len(piece)):
+                    piece[j] &= new[i + j]
+                f.seek(at + i)
+                f.write(piece)
 
     def mark_app_valid_cancel_rollback(self=None):
         pass

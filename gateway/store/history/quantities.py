@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.shapes import Shape
-from gateway.store.database import Database
+from gateway.store.database import Database, Reading, Transaction
 
 
 class Quantities:
@@ -42,9 +43,14 @@ class Quantities:
             found = {number: unit for (name, unit), number in self._numbers.items() if name == quantity}
         return found
 
-    def read(self) -> None:
+    def levels_in(self, transaction: Transaction) -> NDArray[np.bool_]:
+        """Return which are levels, of all that a transaction meets: others may have made some."""
+        self.read(transaction)
+        return self.levels
+
+    def read(self, db: Reading | Transaction | None = None) -> None:
         """Read what there is by now."""
-        rows = self._db.query("SELECT id, quantity, unit FROM quantities")
+        rows = (db or self._db).query("SELECT id, quantity, unit FROM quantities")
         levels = np.zeros(max([0, *(row[0] for row in rows)]) + 1, bool)
         for number, quantity, unit in rows:
             self._numbers[quantity, unit] = number

@@ -150,6 +150,7 @@ def _sum_up_again(store: Store, transaction: Transaction, span: Span, old: Seque
     touched = np.unique(_values(store, span.site, [row for row in old if row[0] < rolled]).key >> 1)
     left = left.chosen(np.isin(left.key >> 1, touched))
     in_chunks = _values(store, span.site, packed)
+    levels = store.quantities.levels_in(transaction)
     in_chunks = in_chunks.chosen(np.isin(in_chunks.key >> 1, touched))
     for step_ms, values in ((HOUR_MS, left), (DAY_MS, left), (MINUTE_MS, in_chunks)):
         length = BLOCKS[step_ms]
@@ -157,7 +158,7 @@ def _sum_up_again(store: Store, transaction: Transaction, span: Span, old: Seque
         known = read_blocks(transaction, step_ms, blocks)
         at_ms = sites_and_starts(known.block, step_ms)[1] + known.slot * step_ms
         others = known.chosen((at_ms < low) | (at_ms >= high) | ~np.isin(known.key >> 1, touched))
-        mine = placed(values, step_ms, store.quantities.levels)
+        mine = placed(values, step_ms, levels)
         if step_ms == MINUTE_MS:  # only where minutes are kept
             mine = mine.chosen(np.isin(mine.block, known.block))
         for block in np.unique(known.block).tolist():
@@ -165,7 +166,7 @@ def _sum_up_again(store: Store, transaction: Transaction, span: Span, old: Seque
                 "DELETE FROM rollups WHERE step_ms = ? AND start_ms = ? AND site = ?",
                 (step_ms, site_and_start(block, step_ms)[1], span.site),
             )
-        write_blocks(transaction, step_ms, combined(joined([others, mine]), store.quantities.levels))
+        write_blocks(transaction, step_ms, combined(joined([others, mine]), levels))
 
 
 def _values(store: Store, site: int, rows: Sequence[Stored]) -> Entries:

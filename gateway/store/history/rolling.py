@@ -187,6 +187,7 @@ def roll(store: Store, until: int | None = None, most: int = STEP_RECORDS) -> in
     with store.database.write() as transaction:
         if (position(transaction, ROLLED) or 1) != first or position(transaction, REWRITTEN) != rewritten:
             return 0  # another did it, or records went: look again
+        levels = store.quantities.levels_in(transaction)
         for step_ms, entries in found.items():
             add(transaction, step_ms, entries, levels)
         put_position(transaction, ROLLED, end)
@@ -225,10 +226,11 @@ def rebuild(store: Store, site_id: str) -> int:
             chunk = opened(number, body)
             n += len(chunk)
             parts.append(values_of_chunk(store, store.quantities.of, site, chunk))
-    values, levels = joined(parts), store.quantities.levels
+    values = joined(parts)
     with store.database.write() as transaction:
         if position(transaction, ROLLED) != end or position(transaction, REWRITTEN) != rewritten:
             raise StoreError("records were rolled up or deleted meanwhile: try again")
+        levels = store.quantities.levels_in(transaction)
         hours = placed(values, HOUR_MS, levels)
         write_blocks(transaction, HOUR_MS, hours)
         # Days are added up of all their hours, those that were kept without records, too.

@@ -220,7 +220,7 @@ def _put_minutes(transaction: Transaction, store: Store, plan: Plan, chunk: Chun
         "SELECT 1 FROM rollups WHERE site = ? AND step_ms = ? LIMIT 1", (plan.site, MINUTE_MS)
     ):
         return
-    levels = store.quantities.levels
+    levels = store.quantities.levels_in(transaction)
     values = values_of_chunk(store, store.quantities.of, plan.site, chunk)
     blocks = block_of(plan.site, hours * HOUR_MS, MINUTE_MS).tolist()
     known = set(read_blocks(transaction, MINUTE_MS, blocks).block.tolist())

@@ -307,6 +307,29 @@ def test_damage_of_history_is_found_and_named(
     target.close()
 
 
+def test_another_process_rolled_up_what_this_one_seals(tmp_path: Path) -> None:
+    path, records = tmp_path / "store.db", some_records(7)
+    first = SqliteStore(path)
+    first.commit(copy_of(records[: len(records) // 2]))
+    roll_all(first)
+    second = SqliteStore(path)  # knows no quantity yet: its first step meets minutes to add up
+    assert seal(second, START_MS + 6 * DAY_MS)
+    first.commit(copy_of(records[len(records) // 2 :]))
+    roll_all(first)
+    first.close()
+    third = SqliteStore(path)
+    assert seal(third, END_MS) and roll_all(third) == 0
+    plain = SqliteStore(tmp_path / "plain.db")
+    plain.commit(copy_of(records))
+    for site in ("s0", "seconds"):
+        for step_ms in (MINUTE_MS, HOUR_MS, DAY_MS):
+            args = (site, "laeq", START_MS, END_MS, step_ms, 0)
+            same(third.buckets(*args), plain.buckets(*args))
+    assert check(third) == []
+    for one in (second, third, plain):
+        one.close()
+
+
 def test_sums_follow_results_that_took_the_place_of_others(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "store.db")
     store.commit(copy_of(some_records(6)))
