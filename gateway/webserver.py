@@ -16,6 +16,7 @@ from gateway.mail import Mailer, MailSettings
 from gateway.networks import read_secret
 from gateway.noise_bench import NoiseBench
 from gateway.office import Office
+from gateway.provision.benchbook import BenchBook
 from gateway.provision.minting import Mint
 from gateway.provision.trust import broker_of, trust_of
 from gateway.publish import FileSideList
@@ -23,7 +24,8 @@ from gateway.registry.accounts import Accounts
 from gateway.registry.events import EventBook
 from gateway.registry.rounds import Rounds
 from gateway.tls import tls_files
-from gateway.update import bundles_app
+from gateway.update import RolloutDesk, bundles_app
+from gateway.update.events import something_on
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
@@ -44,6 +46,8 @@ async def start_web(gateway: Gateway, stack: contextlib.AsyncExitStack) -> None:
     stack.callback(accounts.close)
     events = EventBook(gateway.directory.path)
     stack.callback(events.close)
+    bench = BenchBook(gateway.directory.path)
+    stack.callback(bench.close)
     mailer = Mailer(mail_settings(config))
     house = House(
         accounts,
@@ -57,6 +61,8 @@ async def start_web(gateway: Gateway, stack: contextlib.AsyncExitStack) -> None:
         Mint(gateway.registry, gateway.claims, partial(_trust, config), gateway.clock.now_ms),
         office=Office(config, FileSideList(gateway.directory.side), gateway.reader_of, gateway.surroundings),
         oidc=_identity_provider(config),
+        updates=_updates(gateway),
+        bench=bench,
         calibrated=lambda: calibrated(gateway.registry, gateway.clock.now_ms()),
     )
     tls = tls_files(config, "web")
@@ -114,6 +120,17 @@ def _desk(gateway: Gateway, stack: contextlib.AsyncExitStack) -> Desk:
         gateway.clock.now_ms,
         gateway.incidents,
         gateway.collector,
+    )
+
+
+def _updates(gateway: Gateway) -> RolloutDesk:
+    return RolloutDesk(
+        gateway.directory.path,
+        gateway.registry.devices,
+        lambda: {one.dev_eui: one.received_at_ms for one in gateway.store.devices_seen()},
+        partial(something_on, gateway.store, gateway.registry, gateway.clock.now_ms),
+        gateway.clock.now_ms,
+        gateway.config.text("updates.public_key"),
     )
 
 

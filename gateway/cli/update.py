@@ -26,9 +26,11 @@ from gateway.update import (
     public_hex,
     read,
 )
-from gateway.update.book import HALTED, RUNNING
+from gateway.update.book import HALTED, RUNNING, STOPPED
 from gateway.update.bundle import Release, parse_version
+from gateway.update.desk import takers
 from gateway.update.keys import public_bytes
+from gateway.update.progress import BY_HAND
 from gateway.update.rollout import STAGES_PERCENT, share
 
 _PASSPHRASE = "MEETNET_UPDATE_PASSPHRASE"  # noqa: S105 - the name of a variable
@@ -174,7 +176,8 @@ def offer(
     soak_h: float,
     trial_min: int,
 ) -> None:
-    """Roll a bundle out: to 5 % of the devices, a quarter, then all; without DEVICE to every registered one.
+    """Roll a bundle out: to 5 % of the devices, a quarter, then all; without DEVICE to every registered one
+    that runs Meetnet.
 
     A stage begins when every device of the one before runs it, was heard with it for --soak hours, and is
     well. One
@@ -194,11 +197,11 @@ def offer(
     registry = Registry(directory.path)
     book = UpdateBook(directory.path)
     try:
-        known = {device.dev_eui for device in registry.devices()}
+        known = {device.dev_eui for device in takers(registry.devices())}
         wanted = [eui("dev_eui", device) for device in devices] or sorted(known)
         missing = [device for device in wanted if device not in known]
         if missing:
-            raise click.UsageError(f"{missing[0]} is not registered")
+            raise click.UsageError(f"{missing[0]} is not registered, or runs no Meetnet")
         if not wanted:
             raise Failure("no device is registered: `meetnet device add` first")
         refused = [device for device in wanted if device in book.refusals()]
@@ -280,7 +283,23 @@ def halt(config_file: Path | None, data: Path | None, as_json: bool, rollout: st
 
     Exit codes: 0 halted, 1 no such roll-out.
     """
-    _set(config_file, data, as_json, rollout, HALTED, "by hand")
+    _set(config_file, data, as_json, rollout, HALTED, BY_HAND)
+
+
+@update.command()
+@config_option
+@json_option
+@click.argument("rollout")
+def stop(config_file: Path | None, data: Path | None, as_json: bool, rollout: str) -> None:
+    """End a roll-out for good. Nodes that run it keep it; to begin it again, offer it again.
+
+    \b
+    Example:
+      meetnet update stop 1a2b3c4d
+
+    Exit codes: 0 stopped, 1 no such roll-out.
+    """
+    _set(config_file, data, as_json, rollout, STOPPED, BY_HAND)
 
 
 @update.command()

@@ -115,6 +115,14 @@ class SiteReports:
             ).fetchall()
         return [_report(row) for row in rows]
 
+    def newest(self, most: int) -> list[SiteReport]:
+        """Return the newest reports of all sites."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT * FROM reports ORDER BY at_ms DESC, key LIMIT ?", (most,)
+            ).fetchall()
+        return [_report(row) for row in rows]
+
     def photo(self, name: str) -> bytes | None:
         """Return a stored photo by its SHA-256, or None."""
         if not re.fullmatch(r"[0-9a-f]{64}", name):

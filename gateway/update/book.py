@@ -14,7 +14,7 @@ from gateway.errors import StoreError, UpdateError
 from gateway.update.bundle import Bundle, read
 from gateway.update.rollout import Target
 
-RUNNING, HALTED, DONE = "running", "halted", "done"
+RUNNING, HALTED, DONE, STOPPED = "running", "halted", "done", "stopped"
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS rollouts(id TEXT PRIMARY KEY, begun_ms INTEGER NOT NULL, "
     "state TEXT NOT NULL, reason TEXT NOT NULL, soak_s REAL NOT NULL, trial_min INTEGER NOT NULL)",

@@ -244,7 +244,10 @@ def files(request: Request) -> dict[str, bytes]:
 
 
 def multipart(content_type: str, body: bytes) -> tuple[dict[str, str], dict[str, bytes]]:
-    """Return fields and files of a multipart form (RFC 7578). Whatever is no such part is passed over."""
+    """Return fields and files of a multipart form (RFC 7578). Whatever is no such part is passed over.
+
+    Of a field that comes twice, the values are joined by spaces, as `form` does.
+    """
     fields: dict[str, str] = {}
     found: dict[str, bytes] = {}
     boundary = re.search(r'boundary="?([^";,\s]{1,70})', content_type)
@@ -252,13 +255,15 @@ def multipart(content_type: str, body: bytes) -> tuple[dict[str, str], dict[str,
         return fields, found
     for part in (b"\r\n" + body).split(b"\r\n--" + boundary[1].encode("latin-1", "replace"))[1:50]:
         head, gap, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-        name = re.search(rb'form-data;.*?\bname="([^"\r\n]{1,60})"', head, re.IGNORECASE)
-        if not gap or name is None:
+        called = re.search(rb'form-data;.*?\bname="([^"\r\n]{1,60})"', head, re.IGNORECASE)
+        if not gap or called is None:
             continue
+        name = called[1].decode("utf-8", "replace")
         if re.search(rb'\bfilename="', head, re.IGNORECASE):
-            found[name[1].decode("utf-8", "replace")] = content
+            found[name] = content
         else:
-            fields[name[1].decode("utf-8", "replace")] = content[:FORM_BYTES].decode("utf-8", "replace")
+            text = content[:FORM_BYTES].decode("utf-8", "replace")
+            fields[name] = f"{fields[name]} {text}" if name in fields else text
     return fields, found
 
 

@@ -15,6 +15,7 @@ from gateway.commissioning import Inspector, SiteReports
 from gateway.config_bench import ConfigBench
 from gateway.health import Entry, Incident
 from gateway.model import PublicObservation, PublicReader
+from gateway.provision.benchbook import BenchBook
 from gateway.provision.minting import Mint
 from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
@@ -22,6 +23,7 @@ from gateway.registry.events import EventBook
 from gateway.registry.model import Calibration
 from gateway.registry.rounds import Rounds
 from gateway.settings import Setting, Value
+from gateway.update.desk import RolloutDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ class House:
     no registry. noise, settings: where nodes are calibrated and configured. events: at which noise is
     followed; None: there are no pages of them. mint: makes identities for blank boards. office: configuration
     and outlets. oidc: where staff signs in.
-    calibrated: what corrections rest on; blocks.
+    calibrated: what corrections rest on; blocks. updates: roll-outs. bench: boards that are being flashed.
     """
 
     accounts: Accounts
@@ -178,4 +180,6 @@ class House:
     mint: Mint | None = None
     office: Office | None = None
     oidc: IdentityProvider | None = None
+    updates: RolloutDesk | None = None
+    bench: BenchBook | None = None
     calibrated: Callable[[], Sequence[Calibrated]] = _none_calibrated

@@ -22,7 +22,7 @@ from tests.gateway.web.real_town import GARDEN
 from tools import chromium
 
 pytestmark = pytest.mark.browser
-NAMES = sorted(pages("", ""))
+NAMES = sorted(pages("", "", ""))
 LANGUAGES = ["nl", *(pytest.param(one, marks=pytest.mark.nightly) for one in ("fr", "en"))]
 
 

@@ -19,6 +19,7 @@ from tools.flash.errors import FlashError
 from tools.flash.journal import ASSIGNED, DONE, FAILED, REFUSED, REGISTERED, TESTED, Journal
 from tools.flash.register import Registrar
 from tools.flash.rows import Row
+from tools.flash.selftest import SelfTest
 from tools.flash.steps import Hands, Printer, Secrets
 
 LOOK_S = 0.3
@@ -29,7 +30,10 @@ GREEN, RED, ALREADY = "green", "red", "already"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happens at a port. share: how much of the step is done. reason: with red, for the person there."""
+    """What happens at a port. share: how much of the step is done. reason: with red, for the person there.
+
+    tested: with green, the parts that passed the self-test.
+    """
 
     port: str
     step: str
@@ -39,10 +43,11 @@ class Event:
     share: float = 0.0
     code: str = ""
     reason: str = ""
+    tested: tuple[str, ...] = ()
 
     def told(self) -> dict[str, object]:
         """Return what is not empty, for JSON."""
-        return {name: value for name, value in asdict(self).items() if value not in ("", 0.0)}
+        return {name: value for name, value in asdict(self).items() if value not in ("", 0.0, ())}
 
 
 @dataclass
@@ -106,8 +111,8 @@ class Bench:
             if done:
                 self._tell(Event(port, ALREADY, name, mac, dev_eui))
                 return
-            self._make(port, found, row, dev_eui)
-            self._tell(Event(port, GREEN, name, mac, dev_eui))
+            tested = self._make(port, found, row, dev_eui)
+            self._tell(Event(port, GREEN, name, mac, dev_eui, tested=tested.parts))
         except FlashError as error:
             self._failed(Event(port, RED, name, mac, dev_eui, code=error.code, reason=str(error)), FAILED)
         except GatewayError as error:
@@ -116,7 +121,7 @@ class Bench:
             reason = f"something unexpected ({type(error).__name__}): unplug the board and try it again"
             self._failed(Event(port, RED, name, mac, dev_eui, code="internal", reason=reason), FAILED)
 
-    def _make(self, port: str, found: esp.Found, row: Row, dev_eui: str) -> None:
+    def _make(self, port: str, found: esp.Found, row: Row, dev_eui: str) -> SelfTest:
         image = self.image_for(row.chip)
         steps.check_board(found, row, image)
         keys = Secrets.of(row)
@@ -131,6 +136,7 @@ class Bench:
         self.journal.add(row.name, REGISTERED, tag=registered.tag)
         self.printer.write(row, dev_eui, registered)
         self.journal.add(row.name, DONE)
+        return tested
 
     def _take(self, found: esp.Found) -> tuple[Row, str, bool]:
         """Return the row of a board, its DevEUI, and whether it is done already."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import click
 from gateway.cli.common import Failure, config_option, configuration, json_option, print_json
 from gateway.errors import GatewayError
 from gateway.labels import FORMATS
+from gateway.provision.benchbook import BenchBook
 from gateway.provision.trust import broker_of, trust_of
 from tools.flash import application, ports, rows
 from tools.flash.base import BaseImage
@@ -151,6 +153,17 @@ def _run(todo: list[rows.Row], journal_file: Path, options: dict[str, Any]) -> N
         done = sum(journal.state(row.name).event == DONE for row in todo)
         screen = None if as_json else Screen(len(todo), done)
         named: tuple[str, ...] = options["named"]
+        book = BenchBook(found.directory)
+        stack.callback(book.close)
+        name = options["bench"].name if options["bench"] else todo[0].name
+        run = book.begin(name, len(todo), done, _now_ms())
+        shown = _print_event if screen is None else screen.event
+
+        def tell(event: Event) -> None:
+            shown(event)
+            with suppress(GatewayError):  # what the page shows is no reason to hold a board up
+                book.event(run, event.told(), _now_ms())
+
         bench = Bench(
             todo,
             journal,
@@ -159,7 +172,7 @@ def _run(todo: list[rows.Row], journal_file: Path, options: dict[str, Any]) -> N
             registrar,
             Printer(options["out"], options["formats"], options["address"].rstrip("/")),
             lambda: ports.present(named),
-            _print_event if screen is None else screen.event,
+            tell,
             options["again"],
         )
         with screen or nullcontext():
@@ -167,9 +180,15 @@ def _run(todo: list[rows.Row], journal_file: Path, options: dict[str, Any]) -> N
                 bench.run(options["once"] or options["bench"] is None)
             except KeyboardInterrupt:
                 bench.stop.set()
+        with suppress(GatewayError):
+            book.end(run, _now_ms())
         _summary(bench, as_json)
         if bench.red or (bench.left() and options["bench"] is None):
             raise SystemExit(SOME_RED)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _print_event(event: Event) -> None:

@@ -26,6 +26,11 @@ class SelfTest:
     radio: dict[str, Any]
     faults: tuple[str, ...]
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Return the names of what was tested."""
+        return (*(str(sensor["name"]) for sensor in self.sensors), "radio")
+
 
 def ask(port: str, tries: int = 5) -> SelfTest:
     """Return what the board at a port found. FlashError `repl` when it does not answer.

@@ -17,6 +17,7 @@ from gateway.outlets import Surroundings
 from gateway.publish import FileSideList, Rejection
 from tests.gateway.memory_reader import NOW_MS
 from tests.gateway.web.real_town import AIR, GARDEN, NOISE, RealTown
+from tests.gateway.web.rollouts import bench_of, bundle, updates_of
 
 HOUR_MS = 3_600_000
 OTHER_AIR = "proefstraat-05-air"
@@ -34,7 +35,7 @@ class Shown:
     status: int = 200
 
 
-def pages(event: str, key: str) -> Mapping[str, Shown]:
+def pages(event: str, key: str, rollout: str) -> Mapping[str, Shown]:
     """Return the pages by name; {} is the language."""
     lesson = f"/{{}}/class?site={GARDEN}&day={local(NOW_MS, ZoneInfo('Europe/Brussels')).date().isoformat()}"
     return {
@@ -72,6 +73,10 @@ def pages(event: str, key: str) -> Mapping[str, Shown]:
             "/fleet/{site_id}/report/{key}", f"/{{}}/fleet/{GARDEN}/report/visit-0001", "technician"
         ),
         "pole-settings": Shown("/fleet/{site_id}/settings", f"/{{}}/fleet/{GARDEN}/settings", "technician"),
+        "updates": Shown("/updates", "/{}/updates", "technician", "progress"),
+        "update": Shown("/updates/{rollout}", f"/{{}}/updates/{rollout}", "technician", "#touched"),
+        "bench": Shown("/bench", "/{}/bench", "technician", "[data-step]"),
+        "visits": Shown("/commissioning", "/{}/commissioning", "technician", "tbody a"),
         "configuration": Shown("/operator/configuration", "/{}/operator/configuration", "operator"),
         "outlet": Shown("/operator/outlets/{name}", "/{}/operator/outlets/webhook", "operator"),
         "operator": Shown("/operator", "/{}/operator", "operator"),
@@ -80,7 +85,8 @@ def pages(event: str, key: str) -> Mapping[str, Shown]:
 
 # What a browser never shows as a page of its own.
 NOT_PAGES = {
-    "", "/part/sites", "/part/site", "/part/event/{event_id}", "/part/claim", "/mine/{site_id}/postcard.svg",
+    "", "/part/sites", "/part/site", "/part/event/{event_id}", "/part/claim", "/part/bench",
+    "/mine/{site_id}/postcard.svg",
     "/mine/{site_id}/postcard.pdf",
     "/events/{event_id}/report.pdf",
 }  # fmt: skip
@@ -96,7 +102,15 @@ class Town:
         side.add("webhook", [Rejection(self.town.reader.latest()[0], "too much")])
         around = Surroundings(Counters(), path)
         office = Office(self.town.config, side, lambda recipient: self.town.reader, around)
-        self.town.open(ConfigBench(self.town.registry, downlinks, self.town.clock), office=office)
+        updates = updates_of(self.town, path)
+        self.bench = bench_of(path, self.town.device(GARDEN))
+        self.town.open(
+            ConfigBench(self.town.registry, downlinks, self.town.clock),
+            office=office,
+            updates=updates,
+            bench=self.bench,
+        )
+        rollout, _ = updates.begin(bundle().data, ["air", "garden", "noise", "bin"], 24, 720)
         self.town.host("host@example.org", GARDEN)
         for role in ROLES[1:]:
             person = self.town.accounts.add(f"{role}@example.org", NOW_MS)
@@ -107,7 +121,7 @@ class Town:
         checks = self.town.desk.inspector.inspect(Scene(dev_eui, GARDEN, NOW_MS), NOW_MS).checks
         visit = SiteReport("visit-0001", dev_eui, GARDEN, "An", NOW_MS, False, tuple(checks), note="regen")
         self.town.reports.file(visit)
-        self.pages = pages(event.id, key)
+        self.pages = pages(event.id, key, rollout.id)
 
     def session(self, role: str) -> str:
         """Return a session of a role."""

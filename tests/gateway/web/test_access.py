@@ -91,6 +91,16 @@ TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "/{lang}/fleet/{site_id}/settings"): TECHNICIAN,
     ("POST", "/{lang}/fleet/{site_id}/settings/ask"): TECHNICIAN,
     ("GET", "/api/fleet.json"): TECHNICIAN,
+    ("GET", "/{lang}/updates"): TECHNICIAN,
+    ("POST", "/{lang}/updates"): TECHNICIAN,
+    ("GET", "/{lang}/updates/{rollout}"): TECHNICIAN,
+    ("POST", "/{lang}/updates/{rollout}"): TECHNICIAN,
+    ("GET", "/api/updates.json"): TECHNICIAN,
+    ("GET", "/{lang}/bench"): TECHNICIAN,
+    ("GET", "/{lang}/part/bench"): TECHNICIAN,
+    ("GET", "/{lang}/commissioning"): TECHNICIAN,
+    ("GET", "/api/bench.json"): TECHNICIAN,
+    ("GET", "/api/bench/labels.pdf"): TECHNICIAN,
     ("GET", "/api/fleet/van.gpx"): TECHNICIAN,
     ("GET", "/{lang}/class"): ALL,
     ("GET", "/{lang}/class/worksheet"): ALL,
@@ -165,6 +175,7 @@ async def test_every_address_as_every_role(town: Town, role: str) -> None:
                 .replace("{tag}", "x")
                 .replace("{event_id}", "x")
                 .replace("{key}", "report-1")
+                .replace("{rollout}", "1a2b3c4d")
                 .replace("{name}", "x")
                 .replace("{name:path}", "meetnet.css")
             )

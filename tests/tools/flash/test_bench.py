@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 
 from gateway.claims import ClaimBook
 from gateway.cli import main
+from gateway.provision.benchbook import BenchBook
 from gateway.provision.minting import dev_eui_of
 from gateway.registry import Registry
 from simulator.usb.console import files_of
@@ -100,6 +101,15 @@ def test_boards_at_once_and_two_are_red(tmp_path: Path, good: int) -> None:
     assert last["ttybad"]["code"] == "test" and "sht4x" in last["ttybad"]["reason"]
     assert last["ttyother"]["code"] == "no_row" and "put this board aside" in last["ttyother"]["reason"]
     assert events[-1] == {"done": good, "left": 1, "red": 2}
+    # The page of the bench sees the same.
+    shown = BenchBook(data)
+    (run,) = shown.runs()
+    assert (run.name, run.total, run.done) == ("rows.csv", good + 1, good) and run.ended_ms is not None
+    ended = {one.port.rpartition("/")[2]: one for one in shown.tries(run.id)}
+    assert {name for name, one in ended.items() if one.step == "green"} == green
+    assert ended["ttybad"].reason == last["ttybad"]["reason"]
+    assert all({"sht4x", "radio"} <= set(ended[name].tested) for name in green), ended
+    shown.close()
     # Each board has its own identity and key, and the registry has the same.
     known = keys_of(data)
     assert len(known) == len(set(known.values())) == good
@@ -112,6 +122,7 @@ def test_boards_at_once_and_two_are_red(tmp_path: Path, good: int) -> None:
     assert len(labels) == 2 * good and len(list((out / "cards").glob("*.png"))) == good
     # No key in what was printed, written down or drawn; a claim code on the cards alone.
     told = result.output.encode() + everything_in(out) + (tmp_path / "rows.journal").read_bytes()
+    told += b"".join(path.read_bytes() for path in data.glob("bench.db*"))
     for key in known.values():
         assert key.hex().encode() not in told.lower()
     codes = re.findall(
