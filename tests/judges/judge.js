@@ -1,4 +1,5 @@
-// Reads frames as JSON from stdin, lets npm `lora-packet` verify and decrypt each, prints what it read.
+// For each line on stdin, a JSON list of frames: lets npm `lora-packet` verify and decrypt each, prints a line
+// with what it read, or {"error"}.
 "use strict";
 const packet = require("lora-packet");
 
@@ -28,9 +29,14 @@ function judge(frame) {
   };
 }
 
-const chunks = [];
-process.stdin.on("data", (chunk) => chunks.push(chunk));
-process.stdin.on("end", () => {
-  const frames = JSON.parse(Buffer.concat(chunks).toString());
-  process.stdout.write(JSON.stringify(frames.map(judge)));
+const readline = require("readline");
+
+readline.createInterface({ input: process.stdin }).on("line", (line) => {
+  let answer;
+  try {
+    answer = JSON.parse(line).map(judge);
+  } catch (error) {
+    answer = { error: String(error) };
+  }
+  process.stdout.write(JSON.stringify(answer) + "\n");
 });

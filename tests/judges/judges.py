@@ -1,18 +1,21 @@
 """Independent implementations that judge the frames of the device: PyPI `liblora` and `pamoja-gateway`, npm
 `lora-packet`.
 
-A judge returns for each frame what it read, or raises. `verdicts(frames)` asks everybody who is installed;
-`agree(frames)` asserts that at least two are and that each of them reads the same.
+Each is started once and asked many times. A judge returns for each frame what it read, or raises.
+`verdicts(frames)` asks everybody who is installed; `agree(frames)` asserts that at least two are and that
+each of them reads the same.
 """
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import json
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -99,21 +102,33 @@ def _lora_packet() -> Judge:
     script = WORK / "judge.js"
     shutil.copyfile(HERE / "judge.js", script)
 
+    process = subprocess.Popen(
+        [*command, str(script)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    atexit.register(_end, process)
+    assert process.stdin is not None and process.stdout is not None
+    ask, answers = process.stdin, process.stdout
+
     def judge(frames: Sequence[Sent]) -> list[Reading]:
-        done = subprocess.run(
-            [*command, str(script)],
-            input=json.dumps([asdict(frame) for frame in frames]),
-            capture_output=True,
-            text=True,
-            env=environment,
-            check=True,
-            timeout=60,
-        )
-        return json.loads(done.stdout)
+        ask.write(json.dumps([asdict(frame) for frame in frames]) + "\n")
+        ask.flush()
+        answer = json.loads(answers.readline())
+        assert isinstance(answer, list), answer
+        return answer
 
     return judge
 
 
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
+@cache
 def judges() -> dict[str, Judge]:
     """Return everybody who can be asked here."""
     found: dict[str, Judge] = {"liblora": lambda frames: [_liblora(frame) for frame in frames]}
