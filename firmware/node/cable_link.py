@@ -1,4 +1,4 @@
-"""The way out over the cable that also powers the node: node.core's link (see node.lora_link).
+"""The way out over the cable that also powers the node: node.core's link (see node.link).
 
 Frames as in wire.cable, on the console: what the node prints stands between them. The gateway acknowledges
 what is on its disk. It speaks only after the node has, so a node that sleeps misses nothing.
@@ -8,34 +8,26 @@ from wire import cable
 from wire._compat import const
 from wire.record import TIME_NETWORK
 
+from .link import Link
+
 _ANSWER_MS = const(2000)
 _TRIES = const(3)
 _SILENT = const(11)  # wire.status.NETWORK_FAILURES: no answer of the gateway
-_LIMIT = const(1024)
-_NEVER_MS = const(1 << 29)
 
 
-class CableLink:
+class CableLink(Link):
     """console: read() -> bytes that have come, write(bytes), interrupt(). clock: ticks_ms, sleep_ms."""
 
-    called = False
+    listen_ms = 500  # most often: what a frame and its answer take
 
     def __init__(self, console, clock, dev_eui):
+        super().__init__()
         self._console = console
         self._clock = clock
         self._eui = bytes.fromhex(dev_eui)
         self._splitter = cable.Splitter()
         self._number = 0
         self._command = b""  # the name of the last one that was taken
-        self._time = None
-        self._want_time = True
-        self.up = False
-        self.downlinks = []
-        self.failures = 0
-        self.last_failure = 0
-        self.text = ""
-
-    listen_ms = 500  # most often: what a frame and its answer take
 
     def bring_up(self):
         """Say who is here; the gateway answers when it knows this node."""
@@ -56,10 +48,8 @@ class CableLink:
             if self._acknowledged():
                 self.text = ""
                 return True
-        self.failures += 1
-        self.last_failure = _SILENT
         self.text = "cable: no answer; is the gateway running, and does it know this node?"
-        return False
+        return self.failed(_SILENT)
 
     def _acknowledged(self):
         begin = self._clock.ticks_ms()
@@ -88,39 +78,3 @@ class CableLink:
                 self._command = body[:4]
                 self.downlinks.append((body[4], body[5:]))
         return kind == cable.ACK and number == self._number
-
-    def wait_ms(self):
-        """Nothing but the node's own back-off holds it up."""
-        return 0
-
-    def limit(self):
-        """Return the longest payload of a frame."""
-        return _LIMIT
-
-    def air_ms(self, n):
-        """Nobody counts air time on a cable."""
-        return 0
-
-    def request_time(self):
-        """Ask for the time with the next frame."""
-        self._want_time = True
-
-    def take_time(self):
-        """Return a new answer, once."""
-        answer = self._time
-        self._time = None
-        return answer
-
-    def rest(self):
-        """Nothing to switch off."""
-
-    def answer(self):
-        """Nobody calls."""
-        return True
-
-    def calls_in_ms(self):
-        """Never by itself."""
-        return _NEVER_MS
-
-    def battery(self, level):
-        """Nobody asks: the status has the voltage."""

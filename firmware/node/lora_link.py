@@ -1,13 +1,4 @@
-"""The way out over LoRaWAN: node.core's link over radio.classa.
-
-A link has: up, failures, last_failure; bring_up() -> bool, one attempt; wait_ms() until it may
-transmit; limit() bytes; air_ms(n), how long a payload of n bytes is on the air; called, answer() when
-the network wants an uplink of its own; send(port, payload) -> (sent, confirmed) where confirmed is
-True, False, or None when nobody was asked; downlinks, a list of (port, payload) that came meanwhile,
-for the node to empty; request_time(); take_time() -> (utc_ms, at_ticks_ms, quality) or None; rest()
-when there is nothing to send for now; calls_in_ms(), when `called` comes true by itself; battery(level),
-what to tell a network that asks; text, what was wrong last in words.
-"""
+"""The way out over LoRaWAN: node.core's link (see node.link) over radio.classa."""
 
 from radio.air import air_us
 from radio.dutycycle import NEVER_MS

@@ -1,18 +1,15 @@
-"""The way out over Wi-Fi and MQTT: node.core's link (see node.lora_link for what a link has).
+"""The way out over Wi-Fi and MQTT: node.core's link (see node.link).
 
 Wi-Fi is up only while there is something to send. Each reason for not getting through is kept apart,
 because their remedies differ: a wrong password is for the host, a silent broker for the city.
 """
 
-from radio import mqtt, reach, sntp
+from radio import mqtt, reach
 from wire import ports
-from wire._compat import const
-from wire.record import TIME_NTP
 
-_LIMIT = const(1024)
+from .ip_link import IpLink
 
-_NTP_SILENT = const(12)  # wire.status.NETWORK_FAILURES
-_OF_MQTT = {
+_OF_MQTT = {  # wire.status.NETWORK_FAILURES
     mqtt.NAME: 7,
     mqtt.UNREACHABLE: 8,
     mqtt.REFUSED: 9,
@@ -22,29 +19,16 @@ _OF_MQTT = {
 }
 
 
-class WifiLink:
-    """wifi: node.wifi.Wifi. socket: MicroPython's module. client: radio.mqtt.Client."""
+class WifiLink(IpLink):
+    """client: radio.mqtt.Client."""
 
-    text = ""
     keep = False  # stay connected: what cannot sleep saves nothing by leaving, and hears commands sooner
 
     def __init__(self, wifi, socket, clock, client, dev_eui, ssid, password, ntp_host):
-        self.wifi = wifi
-        self._socket = socket
-        self._clock = clock
+        super().__init__(wifi, socket, clock, ssid, password, ntp_host)
         self._client = client
         self._dev_eui = dev_eui
-        self._ssid = ssid
-        self._password = password
-        self._ntp_host = ntp_host
-        self._want_time = True
-        self._time = None
         self._host = ""
-        self.set_rtc = None  # certificates have dates: called with UTC in ms
-        self.stay = False  # somebody may want to see the node's own page
-        self.downlinks = []
-        self.failures = 0
-        self.last_failure = 0
 
     def gateway(self, host):
         """Say what the gateway is called, to find out why it cannot be reached."""
@@ -62,10 +46,9 @@ class WifiLink:
 
     def bring_up(self):
         """Associate, ask the time if wanted, log in at the broker."""
-        reason = self.wifi.join(self._ssid, self._password)
-        if reason:
-            return self._failed(reason)
-        self._ask_time()
+        if not self.join():
+            return False
+        self.ask_time()
         try:
             self._client.connect()
             granted = self._client.subscribe(ports.mqtt_command_topic(self._dev_eui, "+"))
@@ -73,7 +56,7 @@ class WifiLink:
             self._client.ping()  # what waited for us comes before the answer
             return True
         except mqtt.MqttError as error:
-            return self._failed(self._better(error))
+            return self.failed(self._better(error))
 
     def _better(self, error):
         """Return the reason of a broker that cannot be reached: perhaps it is not the broker's fault."""
@@ -82,38 +65,14 @@ class WifiLink:
             return reason
         return reach.why(self._socket, self.wifi.name_server(), self._host, reason)
 
-    def _ask_time(self):
-        if not self._want_time or not self._ntp_host:
-            return
-        answer = sntp.ask(self._socket, self._clock, self._ntp_host)
-        if answer is None:
-            self._failed(_NTP_SILENT)
-            return
-        self._want_time = False
-        if self.set_rtc is not None:
-            self.set_rtc(answer[0])
-        self._time = (answer[0], answer[1], TIME_NTP)
-
-    def wait_ms(self):
-        """Nothing but the node's own back-off holds it up."""
-        return 0
-
-    def limit(self):
-        """Return the longest payload of a message."""
-        return _LIMIT
-
-    def air_ms(self, n):
-        """Nobody counts air time here."""
-        return 0
-
     def send(self, port, payload):
         """Publish at QoS 1: what the broker took is confirmed."""
-        self._ask_time()
+        self.ask_time()
         try:
             self._client.publish(ports.mqtt_topic(self._dev_eui, port), payload)
             return True, True
         except mqtt.MqttError as error:
-            self._failed(_OF_MQTT[error.reason])
+            self.failed(_OF_MQTT[error.reason])
             return False, None
         finally:
             self._came()
@@ -126,25 +85,13 @@ class WifiLink:
             if port:
                 self.downlinks.append((port, payload))
 
-    def request_time(self):
-        """Ask the time server with the next message."""
-        self._want_time = True
-
-    def take_time(self):
-        """Return a new answer of the time server, once."""
-        answer = self._time
-        self._time = None
-        return answer
-
     def rest(self):
         """Say goodbye and switch the radio off, unless there is a reason not to."""
         if self.keep:
             return
         if self._client.connected:
             self._client.disconnect()
-        if self.stay:
-            return
-        self.wifi.off()
+        super().rest()
 
     @property
     def called(self):
@@ -161,14 +108,6 @@ class WifiLink:
             self._client.ping()
             return True
         except mqtt.MqttError as error:
-            return self._failed(_OF_MQTT[error.reason])
+            return self.failed(_OF_MQTT[error.reason])
         finally:
             self._came()
-
-    def battery(self, level):
-        """Nobody asks: the status has the voltage."""
-
-    def _failed(self, reason):
-        self.failures += 1
-        self.last_failure = reason
-        return False

@@ -113,7 +113,7 @@ def test_an_application_goes_over_wifi_and_is_kept_when_it_is_heard(
 
 _MEASURE = "    def _measure(self):"
 _STEP = "        self.hal.feed()\n        now_ms"
-_LINK = "        self._ask_time()\n        try:"
+_LINK = "        self.ask_time()\n        try:"
 
 
 @pytest.mark.parametrize(
