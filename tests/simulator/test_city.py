@@ -105,3 +105,10 @@ def test_sound_is_constant_within_a_second() -> None:
 def test_an_unknown_quantity_is_a_key_error() -> None:
     with pytest.raises(KeyError):
         CityAt(1, "x")("ozone", START_US)
+
+
+def test_as_much_rain_falls_on_the_street_as_on_uccle() -> None:
+    """KMI, normals 1991-2020 at Uccle: 837 mm a year."""
+    steps = range(START_US, START_US + 365 * 86_400_000_000, 900_000_000)
+    years = [sum(weather.rain_rate_mm_h(seed, "a", t) for t in steps) / 4 for seed in range(1, 4)]
+    assert sum(years) / 3 == pytest.approx(837, rel=0.15)
