@@ -29,6 +29,7 @@ MEANS_COLUMNS = (
     "mean", "least", "greatest", "values", "flagged", "licence",
 )  # fmt: skip
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+Notes = Callable[[str, int], str]  # what was written on a moment of a site, "" for nothing
 PAGE_ROWS = 20_000
 _DAYS_AT_ONCE = 7
 
@@ -67,18 +68,29 @@ def pages(
         start_ms = last_ms
 
 
-def csv_header(comma: bool = False) -> str:
-    """Return the header line; comma: for a spreadsheet that reads a decimal comma."""
-    return ("\ufeff" if comma else "") + _csv_text([CSV_COLUMNS], comma)
+def csv_header(comma: bool = False, notes: bool = False) -> str:
+    """Return the header line; comma: for a spreadsheet that reads a decimal comma; notes: a column more."""
+    columns = (*CSV_COLUMNS, "note") if notes else CSV_COLUMNS
+    return ("\ufeff" if comma else "") + _csv_text([columns], comma)
 
 
-def csv_lines(rows: Sequence[PublicObservation], sites: dict[str, PublicSite], comma: bool = False) -> str:
+def csv_lines(
+    rows: Sequence[PublicObservation],
+    sites: dict[str, PublicSite],
+    comma: bool = False,
+    notes: Notes | None = None,
+) -> str:
     """Return the rows as CSV text (RFC 4180: CRLF, quotes where needed).
 
     comma: the form that a Dutch, Belgian or French spreadsheet opens by double click: decimal comma,
     fields parted by semicolons, a byte order mark before the header. Programs take the other one.
+    notes: what people wrote on a moment of a site, for a last column.
     """
-    return _csv_text((_csv_row(row, sites[row.site_id]) for row in rows if row.site_id in sites), comma)
+    lines = (_csv_row(row, sites[row.site_id]) for row in rows if row.site_id in sites)
+    if notes is not None:
+        told = (notes(row.site_id, row.observed_at_ms) for row in rows if row.site_id in sites)
+        lines = ((*line, plain_text(text)) for line, text in zip(lines, told, strict=True))
+    return _csv_text(lines, comma)
 
 
 def write_csv(

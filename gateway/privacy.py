@@ -49,6 +49,7 @@ PLACES: tuple[Place, ...] = (
     Place("review.db", "assessments", "site_id = :site"),
     Place("commissioning.db", "reports", "site_id = :site"),
     Place("waste.db", "reports", "site_id = :site"),
+    Place("notes.db", "notes", "site_id = :site"),
     Place("access.db", "hosts", "site_id = :site"),
     Place("access.db", "audit", "subject = :site", "subject = :name, detail = ''"),
     Place(
@@ -68,6 +69,8 @@ PLACES: tuple[Place, ...] = (
 # Only of devices that are at no other site: nothing is left that they need.
 PLACES_OF_GONE: tuple[Place, ...] = (
     Place("gaps.db", "gaps", "dev_eui = :device"),
+    Place("bench.db", "boards", "dev_eui = :device"),
+    Place("bench.db", "tries", "dev_eui = :device"),
     Place("registry.db", "calibrations", "dev_eui = :device"),
     Place("registry.db", "corrections", "dev_eui = :device"),
     Place("registry.db", "node_answers", "dev_eui = :device"),

@@ -22,6 +22,7 @@ from gateway.provision.trust import broker_of, trust_of
 from gateway.publish import FileSideList
 from gateway.registry.accounts import Accounts
 from gateway.registry.events import EventBook
+from gateway.registry.notes import NoteBook
 from gateway.registry.rounds import Rounds
 from gateway.tls import tls_files
 from gateway.update import RolloutDesk, bundles_app
@@ -46,6 +47,8 @@ async def start_web(gateway: Gateway, stack: contextlib.AsyncExitStack) -> None:
     stack.callback(accounts.close)
     events = EventBook(gateway.directory.path)
     stack.callback(events.close)
+    notes = NoteBook(gateway.directory.path)
+    stack.callback(notes.close)
     bench = BenchBook(gateway.directory.path)
     stack.callback(bench.close)
     mailer = Mailer(mail_settings(config))
@@ -63,6 +66,7 @@ async def start_web(gateway: Gateway, stack: contextlib.AsyncExitStack) -> None:
         oidc=_identity_provider(config),
         updates=_updates(gateway),
         bench=bench,
+        notes=notes,
         calibrated=lambda: calibrated(gateway.registry, gateway.clock.now_ms()),
     )
     tls = tls_files(config, "web")
@@ -89,7 +93,7 @@ async def start_web(gateway: Gateway, stack: contextlib.AsyncExitStack) -> None:
         gateway.clock,
         settings,
         house=house,
-        version=lambda: (gateway.registry.version(), gateway.changes.position),
+        version=lambda: ((gateway.registry.version(), notes.version()), gateway.changes.position),
     )
     server = HttpServer(app, config.text("web.host"), config.whole("web.port"), "web.port", tls)
     await server.start()

@@ -4,7 +4,8 @@
     /api/latest.json              newest observation of each site and quantity
     /api/latest.geojson           the same, as features
     /api/observations.csv         ?from= &to= &site=      everything in that time, streamed;
-                                  &decimal=comma for spreadsheets that read a decimal comma
+                                  &decimal=comma for spreadsheets that read a decimal comma,
+                                  &notes=yes with a column of what hosts wrote on that time
     /api/observations.geojson     ?from= &to= &site=      at most 10,000 observations
     /api/series.json              ?site= &quantity= &from= &to= &points= &form= &value=   a series for a chart
     /api/status                   how the gateway is doing
@@ -27,6 +28,7 @@ from gateway import exports
 from gateway.model import PublicSite
 from gateway.web.context import Context
 from gateway.web.languages import N_
+from gateway.web.notes import book_of, text_at
 from gateway.web.query import DAY_MS, QueryError, choice, known, refuse_unknown, span, whole
 from gateway.web.series import BUCKETS, POINTS, RAW_ROWS, raw_json, series_json
 
@@ -90,11 +92,12 @@ class Api:
 
     async def observations_csv(self, request: Request) -> Response:
         """Answer all observations of a time, as a stream."""
-        start, end, site_id, sites = await self._filters(request, {"decimal"})
+        start, end, site_id, sites = await self._filters(request, {"decimal", "notes"})
+        notes = await self._notes(request, start, end, site_id, sites)
         comma = choice(request.query_params, "decimal", ("point", "comma")) == "comma"
         name = f"meetnet-{exports.iso_utc(start)[:10]}-{exports.iso_utc(end - 1)[:10]}.csv"
         return StreamingResponse(
-            self._csv(start, end, site_id, sites, comma),
+            self._csv(start, end, site_id, sites, comma, notes),
             media_type="text/csv; charset=utf-8; header=present",
             headers={**OPEN, "content-disposition": f'attachment; filename="{name}"'},
         )
@@ -158,21 +161,43 @@ class Api:
         sites = {site.site_id: site for site in (await self._context.read(self._context.now.snapshot)).sites}
         return start, end, known(query, "site", set(sites)), sites
 
+    async def _notes(
+        self, request: Request, start: int, end: int, site_id: str | None, sites: dict[str, PublicSite]
+    ) -> exports.Notes | None:
+        """Return what public notes say of a moment, where the file was asked for with them."""
+        book = book_of(self._context)
+        if choice(request.query_params, "notes", ("no", "yes")) == "no":
+            return None
+        if book is None:
+            return lambda _site_id, _at_ms: ""
+        found = await self._context.read(
+            lambda: book.of([site_id] if site_id else sorted(sites), start, end - 1)
+        )
+        return lambda site_id, at_ms: text_at(found, site_id, at_ms)
+
     async def _csv(
-        self, start: int, end: int, site_id: str | None, sites: dict[str, PublicSite], comma: bool
+        self,
+        start: int,
+        end: int,
+        site_id: str | None,
+        sites: dict[str, PublicSite],
+        comma: bool,
+        notes: exports.Notes | None,
     ) -> AsyncIterator[str]:
-        yield exports.csv_header(comma)
+        yield exports.csv_header(comma, notes is not None)
         pages: Iterator[Any] = exports.pages(self._context.reader, start, end, site_id, 5_000)
         while True:
-            text = await self._context.read(lambda: _next_lines(pages, sites, comma))
+            text = await self._context.read(lambda: _next_lines(pages, sites, comma, notes))
             if text is None:
                 return
             yield text
 
 
-def _next_lines(pages: Iterator[Any], sites: dict[str, PublicSite], comma: bool) -> str | None:
+def _next_lines(
+    pages: Iterator[Any], sites: dict[str, PublicSite], comma: bool, notes: exports.Notes | None
+) -> str | None:
     rows = next(pages, None)
-    return None if rows is None else exports.csv_lines(rows, sites, comma)
+    return None if rows is None else exports.csv_lines(rows, sites, comma, notes)
 
 
 def _needed(query: Any, field: str, allowed: set[str]) -> str:

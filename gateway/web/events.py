@@ -12,7 +12,6 @@ import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -324,11 +323,8 @@ def _wanted(fields: dict[str, str], context: Context, tongue: Tongue) -> tuple[A
 def _moment(text: str, field: str, tongue: Tongue) -> int:
     """Return a local time of a form ("2026-07-18T20:00") in ms."""
     try:
-        found = datetime.fromisoformat(text.strip())
-        if found.tzinfo is not None:
-            raise ValueError(text)
-        return round(found.replace(tzinfo=tongue.zone).timestamp() * 1000)
-    except (ValueError, OverflowError):
+        return tongue.local_ms(text)
+    except ValueError:
         raise _bad(field, text, tongue) from None
 
 

@@ -21,6 +21,7 @@ from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
 from gateway.registry.events import EventBook
 from gateway.registry.model import Calibration
+from gateway.registry.notes import NoteBook
 from gateway.registry.rounds import Rounds
 from gateway.settings import Setting, Value
 from gateway.update.desk import RolloutDesk
@@ -167,6 +168,7 @@ class House:
     followed; None: there are no pages of them. mint: makes identities for blank boards. office: configuration
     and outlets. oidc: where staff signs in.
     calibrated: what corrections rest on; blocks. updates: roll-outs. bench: boards that are being flashed.
+    notes: what hosts and staff write beside charts.
     """
 
     accounts: Accounts
@@ -182,4 +184,5 @@ class House:
     oidc: IdentityProvider | None = None
     updates: RolloutDesk | None = None
     bench: BenchBook | None = None
+    notes: NoteBook | None = None
     calibrated: Callable[[], Sequence[Calibrated]] = _none_calibrated

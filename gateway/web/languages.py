@@ -145,6 +145,20 @@ class Tongue:
         """Write a time of day with seconds."""
         return self._format(ms, "HH:mm:ss")
 
+    def field(self, ms: int) -> str:
+        """Write a moment for a field of a form, to the minute: "2026-07-18T20:00"."""
+        return self._local(ms).strftime("%Y-%m-%dT%H:%M")
+
+    def local_ms(self, text: str) -> int:
+        """Return the moment of a field of a form in ms: a local time without zone. Raise ValueError."""
+        found = datetime.fromisoformat(text.strip())
+        if found.tzinfo is not None:
+            raise ValueError(text)
+        try:
+            return round(found.replace(tzinfo=self.zone).timestamp() * 1000)
+        except OverflowError as error:
+            raise ValueError(text) from error
+
     def iso(self, ms: int) -> str:
         """Write the moment for a machine, in the reader's zone."""
         return self._local(ms).isoformat(timespec="seconds")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -23,7 +24,7 @@ from gateway.insight.compare import Difference, difference
 from gateway.model import PublicObservation, PublicReader, PublicSite
 from gateway.registry import Site
 from gateway.registry.people import HOST, Person
-from gateway.web import svg
+from gateway.web import notes, svg
 from gateway.web.claiming import REFUSALS, owner_name
 from gateway.web.context import Context
 from gateway.web.desk import desk_of
@@ -98,7 +99,7 @@ class Mine:
 
     async def postcard(self, request: Request) -> Response:
         """Answer the postcard of a month, to print or to send on."""
-        own, context = await self._own(request), self._context
+        own, context = await own_of(self._context, request), self._context
         tongue, now_ms = context.tongue(request), context.clock.now_ms()
         reader = desk_of(context).reader_of_sites([own.site.id])
         (view,) = await self._views(request, [own.site.id])
@@ -114,7 +115,7 @@ class Mine:
 
     async def consent(self, request: Request) -> Response:
         """Give or withdraw consent for one recipient."""
-        own, desk, fields = await self._own(request), desk_of(self._context), await form(request)
+        own, desk, fields = await own_of(self._context, request), desk_of(self._context), await form(request)
         recipient, now_ms = fields.get("recipient", ""), self._context.clock.now_ms()
         if recipient not in desk.recipients:
             raise QueryError("recipient", recipient, BAD_CHOICE)
@@ -131,7 +132,7 @@ class Mine:
 
     async def place(self, request: Request) -> Response:
         """Choose the name and how exactly the place is shown."""
-        own, desk, fields = await self._own(request), desk_of(self._context), await form(request)
+        own, desk, fields = await own_of(self._context, request), desk_of(self._context), await form(request)
         text, name = fields.get("precision", ""), fields.get("name", "").strip()
         if text not in {str(one) for one in PRECISIONS_M}:
             raise QueryError("precision", text, BAD_CHOICE)
@@ -143,7 +144,11 @@ class Mine:
 
     async def pause(self, request: Request) -> Response:
         """Withdraw every consent at once; what is measured stays mine."""
-        own, desk, now_ms = await self._own(request), desk_of(self._context), self._context.clock.now_ms()
+        own, desk, now_ms = (
+            await own_of(self._context, request),
+            desk_of(self._context),
+            self._context.clock.now_ms(),
+        )
 
         def work() -> None:
             for consent in desk.registry.consents(own.site.id):
@@ -155,7 +160,7 @@ class Mine:
 
     async def hand_over(self, request: Request) -> Response:
         """End my ownership and show the code of a new card, for whoever comes next."""
-        own, desk, person = await self._own(request), desk_of(self._context), _person(request)
+        own, desk, person = await own_of(self._context, request), desk_of(self._context), _person(request)
         now_ms, dev_eui = self._context.clock.now_ms(), own.dev_eui
         accounts = self._context.gate.accounts
         assert accounts is not None
@@ -181,7 +186,7 @@ class Mine:
 
     async def delete(self, request: Request) -> Response:
         """Delete everything of a site: values, place, consents, and my name on it."""
-        own, desk, person = await self._own(request), desk_of(self._context), _person(request)
+        own, desk, person = await own_of(self._context, request), desk_of(self._context), _person(request)
         now_ms = self._context.clock.now_ms()
         accounts = self._context.gate.accounts
         assert accounts is not None
@@ -206,7 +211,7 @@ class Mine:
 
     async def export(self, request: Request) -> Response:
         """Answer everything ever measured at my site, as CSV."""
-        own = await self._own(request)
+        own = await own_of(self._context, request)
         reader = desk_of(self._context).reader_of_sites([own.site.id])
         sites = {site.site_id: site for site in await self._context.read(reader.sites)}
         rows = exports.pages(reader, 0, self._context.clock.now_ms() + 60_000, own.site.id, 5_000)
@@ -214,24 +219,31 @@ class Mine:
             "content-disposition": f'attachment; filename="meetnet-{own.site.id}.csv"',
             "cache-control": "no-store",
         }
+        book = notes.book_of(self._context)
+        written = await self._context.read(lambda: book.of([own.site.id], public_only=False)) if book else []
         return StreamingResponse(
-            self._csv(rows, sites), media_type="text/csv; charset=utf-8", headers=headers
+            self._csv(rows, sites, written), media_type="text/csv; charset=utf-8", headers=headers
         )
 
     async def _csv(
-        self, pages: Iterator[Sequence[PublicObservation]], sites: dict[str, PublicSite]
+        self,
+        pages: Iterator[Sequence[PublicObservation]],
+        sites: dict[str, PublicSite],
+        written: Sequence[notes.Note],
     ) -> AsyncIterator[str]:
-        yield exports.csv_header()
+        """Yield the file; a column of notes where there are any, also those that are not for everybody."""
+        told = partial(notes.text_at, written) if written else None
+        yield exports.csv_header(notes=told is not None)
         while True:
             rows = await self._context.read(lambda: next(pages, None))
             if rows is None:
                 return
-            yield exports.csv_lines(rows, sites, False)
+            yield exports.csv_lines(rows, sites, False, told)
 
     # -- within
 
     async def _page(self, request: Request, notice: str) -> Response:
-        own, context = await self._own(request), self._context
+        own, context = await own_of(self._context, request), self._context
         desk, tongue, now_ms = desk_of(context), context.tongue(request), context.clock.now_ms()
         (view,) = await self._views(request, [own.site.id])
         reader = desk.reader_of_sites([own.site.id])
@@ -266,6 +278,9 @@ class Mine:
                     for name, terms in desk.recipients.items()
                 ],
                 "is_paused": not consents,
+                "notes": notes.shown(
+                    notes.book_of(context), own.site.id, 0, now_ms + DAY, visitor_of(request), tongue
+                ),
             }
 
         values = await context.read(read)
@@ -279,6 +294,9 @@ class Mine:
                 "precisions": PRECISIONS_M,
                 "notice": notice,
                 "month": tongue.iso(now_ms)[:7],
+                "may_write": notes.book_of(context) is not None,
+                "note_back": f"/{tongue.language}/mine/{own.site.id}#notes",
+                **notes.defaults(now_ms, tongue),
                 **values,
             },
         )
@@ -309,22 +327,6 @@ class Mine:
                 found.append(_said(name, told, value.symbol, tongue))
         return found
 
-    async def _own(self, request: Request) -> Own:
-        """Return the site of the address; only its hosts and operators get further."""
-        site_id, desk = request.path_params["site_id"], desk_of(self._context)
-        if not visitor_of(request).hosts(site_id):
-            raise RefusedError(403, NOT_YOURS)
-        now_ms = self._context.clock.now_ms()
-
-        def work() -> Own | None:
-            site = desk.registry.site(site_id)
-            return None if site is None else Own(site, device_at(desk, site_id, now_ms))
-
-        own = await self._context.read(work)
-        if own is None:
-            raise RefusedError(404, NOT_YOURS)
-        return own
-
     async def _views(self, request: Request, site_ids: Sequence[str]) -> Sequence[SiteView]:
         context = self._context
         reader = desk_of(context).reader_of_sites(site_ids)
@@ -349,6 +351,23 @@ class Mine:
 
     def _back(self, request: Request, own: Own) -> Response:
         return RedirectResponse(f"/{self._context.tongue(request).language}/mine/{own.site.id}", 303)
+
+
+async def own_of(context: Context, request: Request) -> Own:
+    """Return the site of the address; only its hosts and operators get further."""
+    site_id, desk = request.path_params["site_id"], desk_of(context)
+    if not visitor_of(request).hosts(site_id):
+        raise RefusedError(403, NOT_YOURS)
+    now_ms = context.clock.now_ms()
+
+    def work() -> Own | None:
+        site = desk.registry.site(site_id)
+        return None if site is None else Own(site, device_at(desk, site_id, now_ms))
+
+    own = await context.read(work)
+    if own is None:
+        raise RefusedError(404, NOT_YOURS)
+    return own
 
 
 def device_at(desk: Desk, site_id: str, now_ms: int) -> str | None:

@@ -56,7 +56,7 @@ class Minting:
                 board=board,
                 kind=board.partition("_")[2].partition("_")[0],
                 transport=fields.get("transport", ""),
-                site_id=f"{_slug(name)}-{mac[-4:].lower()}",
+                site_id=f"{slug(name)}-{mac[-4:].lower()}",
                 site_name=name[:80],
                 longitude=_number(fields.get("longitude", "")),
                 latitude=_number(fields.get("latitude", "")),
@@ -113,6 +113,7 @@ def _number(text: str) -> float:
     return float(text.strip().replace(",", "."))
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """Return a name as it may stand in an id."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40] or "site"

@@ -16,7 +16,13 @@ PATHS: dict[str, tuple[str, str, tuple[tuple[str, str, str], ...]]] = {
     "/api/observations.csv": (
         "All observations of a time, streamed; at most 366 days",
         "text/csv",
-        (_FROM, _TO, _SITE, ("decimal", "point or comma", "point")),
+        (
+            _FROM,
+            _TO,
+            _SITE,
+            ("decimal", "point or comma", "point"),
+            ("notes", "yes: a last column of what hosts and staff wrote on that time", "no"),
+        ),
     ),
     "/api/observations.geojson": (
         "The same as features, at most 10,000",
@@ -35,6 +41,16 @@ PATHS: dict[str, tuple[str, str, tuple[tuple[str, str, str], ...]]] = {
             ("form", "fitting, points or buckets", "fitting"),
             ("value", "shown, or raw: as the sensor measured, before any correction", "shown"),
         ),
+    ),
+    "/api/notes.json": (
+        "What hosts and staff wrote on times of a site, for everybody",
+        "application/json",
+        (_FROM, _TO, _SITE),
+    ),
+    "/api/notes.csv": (
+        "The same as CSV",
+        "text/csv",
+        (_FROM, _TO, _SITE, ("decimal", "point or comma: how a spreadsheet parts fields", "point")),
     ),
     "/api/quality.json": ("Hours measured, values and doubts of the last week", "application/json", ()),
     "/api/status": ("How the gateway is doing", "application/json", ()),

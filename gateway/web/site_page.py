@@ -17,9 +17,9 @@ from gateway.insight import heat as heat_days
 from gateway.insight.noise import CalendarDay, Parts, calendar, energy_mean, midnight_ms, weighted_energy_mean
 from gateway.insight.rain import Shower, showers
 from gateway.model import Bucket, PublicObservation, PublicReader
-from gateway.web import svg
+from gateway.web import notes, svg
 from gateway.web.context import Context
-from gateway.web.gate import RefusedError
+from gateway.web.gate import RefusedError, visitor_of
 from gateway.web.languages import LOCALES, N_, Tongue
 from gateway.web.query import QueryError, choice, known, refuse_unknown
 from gateway.web.series import DAY, HOUR, step_for
@@ -97,6 +97,10 @@ class SitePage:
         end_ms = now_ms + 1
         start_ms = max(0, end_ms - SPANS[span][0])
         values = await context.read(lambda: _values(context.reader, view, name, start_ms, end_ms, tongue))
+        visitor, book = visitor_of(request), notes.book_of(context)
+        written = await context.read(
+            lambda: notes.shown(book, view.site_id, start_ms, end_ms, visitor, tongue)
+        )
         stretch = f"from={exports.iso_utc(start_ms)}&to={exports.iso_utc(end_ms)}"
         base = f"/api/series.json?quantity={quote(name)}&{stretch}"
         chosen = next(value for value in view.values if value.quantity == name)
@@ -128,6 +132,12 @@ class SitePage:
                     ),
                 ],
                 "with": {one.site_id for one in others},
+                "notes": written,
+                "notes_drawn": notes.for_chart(written),
+                "may_write": book is not None and notes.may_write(visitor, view.site_id),
+                "note_back": f"/{tongue.language}/site/{quote(view.site_id, safe='')}?quantity={quote(name)}"
+                f"&span={span}#notes",
+                **notes.defaults(now_ms, tongue),
                 "with_text": ",".join(one.site_id for one in others),
                 "comparable": sorted(
                     (v for v in views.values() if name in v.quantities and v is not view),

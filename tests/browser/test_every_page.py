@@ -7,6 +7,7 @@ English every night.
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -102,6 +103,33 @@ def test_a_lesson_needs_no_script_and_no_mouse(town: tuple[Town, str], visit: Ca
     assert page.locator("#reveal tbody tr").count() >= 2
     page.emulate_media(media="print")
     assert not page.is_visible(".menu")
+
+
+def test_a_note_shades_its_time_on_the_chart(town: tuple[Town, str], visit: Callable[..., Visit]) -> None:
+    found = guest(town, visit, "")
+    page = found.page
+    page.goto(town[1] + f"/nl/site/{GARDEN}")
+    page.wait_for_selector(".uplot[data-notes='1']")  # the other one is for its hosts
+    note = json.loads(page.get_attribute("#chart-source", "data-notes") or "[]")[0]
+    wash = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--wash').trim()")
+    assert (
+        page.evaluate(
+            """([wash]) => {
+          const canvas = document.querySelector(".uplot canvas");
+          const { width, height } = canvas;
+          const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+          const [r, g, b] = [1, 3, 5].map((at) => parseInt(wash.slice(at, at + 2), 16));
+          let n = 0;
+          for (let at = 0; at < pixels.length; at += 4)
+            n += pixels[at] === r && pixels[at + 1] === g && pixels[at + 2] === b;
+          return n / (width * height);
+        }""",
+            [wash],
+        )
+        > 0.02 * (note["to"] - note["from"]) / 3600
+    )
+    assert "buurman stookt" in page.inner_text("#notes")
+    assert "sleutel" not in page.content()
 
 
 def test_a_page_that_loses_its_gateway_says_so_and_goes_on(

@@ -51,7 +51,29 @@ function chartOptions(source, width, span, lines) {
     ],
     series,
     bands,
+    hooks: { drawClear: [(u) => drawNotes(u, JSON.parse(source.notes || "[]"))] },
   };
+}
+
+/* A note shades the time that it means; its number is that of the list below the chart. */
+function drawNotes(u, notes) {
+  const { ctx, bbox } = u;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
+  for (const note of notes) {
+    const left = u.valToPos(note.from, "x", true);
+    const width = Math.max(2 * devicePixelRatio, u.valToPos(note.to, "x", true) - left);
+    ctx.fillStyle = css("--wash");
+    ctx.fillRect(left, bbox.top, width, bbox.height);
+    ctx.fillStyle = css("--suspect");
+    ctx.fillRect(left, bbox.top, Math.max(width, 3 * devicePixelRatio), 3 * devicePixelRatio);
+    ctx.fillText(note.n, Math.min(left + 3 * devicePixelRatio, bbox.left + bbox.width - 20 * devicePixelRatio), bbox.top + 16 * devicePixelRatio);
+  }
+  ctx.restore();
+  u.root.dataset.notes = String(notes.length);
 }
 
 async function answerOf(url) {
@@ -65,7 +87,7 @@ async function drawChart() {
   const source = document.getElementById("chart-source")?.dataset;
   if (!source || !element || !window.uPlot) return;
   const width = Math.max(280, Math.floor(element.parentElement.clientWidth - (element.dataset.inset ?? 0)));
-  const state = [source.url, source.newest, source.others, width, css("--ink")].join(" ");
+  const state = [source.url, source.newest, source.others, source.notes, width, css("--ink")].join(" ");
   if (state === shown && element.firstChild) return;
   shown = state;
   try {

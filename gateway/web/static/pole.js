@@ -11,7 +11,8 @@ document.addEventListener("DOMContentLoaded", () => {
         document.getElementById("latitude").value = coords.latitude.toFixed(6);
         document.getElementById("longitude").value = coords.longitude.toFixed(6);
         document.getElementById("accuracy").value = Math.round(coords.accuracy);
-        document.getElementById("place").submit();
+        const place = document.getElementById("place");
+        if (!("stay" in place.dataset)) place.submit();
       },
       (error) => { button.textContent = error.message; },
       { enableHighAccuracy: true, timeout: 20000 },

@@ -46,6 +46,7 @@ def pages(event: str, key: str, rollout: str) -> Mapping[str, Shown]:
         "site-air": Shown(
             "/site/{site_id}", f"/{{}}/site/{AIR}?with=proefstraat-05-air", selector="#chart canvas"
         ),
+        "site-notes": Shown("/site/{site_id}", f"/{{}}/site/{GARDEN}", "host", ".uplot[data-notes='2']"),
         "quality": Shown("/quality", "/{}/quality"),
         "data": Shown("/data", "/{}/data"),
         "class": Shown("/class", lesson + "&when=15&top=9&where=here", selector="#reveal"),
@@ -64,6 +65,7 @@ def pages(event: str, key: str, rollout: str) -> Mapping[str, Shown]:
         "not-there": Shown("", "/{}/nergens", status=404),
         "me": Shown("/me", "/{}/me", "host"),
         "mine": Shown("/mine/{site_id}", f"/{{}}/mine/{GARDEN}", "host"),
+        "move": Shown("/mine/{site_id}/move", f"/{{}}/mine/{GARDEN}/move", "host"),
         "mine-settings": Shown("/mine/{site_id}/settings", f"/{{}}/mine/{GARDEN}/settings", "host"),
         "mine-list": Shown("/mine", "/{}/mine", "operator"),
         "waste": Shown("/waste", "/{}/waste", "staff"),
@@ -117,6 +119,9 @@ class Town:
             self.town.accounts.set_roles(person.id, [role])
         limits = (NOW_MS - 3 * HOUR_MS, NOW_MS + 3 * HOUR_MS, "nl_facade", (), [NOISE], True)
         event, key = self.town.events.add("Feest", *limits)
+        host = self.town.accounts.find("host@example.org")
+        for text, is_public in (("buurman stookt", True), ("sleutel ligt bij An", False)):
+            self.town.notes.add(GARDEN, NOW_MS - 3 * HOUR_MS, NOW_MS, text, is_public, host.id, NOW_MS)  # type: ignore[union-attr]
         dev_eui = self.town.device(GARDEN)
         checks = self.town.desk.inspector.inspect(Scene(dev_eui, GARDEN, NOW_MS), NOW_MS).checks
         visit = SiteReport("visit-0001", dev_eui, GARDEN, "An", NOW_MS, False, tuple(checks), note="regen")

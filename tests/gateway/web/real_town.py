@@ -19,6 +19,7 @@ from gateway.model import Uplink
 from gateway.registry import Registry
 from gateway.registry.accounts import Accounts
 from gateway.registry.events import EventBook
+from gateway.registry.notes import NoteBook
 from gateway.registry.people import Person
 from gateway.registry.rounds import Rounds
 from gateway.store import Outcome, SqlitePublicReader, SqliteStore
@@ -42,7 +43,7 @@ class RealTown:
         self.claims, self.accounts = ClaimBook(path / "claims.db"), Accounts(path)
         self.reports, self.recent = SiteReports(path), RecentUplinks()
         self.rounds, self.incidents = Rounds(path), IncidentBook(path / "health.db")
-        self.events = EventBook(path)
+        self.events, self.notes = EventBook(path), NoteBook(path)
         self.config = config = Config(
             {"data.directory": str(path)}, {"webhook": {"url": "http://127.0.0.1:9/", "secret": "s" * 32}}
         )
@@ -70,8 +71,9 @@ class RealTown:
     def open(self, settings: ConfigBench | None = None, **more: Any) -> None:
         """Open the pages, with a way to the nodes or without."""
         self.house = House(
-            self.accounts, True, self._send, desk=self.desk, settings=settings, events=self.events, **more
-        )
+            self.accounts, True, self._send, desk=self.desk, settings=settings, events=self.events,
+            **{"notes": self.notes, **more},
+        )  # fmt: skip
         self.app = create_app(
             self.reader, dict, self.clock, WebSettings(url="http://gateway"), house=self.house
         )
@@ -114,7 +116,7 @@ class RealTown:
 
     def close(self) -> None:
         parts = (self.store, self.registry, self.claims, self.accounts)
-        for part in (*parts, self.reports, self.rounds, self.incidents, self.events):
+        for part in (*parts, self.reports, self.rounds, self.incidents, self.events, self.notes):
             part.close()
 
 
