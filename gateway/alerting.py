@@ -2,6 +2,9 @@
 
 Facts come from registry, store, networks and followers; causes from gateway.health; what was told to whom is
 on record, so that neither a restart nor forty silent devices make forty mails. At night only what is urgent.
+
+Of several workers each notes what is wrong with its own disk, connections and outlets; the one whose turn it
+is also looks at the devices, and it alone tells people.
 """
 
 from __future__ import annotations
@@ -20,13 +23,16 @@ import httpx
 from gateway.clock import Clock
 from gateway.counters import Counters
 from gateway.errors import StoreError
-from gateway.health import Entry, Facts, IncidentBook, Rules, incidents
+from gateway.health import Entry, Facts, Incident, IncidentBook, Rules, incidents
 from gateway.health.words import message
+from gateway.leases import Turn
 
 logger = logging.getLogger("meetnet.health")
 LOOK_S = 60.0
 KEPT_MS = 400 * 86_400_000
 WEBHOOK_TIMEOUT_S = 10.0
+_WIDE = ("network", "gateway")  # of these the devices that they silence are on record
+_OWN = ("disk", "platform", "rejected", *_WIDE)  # what a worker knows that others do not
 
 
 class Posting(Protocol):
@@ -63,8 +69,10 @@ class Alerting:
         counters: Counters,
         settings: AlertSettings,
         names: Callable[[Sequence[str]], Sequence[str]],
+        turn: Turn | None = None,
     ) -> None:
-        """names: the names of the sites at which devices are."""
+        """names: the names of the sites at which devices are. turn: among workers; None: we are alone."""
+        self._turn = turn
         self._facts = facts
         self._book = book
         self._mailer = mailer
@@ -90,7 +98,13 @@ class Alerting:
 
     def look(self, facts: Facts) -> None:
         """Conclude, keep, and tell."""
-        self._book.update(facts.now_ms, incidents(facts, self._settings.rules))
+        found = incidents(facts, self._settings.rules)
+        if self._turn is not None and not self._turn.is_ours:
+            self._book.update(facts.now_ms, [one for one in found if one.cause in _OWN])
+            return
+        if self._turn is not None:
+            found = self._not_explained(found)
+        self._book.update(facts.now_ms, found)
         remind_ms = self._settings.remind_h * 3_600_000 or 2**62
         for entry in self._book.to_tell(facts.now_ms, remind_ms):
             over = entry.closed_ms is not None
@@ -100,6 +114,17 @@ class Alerting:
                 self._book.told(entry, facts.now_ms)
                 self._counters.count("health.told", entry.incident.key)
         self._book.forget_before(facts.now_ms - KEPT_MS)
+
+    def _not_explained(self, found: Sequence[Incident]) -> list[Incident]:
+        """Leave out devices that are silent for a cause which another worker has put on record."""
+        ours = {one.key for one in found}
+        explained = {
+            dev_eui
+            for entry in self._book.open()
+            if entry.incident.cause in _WIDE and entry.incident.key not in ours
+            for dev_eui in entry.incident.devices
+        }
+        return [one for one in found if one.cause in _OWN or not explained.issuperset(one.devices)]
 
     def is_quiet(self, now_ms: int) -> bool:
         """Tell whether it is night where the people are."""

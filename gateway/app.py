@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import socket
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -38,6 +39,7 @@ from gateway.health import IncidentBook
 from gateway.healthfacts import Collector
 from gateway.http import HttpServer
 from gateway.keeping import Keeper
+from gateway.leases import ALERTS, KEEPER, Leases, Turn, of_publisher, of_worker
 from gateway.live import Change, Live, Section
 from gateway.mail import Mailer
 from gateway.model import Uplink
@@ -119,8 +121,9 @@ class Gateway:
         self._stack.callback(self.store.close)
         self.assessments = Assessments(self.directory.review)
         self._stack.callback(self.assessments.close)
-        self.incidents = IncidentBook(self.directory.health)
+        self.incidents = IncidentBook(self.directory.health_of(self.config.path("data.registry")))
         self._stack.callback(self.incidents.close)
+        await self._start_leases()
         self.downlinks = Downlinks(self._transport_of, self._last_source)
         await self._start_pipeline()
         self.ways = Ways(
@@ -159,6 +162,13 @@ class Gateway:
         await self._start_live()
         self._is_running.set()
         logger.info("running: %s", ", ".join(f"{name} {port}" for name, port in self.ports.items()))
+
+    async def _start_leases(self) -> None:
+        """Ask for what only one of several workers may do; refuse a name under which another stores."""
+        self.leases = Leases(self.store.database.leases(self._owner()), self.counters)
+        self._stack.push_async_callback(self.leases.close)
+        await self.leases.claim_name(of_worker(self.config.text("data.worker")))
+        self._keep_task(self.leases.run(), "meetnet-leases")
 
     async def _start_pipeline(self) -> None:
         segments = SegmentLog(self.directory.segments, self.config.whole("data.segment_mib") << 20)
@@ -217,9 +227,17 @@ class Gateway:
             self.clock,
             self.counters,
             self.registry.site_count,
+            lambda: bool(self.followers) or self.config.flag("web.enabled"),
         )
         self._keep_task(self._once_running(review.run), "meetnet-review")
-        keeper = Keeper(self.store, self.clock, self.counters, lambda: self.config, self.directory.path)
+        keeper = Keeper(
+            self.store,
+            self.clock,
+            self.counters,
+            lambda: self.config,
+            self.directory.path,
+            self.leases.turn(KEEPER),
+        )
         self._keep_task(self._once_running(keeper.run), "meetnet-keeper")
 
     def reader_of(self, recipient: str) -> SqlitePublicReader:
@@ -263,6 +281,7 @@ class Gateway:
                 newest=self.store.newest_position,
                 book=SiteBook(folder / f"{publisher.name}.sites.db"),
                 register=self.registry.version,
+                turn=self._turn(of_publisher(publisher.name), stack),
             )
             self.followers[publisher.name] = follower
             if self.traces.active:
@@ -299,6 +318,7 @@ class Gateway:
             self.counters,
             settings,
             self.collector.site_names,
+            self._turn(ALERTS, stack) if self.leases.table.is_shared else None,
         )
         self._keep_task(alerting.run(), "meetnet-health", stack)
 
@@ -448,6 +468,7 @@ class Gateway:
             "serial": self.ways.status(),
             "mqtt_connected": self.ways.mqtt_connected,
             "publishers": {name: follower.state() for name, follower in self.followers.items()},
+            "leases": self.leases.state(),
             "missing_records": self.backfill.state(),
             "incidents": [
                 {**asdict(entry.incident), "id": entry.id, "opened_ms": entry.opened_ms}
@@ -457,6 +478,16 @@ class Gateway:
         }
 
     # -- within
+
+    def _owner(self) -> str:
+        """Return what tells this gateway from all others: where its directory is, which it has locked."""
+        return f"{self.config.text('data.worker')}@{socket.gethostname()}:{self.directory.path.resolve()}"
+
+    def _turn(self, name: str, stack: contextlib.AsyncExitStack) -> Turn:
+        """Ask for a lease until a part of the gateway is stopped."""
+        turn = self.leases.turn(name)
+        stack.callback(turn.give_up)
+        return turn
 
     def _position_name(self) -> str:
         """Return under which name the store keeps how far it has read the log of this process."""

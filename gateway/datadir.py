@@ -57,6 +57,10 @@ class DataDirectory:
         self.profiles = path / "profiles"
         self.control = path / "control.json"
 
+    def health_of(self, registry: Path | None) -> Path:
+        """Return where incidents are: with the register that workers share, else here."""
+        return self.health if registry is None else registry / self.health.name
+
     def lock(self) -> None:
         """Keep others out until `unlock`; raise StoreError when a gateway is already running here."""
         try:

@@ -2,7 +2,8 @@
 
 Each step is a transaction of its own, and a pause of several times its length follows it, so that measuring
 and publishing hardly notice. Records are rolled up a while after they came, many of a site at a time:
-readers put those that are not rolled up yet on top by themselves.
+readers put those that are not rolled up yet on top by themselves. Of several workers that store into one
+database, the one that holds the lease does it; each deletes what is due in its own directory.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.counters import Counters
 from gateway.errors import StoreError
-from gateway.retention import carry_out
+from gateway.leases import Turn
+from gateway.retention import in_directory, in_store
 from gateway.store import Store
 from gateway.store.history import rolling, sealing
 
@@ -33,8 +36,16 @@ class Keeper:
     """Rolls up, packs, and deletes what is older than its rule allows, time after time."""
 
     def __init__(
-        self, store: Store, clock: Clock, counters: Counters, config: Callable[[], Config], directory: Path
+        self,
+        store: Store,
+        clock: Clock,
+        counters: Counters,
+        config: Callable[[], Config],
+        directory: Path,
+        turn: Turn | None = None,
     ) -> None:
+        """turn: where others may keep house of the same store; None: it is always ours."""
+        self._turn = turn
         self._store = store
         self._clock = clock
         self._counters = counters
@@ -54,11 +65,26 @@ class Keeper:
 
     def _work(self) -> Iterator[tuple[str, Iterator[int]]]:
         """Yield what there is to do, as steps that tell how many records they were of."""
-        yield "rolled_up", self.roll()
+        if self._is_ours():
+            yield "rolled_up", self.roll()
+        else:
+            self._until = None
         now_ms, config = self._clock.now_ms(), self._config()
         seal_ms = config.whole("data.seal_days") * DAY_MS
-        yield "packed", sealing.seal(self._store, now_ms - seal_ms, 1 << 30)
-        yield "deleted", carry_out(config, self._directory, self._store, now_ms)
+        if self._is_ours():
+            yield "packed", sealing.seal(self._store, now_ms - seal_ms, 1 << 30)
+            yield "deleted", in_store(config, self._store, now_ms)
+        yield "deleted", in_directory(config, self._directory, now_ms)
+
+    def _is_ours(self) -> bool:
+        return self._turn is None or self._turn.is_ours
+
+    def _step(self, steps: Iterator[int]) -> int:
+        """Do one step; what it writes to the store is refused where another keeps house by now."""
+        if self._turn is None:
+            return next(steps, 0)
+        with self._turn.fence():
+            return next(steps, 0)
 
     def roll(self) -> Iterator[int]:
         """Roll up what was there the last time, so that a site's records of a while are added at once."""
@@ -69,7 +95,7 @@ class Keeper:
     async def _take(
         self, loop: asyncio.AbstractEventLoop, executor: ThreadPoolExecutor, name: str, steps: Iterator[int]
     ) -> None:
-        step: Callable[[], int] = lambda: next(steps, 0)  # noqa: E731
+        step = partial(self._step, steps)
         try:
             while True:
                 started_s = time.monotonic()

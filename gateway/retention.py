@@ -159,25 +159,45 @@ def carry_out(
     told: Callable[[str, int], None] = lambda _c, _n: None,
 ) -> Iterator[int]:
     """Delete what is due; yield after each step how many went; raise StoreError. told(class, n): progress."""
-    for name, rule in rules(config).items():
-        before_ms = rule.before_ms(now_ms)
-        if before_ms is None or name == RAW_FRAMES:
-            continue
-        for n in _steps(name, directory, store, before_ms):
+    yield from in_store(config, store, now_ms, told)
+    yield from in_directory(config, directory, now_ms, told)
+
+
+def in_store(
+    config: Config, store: Store, now_ms: int, told: Callable[[str, int], None] = lambda _c, _n: None
+) -> Iterator[int]:
+    """Delete what is due of the observations, which several workers may share; as `carry_out`."""
+    for name, before_ms in _before(config, now_ms):
+        for n in _steps(name, store, before_ms):
             told(name, n)
             yield n
 
 
-def _steps(name: str, directory: Path, store: Store, before_ms: int) -> Iterator[int]:
+def in_directory(
+    config: Config, directory: Path, now_ms: int, told: Callable[[str, int], None] = lambda _c, _n: None
+) -> Iterator[int]:
+    """Delete what is due of the files of one data directory; as `carry_out`."""
+    for name, before_ms in _before(config, now_ms):
+        for rows in _ROWS:
+            if rows.name == name and (n := _take(directory, rows, before_ms, delete=True)):
+                told(name, n)
+                yield n
+
+
+def _before(config: Config, now_ms: int) -> Iterator[tuple[str, int]]:
+    for name, rule in rules(config).items():
+        before_ms = rule.before_ms(now_ms)
+        if before_ms is not None and name != RAW_FRAMES:
+            yield name, before_ms
+
+
+def _steps(name: str, store: Store, before_ms: int) -> Iterator[int]:
     if name == NOISE_SECONDS:
         yield from drop_records(store, before_ms, SECONDS)
     elif name == OBSERVATIONS:
         yield from drop_records(store, before_ms)
     elif name == ROLLUPS and (n := drop_rollups(store, before_ms)):
         yield n
-    for rows in _ROWS:
-        if rows.name == name and (n := _take(directory, rows, before_ms, delete=True)):
-            yield n
 
 
 def _take(directory: Path, rows: _Rows, before_ms: int, *, delete: bool) -> int:

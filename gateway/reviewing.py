@@ -75,8 +75,10 @@ class Review:
         clock: Clock,
         counters: Counters,
         count: Callable[[], int] | None = None,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> None:
-        """count: how many sites there are, without reading them all."""
+        """count: how many sites there are, without reading them all. is_wanted: whether anybody reads it."""
+        self._is_wanted = is_wanted
         self._count = count or (lambda: sum(1 for _ in sites()))
         self._store = store
         self._sites = sites
@@ -93,7 +95,8 @@ class Review:
             while True:
                 now_ms = self._clock.now_ms()
                 try:
-                    await loop.run_in_executor(executor, self.catch_up, now_ms)
+                    if self._is_wanted():
+                        await loop.run_in_executor(executor, self.catch_up, now_ms)
                 except StoreError as error:
                     self._counters.count("review.failed", str(error))
                 except Exception as error:  # a look that fails must not end all those after it

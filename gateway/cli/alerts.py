@@ -35,11 +35,12 @@ def alerts(
     """
     found = configuration(config_file, data)
     directory = DataDirectory(found.directory)
-    if not directory.health.exists():
+    health = directory.health_of(found.path("data.registry"))
+    if not health.exists():
         raise Failure(
             f"no incidents were ever kept in {directory.path}: run the gateway first, or give --data"
         )
-    book = IncidentBook(directory.health)
+    book = IncidentBook(health)
     try:
         entries = book.recent() if everything else book.open()
     finally:

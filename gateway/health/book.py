@@ -1,4 +1,8 @@
-"""Incidents on record: when each began, was told, and ended. So a restart tells nothing twice."""
+"""Incidents on record: when each began, was told, and ended. So a restart tells nothing twice.
+
+Several workers on one register keep one book: each puts in what it sees, and what none of them sees any more
+has ended.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ _TABLES = """CREATE TABLE IF NOT EXISTS incidents(
     devices TEXT NOT NULL, figures TEXT NOT NULL, since_ms INTEGER NOT NULL, opened_ms INTEGER NOT NULL,
     closed_ms INTEGER, told_ms INTEGER, told_end INTEGER NOT NULL DEFAULT 0);
 CREATE UNIQUE INDEX IF NOT EXISTS incidents_open ON incidents(key) WHERE closed_ms IS NULL;"""
+_SEEN = "CREATE TABLE IF NOT EXISTS seen(key TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID"
 _SELECT = (
     "SELECT id, key, cause, subject, since_ms, devices, figures, opened_ms, closed_ms, told_ms, told_end "
     "FROM incidents "
@@ -40,38 +45,46 @@ class Entry:
 
 
 class IncidentBook:
-    """The file of one data directory. Safe to call from several threads."""
+    """The file of one register. Safe to call from several threads and processes."""
 
     def __init__(self, path: Path) -> None:
         """Open or create; raise StoreError."""
         self._lock = threading.Lock()
-        self._seen: dict[str, int] = {}
+        self._begin_ms: int | None = None
         remedy = f"{REMEDY}. If the file is damaged, move it away: only the history of incidents is lost"
         self._db = open_database(path, 1, _TABLES, remedy=remedy)
+        try:
+            self._db.execute(_SEEN)
+        except sqlite3.Error as error:
+            self._db.close()
+            raise StoreError(f"{path.name}: {error}; {remedy}") from error
 
     def update(self, now_ms: int, found: Iterable[Incident]) -> None:
         """Open what is new, refresh what goes on, end what was not seen for CALM_MS. Raise StoreError."""
         with self._lock:
+            if self._begin_ms is None:
+                self._begin_ms = now_ms
             try:
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
                     present = {one.key: one for one in found}
                     for one in present.values():
                         self._put(now_ms, one)
-                        self._seen[one.key] = now_ms
-                    open_keys = self._db.execute(
-                        "SELECT key FROM incidents WHERE closed_ms IS NULL"
-                    ).fetchall()
-                    for (key,) in open_keys:
-                        seen_ms = self._seen.setdefault(
-                            key, now_ms
-                        )  # after a restart: give it its time again
-                        if now_ms - seen_ms >= CALM_MS:
-                            self._db.execute(
-                                "UPDATE incidents SET closed_ms = ? WHERE key = ? AND closed_ms IS NULL",
-                                (now_ms, key),
-                            )
-                            del self._seen[key]
+                    self._db.executemany(
+                        "INSERT INTO seen(key, at_ms) VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET at_ms = "
+                        "excluded.at_ms",
+                        [(key, now_ms) for key in present],
+                    )
+                    if now_ms - self._begin_ms >= CALM_MS:  # after a restart each is given its time again
+                        self._db.execute(
+                            "UPDATE incidents SET closed_ms = ? WHERE closed_ms IS NULL AND ? <= ? - "
+                            "COALESCE((SELECT at_ms FROM seen WHERE seen.key = incidents.key), 0)",
+                            (now_ms, CALM_MS, now_ms),
+                        )
+                    self._db.execute(
+                        "DELETE FROM seen WHERE key NOT IN "
+                        "(SELECT key FROM incidents WHERE closed_ms IS NULL)"
+                    )
                     self._db.execute("COMMIT")
                 except BaseException:
                     if self._db.in_transaction:

@@ -4,7 +4,8 @@
 
 The position moves only over rows that are confirmed, refused for good and on the side list, or not meant
 for the platform. A kill in between sends some rows again: publishers are idempotent. Each platform has a
-follower of its own, so a slow one delays nobody else.
+follower of its own, so a slow one delays nobody else. Of several workers with the same publisher one sends;
+another goes on from its position when it is gone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from contextlib import nullcontext
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -32,6 +33,7 @@ from gateway.model import (
 from gateway.publish.base import Announcer, Outcome, Packed, Parcel, Publisher, RecordPublisher, Rejection
 from gateway.publish.sidelist import SideList
 from gateway.publish.sitebook import SiteBook, Told
+from gateway.publish.waiting import Backoff, Turn
 
 logger = logging.getLogger("meetnet.publish")
 
@@ -42,19 +44,8 @@ _ROWS_A_RECORD, _POSITIONS_A_RECORD = 8, 64  # more or less, at most
 SURPRISES = 5  # tries of a parcel on which the publisher itself fails, before its rows are put aside
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Waiting after failures: doubling from first_s to most_s, each time a random half of it off."""
-
-    first_s: float = 1.0
-    most_s: float = 300.0
-
-    def delay_s(self, failures: int, after_s: float | None, dice: random.Random) -> float:
-        """Return the wait after that many failures in a row (from 1); never before the platform's wish."""
-        longest = min(self.most_s, self.first_s * 2.0 ** min(failures - 1, 30))
-        delay = longest * dice.uniform(0.5, 1.0)
-        # A platform may ask for a long rest, but not for ever.
-        return max(delay, min(after_s, 3600.0)) if after_s is not None else delay
+class _NotOurTurnError(Exception):
+    """Another worker goes on from what is saved."""
 
 
 class Follower:
@@ -77,11 +68,12 @@ class Follower:
         book: SiteBook | None = None,
         register: Callable[[], object] | None = None,
         save_s: float = SAVE_S,
+        turn: Turn | None = None,
     ) -> None:
         """newest: the store's newest position, over all sites. book: what the platform knows of sites.
 
         register: what differs after a change of the register; without it, it is read every time. save_s: the
-        position is not saved more often within a chunk.
+        position is not saved more often within a chunk. turn: whose it is, where others follow, too.
 
         With newest the position also passes over what is not for this platform: it is not read again every
         time, and a consent that is given later does not reach back. With a book a publisher that is an
@@ -110,6 +102,7 @@ class Follower:
         self._saved = -1  # the same on the disk
         self._learned: dict[str, Told] = {}  # what the platform learns of sites from the chunk under way
         self._save_s = save_s
+        self._turn = turn
         self._saved_s = -1e9
         self._linger = Linger()
         self._is_behind = False  # there is more than was read
@@ -138,8 +131,11 @@ class Follower:
         loop = asyncio.get_running_loop()
         try:
             while True:
+                await self._wait_for_our_turn()
                 try:
                     rows = await self._carry()
+                except _NotOurTurnError:
+                    continue
                 except Exception as error:
                     await self._wait_after_failure(f"{type(error).__name__}: {error}", None)
                     continue
@@ -157,6 +153,13 @@ class Follower:
             await self._publisher.close()
             if self._book is not None:
                 self._book.close()
+
+    async def _wait_for_our_turn(self) -> None:
+        if self._turn is None or self._turn.is_ours:
+            return
+        self._position = self._saved = -1  # where another has come meanwhile, the store knows
+        self._learned = {}
+        await self._turn.come()
 
     async def step(self) -> int:
         """Carry one chunk to its end, however long that takes, and save; return its number of rows."""
@@ -297,6 +300,8 @@ class Follower:
         sent = parcel
         attempt = surprises = 0
         while True:
+            if self._turn is not None and not self._turn.is_ours:
+                raise _NotOurTurnError
             began_ns = time.time_ns() if self.on_sent is not None else 0
             try:
                 outcome = await self._publisher.send(sent, attempt)
@@ -357,14 +362,15 @@ class Follower:
     async def _save(self) -> None:
         """Make what is done durable: what the platform knows of sites, then the position."""
         position, book = self._position, self._book
-        if position <= self._saved:
+        if position <= self._saved or (self._turn is not None and not self._turn.is_ours):
             return
         self._take_up()  # perhaps of more than was sent yet: such a site is told of twice at the worst
 
         def write() -> None:
             if book is not None:
                 book.write()
-            self._positions.save(self._publisher.name, position)
+            with self._turn.fence() if self._turn is not None else nullcontext():
+                self._positions.save(self._publisher.name, position)
 
         await self._beside(write)
         self._saved, self._saved_s = position, asyncio.get_running_loop().time()

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from gateway.errors import StoreError
 from gateway.store import schema
+from gateway.store.leases import TERM_S, LeaseTable, SoleOwner
 
 Rows = Sequence[Sequence[Any]]
 _MOST_VALUES = 30_000  # SQLite takes 32,766 in a statement
@@ -72,6 +73,10 @@ class Database(Protocol):
 
     def snapshot(self) -> contextlib.AbstractContextManager[Reading]:
         """Give reads of one moment, from any thread; they last until the block ends."""
+        ...
+
+    def leases(self, owner: str, term_s: float = TERM_S) -> LeaseTable:
+        """Return the leases of this database, as the process sees them that `owner` names."""
         ...
 
     def damage(self) -> list[str]:
@@ -171,6 +176,11 @@ class SqliteDatabase:
                 self._idle.append(db)
         except sqlite3.Error as error:
             raise StoreError(f"{self.name}: {error}") from error
+
+    def leases(self, owner: str, term_s: float = TERM_S) -> LeaseTable:
+        """Return leases that are all ours: who writes here has locked the directory."""
+        del term_s
+        return SoleOwner(owner)
 
     def tidy(self, below: int) -> None:
         """Do nothing: SQLite uses free pages again."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from gateway.errors import StoreError, StoreVersionError
-from gateway.store import schema
+from gateway.store import leases, schema
 from gateway.store.database import Reading, Rows, Transaction
 from gateway.store.store import Store
 
@@ -51,6 +51,7 @@ class PostgresDatabase:
         self._generation = -1
         self._partitions: set[int] = set()
         self._is_closed = False
+        self._fences = threading.local()
         self._prepare()
 
     @contextlib.contextmanager
@@ -63,6 +64,7 @@ class PostgresDatabase:
             try:
                 with db.transaction():
                     db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+                    self._check_fence(db)
                     yield _PostgresTransaction(db, self._partitions)
             except BaseException:
                 self._partitions.clear()
@@ -122,6 +124,20 @@ class PostgresDatabase:
             for table in ("records", "chunks", "rollups"):
                 db.execute(f"VACUUM {table}")  # type: ignore[arg-type]
 
+    def leases(self, owner: str, term_s: float = leases.TERM_S) -> leases.LeaseTable:
+        """Return the leases of this database for one process."""
+        return PostgresLeases(self, owner, term_s)
+
+    @contextlib.contextmanager
+    def fenced(self, name: str, owner: str) -> Generator[None]:
+        """Within the block, this thread writes only while an owner has a lease."""
+        before = getattr(self._fences, "wanted", None)
+        self._fences.wanted = name, owner
+        try:
+            yield
+        finally:
+            self._fences.wanted = before
+
     def damage(self) -> list[str]:
         """Return nothing: PostgreSQL has its own tools (pg_amcheck)."""
         return []
@@ -136,6 +152,11 @@ class PostgresDatabase:
                 self._idle.pop().close()
 
     # -- within
+
+    def _check_fence(self, db: psycopg.Connection[Any]) -> None:
+        wanted = getattr(self._fences, "wanted", None)
+        if wanted and db.execute(_translated(leases.FENCE), wanted).fetchone() is None:  # type: ignore[arg-type]
+            raise StoreError(f"{self.name}: the lease {wanted[0]!r} went to another process meanwhile")
 
     def _connect(self) -> psycopg.Connection[Any]:
         return self._psycopg.connect(self._url, autocommit=True, connect_timeout=10)
@@ -185,6 +206,7 @@ class PostgresDatabase:
                             db.execute(statement)  # type: ignore[arg-type]
                         version = schema.SCHEMA_VERSION
                         db.execute("UPDATE positions SET position = %s WHERE name = 'schema'", (version,))
+                    db.execute(leases.TABLE)  # is no part of what is copied: of no use to another database
             finally:
                 db.close()
         if version > schema.SCHEMA_VERSION:
@@ -192,6 +214,35 @@ class PostgresDatabase:
                 f"{self.name} has schema {version}, this Meetnet knows up to {schema.SCHEMA_VERSION}: "
                 "install the newer Meetnet again, or restore a backup from before the upgrade"
             )
+
+
+class PostgresLeases:
+    """The leases of a PostgreSQL database, as one owner sees them."""
+
+    is_shared = True
+
+    def __init__(self, database: PostgresDatabase, owner: str, term_s: float) -> None:
+        """term_s: how long a lease lasts that is not renewed."""
+        self._database = database
+        self._owner = owner
+        self.term_s = term_s
+
+    def claim(self, names: Sequence[str]) -> set[str]:
+        """Take or renew what is free or ours."""
+        rows = self._database.query(leases.CLAIM, (self._owner, self.term_s, list(names)))
+        return {name for (name,) in rows}
+
+    def release(self) -> None:
+        """Give back everything."""
+        self._database.query(leases.RELEASE + " RETURNING name", (self._owner,))
+
+    def holders(self) -> dict[str, str]:
+        """Return who holds which."""
+        return dict(self._database.query(leases.HOLDERS))
+
+    def fence(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Write only while a lease is ours."""
+        return self._database.fenced(name, self._owner)
 
 
 class _PostgresReading:
