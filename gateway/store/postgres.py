@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
 _LOCK = 0x4D65_6574  # any number that means us
 PARTITION = 5_000_000
+# A worker that hangs within a transaction, or whose computer is gone, does not hold up the others for ever.
+IDLE_MS = 30_000
+_PATIENCE = (
+    "SELECT set_config('idle_in_transaction_session_timeout', %s, false), "
+    "set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '5', false), "
+    "set_config('tcp_keepalives_count', '3', false)"
+)
 _FEW = 50  # rows up to which a statement of their own costs less than COPY
 _TEXTS = frozenset(("dev_eui", "source", "status", "site_id", "name", "cause", "detail", "quantity", "unit"))
 _BLOBS = frozenset(("body", "last", "memory", "payload"))
@@ -60,6 +67,7 @@ class PostgresDatabase:
         with self._lock, self._faults():
             if self._writer is None or self._writer.closed:
                 self._writer = self._connect()
+                self._writer.execute(_PATIENCE, (str(IDLE_MS),))
             db = self._writer
             try:
                 with db.transaction():
@@ -189,6 +197,7 @@ class PostgresDatabase:
         with self._faults():
             db = self._connect()
             try:
+                db.execute(_PATIENCE, (str(IDLE_MS),))
                 with db.transaction():
                     db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
                     found = db.execute("SELECT to_regclass('positions')").fetchone()

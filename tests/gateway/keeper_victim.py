@@ -18,6 +18,7 @@ from gateway import keeping  # noqa: E402
 from gateway.config import Config  # noqa: E402
 from gateway.counters import Counters  # noqa: E402
 from gateway.leases import KEEPER, Leases  # noqa: E402
+from gateway.store import postgres  # noqa: E402
 from gateway.store.postgres import PostgresStore  # noqa: E402
 from tests.gateway.house import SetClock  # noqa: E402
 from tests.gateway.store.test_history import END_MS  # noqa: E402
@@ -25,6 +26,7 @@ from tests.gateway.store.test_history import END_MS  # noqa: E402
 
 async def main(address: str, name: str, term_s: float) -> None:
     keeping.FIRST_S, keeping.EVERY_S, keeping.PAUSES = 0.0, 0.02, 0.0
+    postgres.IDLE_MS = 1000
     store = PostgresStore(address)
     leases = Leases(store.database.leases(name, term_s), Counters())
     turn = leases.turn(KEEPER)

@@ -91,6 +91,20 @@ def test_nobody_takes_it_in_the_middle_of_a_step(stores: tuple[PostgresStore, Po
         assert taking.result(10) == {KEEPER}
 
 
+def test_a_worker_that_hangs_within_a_transaction_holds_up_nobody_for_ever(
+    stores: tuple[PostgresStore, PostgresStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.postgres.IDLE_MS", 300)
+    first, second = stores
+    with pytest.raises(StoreError, match="idle-in-transaction"), first.database.write() as transaction:
+        transaction.execute("UPDATE positions SET position = 5 WHERE name = ?", ("schema",))
+        second.save("x", 3)  # waits until the server has ended the session of the first
+        transaction.query("SELECT 1")
+    assert second.load("x") == 3
+    first.save("x", 4)  # on a new connection
+    assert second.load("x") == 4
+
+
 def start_victim(address: str, name: str) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         [sys.executable, str(VICTIM), address, name, str(TERM_S)], stdout=subprocess.PIPE
