@@ -18,8 +18,9 @@ from gateway.errors import ConfigError
 from gateway.model import PublicReader
 from gateway.web.gate import FORM_TOKEN, Gate, visitor_of
 from gateway.web.house import House
-from gateway.web.languages import LANGUAGE_NAMES, LOCALES, Tongue, negotiate, tongues
+from gateway.web.languages import DEFAULT, LANGUAGE_NAMES, LOCALES, Tongue, negotiate, tongues
 from gateway.web.menu import menu_for
+from gateway.web.microphones import MicrophoneBook
 from gateway.web.now import NowBook, Version
 from gateway.web.prepared import Prepared
 from gateway.web.settings import HERE, WebSettings
@@ -45,6 +46,7 @@ class Context:
     now: NowBook
     prepared: Prepared
     version: Callable[[], Version] | None
+    microphones: MicrophoneBook
 
     async def read(self, work: Callable[[], T]) -> T:
         """Run a reading of the store beside the loop."""
@@ -122,6 +124,7 @@ def make_context(
         now=NowBook(reader, clock, settings, version),
         prepared=Prepared(version, executor),
         version=version,
+        microphones=MicrophoneBook(languages[DEFAULT].zone),
     )
 
 

@@ -30,7 +30,9 @@ from gateway.web.context import Context
 from gateway.web.desk import desk_of
 from gateway.web.gate import RefusedError, files, form, visitor_of
 from gateway.web.house import Desk, Seen
-from gateway.web.languages import LOCALES, N_, Tongue
+from gateway.web.languages import DEFAULT, LOCALES, N_, Tongue
+from gateway.web.microphones import VERDICTS, MicrophoneBook
+from gateway.web.microphones import told as told_microphone
 from gateway.web.mine import device_at
 from gateway.web.query import QueryError
 
@@ -88,6 +90,7 @@ class Fleet:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._microphones = MicrophoneBook(context.tongues[DEFAULT].zone)  # of all sites, public or not
 
     async def show(self, request: Request) -> Response:
         """Show tasks by cause, the van list, and all nodes."""
@@ -103,10 +106,20 @@ class Fleet:
                 "tasks": [_task(entry, names, tongue) for entry in entries],
                 "parts": _parts(entries, tongue),
                 "stops": [site.name for site in _van(desk, entries, now_ms)],
+                "microphones": self._judged(desk, tongue, now_ms),
                 "nodes": [_node(node, node["dev_eui"] in troubled, tongue, now_ms) for node in nodes],
             }
 
         return context.html(request, "fleet.html", await context.read(read))
+
+    def _judged(self, desk: Desk, tongue: Tongue, now_ms: int) -> list[dict[str, Any]]:
+        """Return the microphones, the worst first. Blocks."""
+        sites = {site.id: site for site in desk.registry.sites() if site.kind == "noise"}
+        if not sites:
+            return []
+        found = self._microphones.judgements(desk.reader_of_sites(list(sites)), now_ms)
+        rows = [{"site": sites[site_id], **told_microphone(one, tongue)} for site_id, one in found.items()]
+        return sorted(rows, key=lambda row: (list(VERDICTS).index(row["verdict"]), row["site"].name))
 
     async def json(self, request: Request) -> Response:
         """Answer incidents and nodes for programs."""

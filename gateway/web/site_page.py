@@ -17,7 +17,7 @@ from gateway.insight import heat as heat_days
 from gateway.insight.noise import CalendarDay, Parts, calendar, energy_mean, midnight_ms, weighted_energy_mean
 from gateway.insight.rain import Shower, showers
 from gateway.model import Bucket, PublicObservation, PublicReader
-from gateway.web import notes, svg
+from gateway.web import microphones, notes, svg
 from gateway.web.context import Context
 from gateway.web.gate import RefusedError, visitor_of
 from gateway.web.languages import LOCALES, N_, Tongue
@@ -97,6 +97,10 @@ class SitePage:
         end_ms = now_ms + 1
         start_ms = max(0, end_ms - SPANS[span][0])
         values = await context.read(lambda: _values(context.reader, view, name, start_ms, end_ms, tongue))
+        judgement = None
+        if view.kind == "noise":
+            judged = await context.read(lambda: context.microphones.judgements(context.reader, now_ms))
+            judgement = judged.get(view.site_id)
         visitor, book = visitor_of(request), notes.book_of(context)
         written = await context.read(
             lambda: notes.shown(book, view.site_id, start_ms, end_ms, visitor, tongue)
@@ -132,6 +136,7 @@ class SitePage:
                     ),
                 ],
                 "with": {one.site_id for one in others},
+                "microphone": microphones.told(judgement, tongue) if judgement else None,
                 "notes": written,
                 "notes_drawn": notes.for_chart(written),
                 "may_write": book is not None and notes.may_write(visitor, view.site_id),
