@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from simulator.nodeproc import SimulatorError
+from simulator.where import HARDWARE as ROOT
 
-ROOT = Path(__file__).resolve().parent.parent / "hardware"
 BUSES = ("i2c", "spi", "uart", "i2s")
 _CELL_MV = {"cell_lithium": 3700, "cell_2aa": 3000}
 _CELL_MAH = {"cell_lithium": 3400, "cell_2aa": 3000}

@@ -19,8 +19,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-SIMULATOR = Path(__file__).resolve().parent
-FIRMWARE = SIMULATOR.parent / "firmware"
+from simulator.where import SIMULATOR
+
 BOARD = SIMULATOR / "board"
 
 HEAP_BYTES = 512 * 1024

@@ -18,7 +18,8 @@ from simulator.affinity import one_core
 from simulator.loop import VirtualLoop
 from simulator.mpycache import compiled
 from simulator.node import NodeSettings, SimNode
-from simulator.nodeproc import BOARD, FIRMWARE, SimulatorError, Spawner
+from simulator.nodeproc import BOARD, SimulatorError, Spawner
+from simulator.where import FIRMWARE
 
 
 class NodeCrashedError(SimulatorError):

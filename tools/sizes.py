@@ -15,8 +15,9 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from simulator.where import FIRMWARE
 from tools import viper_rv32
-from tools.subset import ROOT, firmware_files
+from tools.subset import firmware_files
 
 ARCHITECTURES = ("xtensawin", "rv32imc")
 
@@ -49,7 +50,7 @@ def measure() -> tuple[dict[str, dict[str, int]], list[str]]:
             return compile_file(path, arch, Path(folder) / f"{number}.mpy")
 
         for (path, arch), (size, error) in zip(jobs, pool.map(compile_one, range(len(jobs))), strict=True):
-            name = str(path.relative_to(ROOT / "firmware"))
+            name = str(path.relative_to(FIRMWARE))
             sizes.setdefault(name, {})[arch] = size
             if error:
                 errors.append(f"{name} for {arch}: {error}")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
+from simulator.where import FIRMWARE
 
 MISSING_MODULES = frozenset(
     "__future__ typing dataclasses enum abc functools itertools logging contextlib pathlib datetime operator "
@@ -147,7 +147,7 @@ _RULES = (_imports, _attributes, _classes, _statements, _displays, _calls)
 
 def firmware_files() -> list[Path]:
     """Return every Python file of firmware/, in order."""
-    return sorted((ROOT / "firmware").rglob("*.py"))
+    return sorted(FIRMWARE.rglob("*.py"))
 
 
 def main(arguments: list[str]) -> int:

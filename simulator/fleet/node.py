@@ -13,8 +13,8 @@ from typing import Protocol, cast
 
 from simulator.fleet.mac import Chance, Downlink, Mac
 from simulator.fleet.outbox import Frame, Outbox
-from simulator.nodeproc import FIRMWARE
 from simulator.plan import PlannedNode
+from simulator.where import FIRMWARE
 from wire import backfill, ports, status
 from wire.errors import WireError
 from wire.lorawan import airtime, eu868

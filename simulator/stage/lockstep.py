@@ -27,12 +27,12 @@ from typing import Any, TypeVar
 
 from simulator.loop import VirtualLoop
 from simulator.nodeproc import SimulatorError
+from simulator.where import FIRMWARE, SIMULATOR
 
 _T = TypeVar("_T")
 _PATIENCE_S = 5.0  # of reality, for the answer of a platform
 _ASK_AGAIN_S = 0.001
 _LOOK_S = 0.05  # of reality: how often a house at a set pace is let look at its sockets
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class StageLoop(VirtualLoop):
@@ -198,7 +198,7 @@ class HouseProcess:
         ours.setblocking(False)
         loop = self.loop
         log = (self._folder / "house.log").open("ab")
-        environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'firmware'}"}
+        environment = {**os.environ, "PYTHONPATH": f"{SIMULATOR.parent}:{FIRMWARE}"}
         order = json.dumps(
             {
                 "house": self._house,

@@ -22,10 +22,11 @@ from typing import Any, cast
 from simulator import loop
 from simulator.mpycache import compiled
 from simulator.node import NodeSettings, SimNode
-from simulator.nodeproc import BOARD, FIRMWARE
+from simulator.nodeproc import BOARD
 from simulator.usb.board import UsbBoard
 from simulator.usb.flash import FlashChip
 from simulator.usb.partitions import read_table
+from simulator.where import FIRMWARE
 from simulator.world import World
 
 _BLOCK = 4096

@@ -41,7 +41,6 @@ from tests.tools.flash.images import image
 from tests.tools.flash.tray import AROUND
 from tools import npm
 from tools.flash import base, web
-from tools.subset import ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 PATIENCE_MS = 180_000  # a busy machine flashes slowly
@@ -302,7 +301,7 @@ def test_esp_web_tools_does_its_whole_job(
 ) -> None:
     """The most used flasher of the web, as its makers built it, with our manifest."""
     try:
-        modules = npm.install(HERE / "esp_web_tools", ROOT / "build" / "esp-web-tools", print)
+        modules = npm.install(HERE / "esp_web_tools", HERE.parents[1] / "build" / "esp-web-tools", print)
     except npm.NpmError as error:
         pytest.skip(f"no ESP Web Tools: {error}")
     tools = modules / "esp-web-tools" / "dist" / "web"

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from gateway.app import Gateway
 from gateway.cli.main import main
 from simulator.mpycache import compiled
-from simulator.nodeproc import FIRMWARE
 from simulator.street import Street
+from simulator.where import FIRMWARE
 from tests.system.house import Outcome, run_house
 
 pytestmark = [pytest.mark.mpy, pytest.mark.timeout(300)]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from simulator.where import FIRMWARE
 from tools import mpy, sizes, viper_rv32
-from tools.subset import ROOT
 
-KERNELS = ROOT / "firmware" / "kernels"
+KERNELS = FIRMWARE / "kernels"
 
 
 def test_the_unix_ports_kernels_stay_at_home() -> None:

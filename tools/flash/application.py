@@ -14,12 +14,11 @@ from littlefs import LittleFS, LittleFSError
 
 from simulator.hardware import nodes
 from simulator.mpycache import cache_folder
-from tools import viper_rv32
+from simulator.where import FIRMWARE
+from tools import rv32, viper_rv32
 from tools.flash.errors import FlashError
 from tools.sizes import chip_files
-from tools.subset import ROOT
 
-FIRMWARE = ROOT / "firmware"
 BLOCK = 4096
 AS_SOURCE = ("boot.py", "main.py")  # MicroPython runs these two by name, as source
 LEFT_OUT = ("_boot.py",)  # belongs into the image; nothing of the file system runs before it
@@ -44,8 +43,8 @@ def compiled(architecture: str) -> dict[str, bytes]:
     stamp = hashlib.sha256(architecture.encode())
     for path in files:
         stamp.update(f"{path.relative_to(FIRMWARE)}\0".encode() + path.read_bytes())
-    for tool in (ROOT / "tools" / "viper_rv32.py", ROOT / "tools" / "rv32.py"):
-        stamp.update(tool.read_bytes())
+    for tool in (viper_rv32, rv32):
+        stamp.update(Path(str(tool.__file__)).read_bytes())
     target = cache_folder().parent / "application" / f"{architecture}-{stamp.hexdigest()[:20]}"
     if not target.exists():
         _compile(files, architecture, target)

@@ -21,7 +21,7 @@ from gateway.update import UpdateBook, UpdateService
 from node.inbox import Inbox
 from node.slots import FOLDERS, Slots
 from node.updates import Updates
-from simulator.nodeproc import FIRMWARE
+from simulator.where import FIRMWARE
 from wire import ports, update
 
 POWER, HARD = 1, 2
