@@ -33,12 +33,12 @@ class Client:
         """Return the broker's answer."""
         await self._loop.run_in_executor(None, self.paho.connect, "127.0.0.1", port, 30)
         self.paho.loop_start()
-        return await asyncio.wait_for(self.connected, 5)
+        return await asyncio.wait_for(self.connected, 30)
 
     async def publish(self, topic: str, payload: bytes, qos: int = 1) -> int:
         return self.paho.publish(topic, payload, qos).mid
 
-    async def acknowledgement(self, mid: int, timeout_s: float = 5) -> None:
+    async def acknowledgement(self, mid: int, timeout_s: float = 30) -> None:
         async with asyncio.timeout(timeout_s):
             while mid not in self.acknowledged:
                 self._news.clear()

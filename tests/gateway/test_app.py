@@ -73,7 +73,7 @@ async def test_a_message_of_a_node_reaches_the_reader_the_page_and_the_status(tm
         payload = an_uplink(a_record(1, T0_MS, distance=600.0)).payload
         await node.acknowledgement(await node.publish(f"meetnet/v1/{BIN}/1", payload))
         await node.close()
-        await asyncio.wait_for(gateway.changes.wait_after(0), 5)
+        await asyncio.wait_for(gateway.changes.wait_after(0), 30)
         latest = {row.quantity: row.value for row in gateway.reader.latest()}
         assert latest == {"distance": 600.0, "filling_level": 75.0}
         assert (await get(gateway, "/")).status_code == 200
@@ -224,7 +224,7 @@ async def test_a_publisher_is_told_of_news_and_goes_on_where_it_was(tmp_path: Pa
         await gateway.start()
         fill_registry(gateway.registry)
         await gateway.log.accept(an_uplink(a_record(run, T0_MS + run * 1000, temperature=1.0)))
-        await asyncio.wait_for(platform.news.wait(), 5)
+        await asyncio.wait_for(platform.news.wait(), 30)
         while gateway.store.load("platform") == 0:  # noqa: ASYNC110 - the follower tells nobody
             await asyncio.sleep(0.01)
         await gateway.stop()

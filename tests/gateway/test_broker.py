@@ -150,10 +150,10 @@ async def test_a_device_hears_its_own_topic_and_no_other(setup: Setup) -> None:
             ("meetnet/v1/+/+", 128),
         ):
             node.paho.subscribe(topic, 1)
-            assert await asyncio.wait_for(node.granted.get(), 5) == [code], topic
+            assert await asyncio.wait_for(node.granted.get(), 30) == [code], topic
         await other.acknowledgement(await other.publish(f"meetnet/v1/{BIN}/1", b"private"))
         await node.acknowledgement(await node.publish(f"meetnet/v1/{AIR}/3", b"own"))
-        assert await asyncio.wait_for(node.messages.get(), 5) == (f"meetnet/v1/{AIR}/3", b"own")
+        assert await asyncio.wait_for(node.messages.get(), 30) == (f"meetnet/v1/{AIR}/3", b"own")
         assert node.messages.empty()
 
 
@@ -168,11 +168,11 @@ async def test_commands_wait_for_their_device_through_a_restart_and_come_once_in
         await asyncio.sleep(0.1)
         assert node.messages.empty()  # it has not subscribed yet
         node.paho.subscribe(f"meetnet/v1/{AIR}/down/+", 1)
-        got = [await asyncio.wait_for(node.messages.get(), 5) for _ in range(3)]
+        got = [await asyncio.wait_for(node.messages.get(), 30) for _ in range(3)]
         assert got == [(f"meetnet/v1/{AIR}/down/3", bytes([n])) for n in range(3)]
         await setup.broker.enqueue(AIR, 3, b"now")
-        assert (await asyncio.wait_for(node.messages.get(), 5))[1] == b"now"
-        async with asyncio.timeout(5):
+        assert (await asyncio.wait_for(node.messages.get(), 30))[1] == b"now"
+        async with asyncio.timeout(30):
             while setup.waiting.of(AIR):  # noqa: ASYNC110 - the file tells nobody
                 await asyncio.sleep(0.01)
         assert node.messages.empty()
@@ -198,7 +198,7 @@ async def test_a_damaged_file_of_commands_is_begun_anew(tmp_path: Path) -> None:
 async def test_qos_0_is_stored_too(setup: Setup) -> None:
     async with a_node(setup) as node:
         await node.publish(f"meetnet/v1/{AIR}/1", b"\x07", qos=0)
-        await asyncio.wait_for(setup.sink.first.wait(), 5)
+        await asyncio.wait_for(setup.sink.first.wait(), 30)
     assert setup.sink.taken[0].payload == b"\x07"
 
 
@@ -223,7 +223,7 @@ async def test_a_stranger_who_says_nothing_is_cut_off_and_a_node_is_not(
         reader, writer = await asyncio.open_connection("127.0.0.1", setup.broker.port)
         writer.write(b"\x10")
         with contextlib.suppress(ConnectionResetError):
-            assert await asyncio.wait_for(reader.read(), 5) == b""
+            assert await asyncio.wait_for(reader.read(), 30) == b""
         writer.close()
         await asyncio.sleep(0.3)
         await node.acknowledgement(await node.publish(f"meetnet/v1/{AIR}/1", b"\x01"))
@@ -233,11 +233,11 @@ async def test_a_packet_of_10_megabytes_is_not_read(setup: Setup) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", setup.broker.port)
     writer.write(b"\x10\x80\x80\x80\x05" + bytes(100_000))  # CONNECT of 10 MiB
     with contextlib.suppress(ConnectionResetError):
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await asyncio.wait_for(reader.read(), 30) == b""
     writer.close()
     async with a_node(setup) as node:
         await node.publish(f"meetnet/v1/{AIR}/1", bytes(200_000))
-        await asyncio.wait_for(node.lost.wait(), 5)
+        await asyncio.wait_for(node.lost.wait(), 30)
     assert setup.sink.taken == []
 
 

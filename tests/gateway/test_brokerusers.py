@@ -92,9 +92,9 @@ async def test_each_device_speaks_and_listens_under_its_own_topics_only(place: A
     await one.publish("anything", b"else")
     await other.acknowledgement(await other.publish(f"meetnet/v1/{OTHER}/1", b"own too"))
     await gateway.acknowledgement(await gateway.publish(f"meetnet/v1/{ONE}/down/3", b"command"))
-    heard = [await asyncio.wait_for(gateway.messages.get(), 5) for _ in range(2)]
+    heard = [await asyncio.wait_for(gateway.messages.get(), 30) for _ in range(2)]
     assert heard == [(f"meetnet/v1/{ONE}/1", b"own"), (f"meetnet/v1/{OTHER}/1", b"own too")]
-    assert (await asyncio.wait_for(one.messages.get(), 5))[1] == b"command"
+    assert (await asyncio.wait_for(one.messages.get(), 30))[1] == b"command"
     await asyncio.sleep(0.3)
     assert gateway.messages.empty()
     assert other.messages.empty()

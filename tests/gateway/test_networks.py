@@ -59,7 +59,7 @@ async def a_city(path: Path) -> AsyncIterator[types.SimpleNamespace]:
             )
             await servers.granted.get()
             for name in ("chirpstack", "ttn"):
-                await asyncio.wait_for(gateway.downlinks.ways[name].subscribed(), 5)
+                await asyncio.wait_for(gateway.downlinks.ways[name].subscribed(), 30)
             device = liblora_device.Device(AIR, JOIN_EUI, KEY)
             yield types.SimpleNamespace(
                 gateway=gateway, servers=servers, device=device, clock=clock, path=path
@@ -101,7 +101,7 @@ async def by_ttn(city, payload: bytes) -> None:
 
 
 async def counted(city, name: str, n: int = 1) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while city.gateway.counters.get(name) < n:  # noqa: ASYNC110 - counters tell nobody
             await asyncio.sleep(0.01)
 
@@ -145,13 +145,13 @@ async def test_a_downlink_goes_where_its_device_was_last_heard(tmp_path: Path) -
         await by_chirpstack(city, payload)
         await counted(city, "ingest.chirpstack_uplinks")
         assert (await send(AIR, 3, b"\x01")).startswith("chirpstack:")
-        topic, _ = await asyncio.wait_for(city.servers.messages.get(), 5)
+        topic, _ = await asyncio.wait_for(city.servers.messages.get(), 30)
         assert topic == f"{CHIRPSTACK}/command/down"
         city.clock.ms += 60_000
         await by_ttn(city, payload)
         await counted(city, "ingest.ttn_uplinks")
         assert (await send(AIR, 3, b"\x01")).startswith("ttn:")
-        topic, _ = await asyncio.wait_for(city.servers.messages.get(), 5)
+        topic, _ = await asyncio.wait_for(city.servers.messages.get(), 30)
         assert topic == f"{TTN}/down/push"
         city.clock.ms += 60_000
         station = await join(city)

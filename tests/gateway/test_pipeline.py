@@ -227,7 +227,7 @@ async def test_a_fault_of_ours_with_a_whole_batch_is_tried_again(
 
         monkeypatch.setattr(house.store, "batch", wrong)
         await house.log.accept(an_uplink(a_record(1, temperature=1.0)))
-        await asyncio.wait_for(house.pipeline.drained(), 10)
+        await asyncio.wait_for(house.pipeline.drained(), 30)
         assert temperatures(house) == [(0, 1.0)]
         assert house.counters.get("pipeline.internal_error") == 2
 

@@ -46,7 +46,7 @@ class Server(asyncio.DatagramProtocol):
 
     async def next(self, kind: int) -> tuple[int, bytes]:
         while True:
-            got = await asyncio.wait_for(self.got.get(), 2)
+            got = await asyncio.wait_for(self.got.get(), 30)
             if got[0] == kind:
                 return got[1], got[2]
 

@@ -238,7 +238,7 @@ def test_the_service_runs_answers_and_stops_as_a_process(tmp_path: Path, street:
         [*command, "gateway", "run", "--json", "-c", str(file), *data],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
     )  # fmt: skip
-    watchdog = threading.Timer(30, process.kill)
+    watchdog = threading.Timer(100, process.kill)
     watchdog.start()
     try:
         ports = read_ready(process)["ports"]
@@ -252,7 +252,7 @@ def test_the_service_runs_answers_and_stops_as_a_process(tmp_path: Path, street:
         )
         assert (again.returncode, "in use by a running gateway" in again.stderr) == (1, True)
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (0, "")
     finally:
         watchdog.cancel()

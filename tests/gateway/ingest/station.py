@@ -80,7 +80,7 @@ class Station:
     async def send(self, message: dict) -> None:
         await self.connection.send(json.dumps(message))
 
-    async def receive(self, timeout_s: float = 5) -> dict:
+    async def receive(self, timeout_s: float = 30) -> dict:
         return json.loads(await asyncio.wait_for(self.connection.recv(), timeout_s))
 
     async def close(self) -> None:
@@ -91,4 +91,4 @@ async def discover(port: int, router: object, tls: ssl.SSLContext | None = None,
     scheme = "wss" if tls else "ws"
     async with connect(f"{scheme}://127.0.0.1:{port}/router-info", ssl=tls, **more) as connection:
         await connection.send(json.dumps({"router": router}))
-        return json.loads(await asyncio.wait_for(connection.recv(), 5))
+        return json.loads(await asyncio.wait_for(connection.recv(), 30))

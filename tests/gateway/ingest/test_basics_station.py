@@ -43,7 +43,7 @@ class Frames:
         self.frames.put_nowait(frame)
 
     async def next(self) -> LoraFrame:
-        return await asyncio.wait_for(self.frames.get(), 5)
+        return await asyncio.wait_for(self.frames.get(), 30)
 
 
 @contextlib.asynccontextmanager
@@ -57,7 +57,7 @@ async def a_server(sink=None, on_air=None, **changes) -> AsyncIterator[types.Sim
         await made.close()
 
 
-async def until(true, timeout_s: float = 5) -> None:
+async def until(true, timeout_s: float = 30) -> None:
     async with asyncio.timeout(timeout_s):
         while not true():  # noqa: ASYNC110 - a station tells nobody that it was heard
             await asyncio.sleep(0.01)

@@ -60,7 +60,7 @@ class Sink:
         return []
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(self.taken) < count:
                 self.news.clear()
                 await self.news.wait()
@@ -75,7 +75,7 @@ async def an_ingest(sink: Sink, port: int, **changes: object) -> AsyncIterator[t
     try:
         yield ingest, counters
     finally:
-        await asyncio.wait_for(ingest.close(), 10)
+        await asyncio.wait_for(ingest.close(), 30)
 
 
 @contextlib.asynccontextmanager
@@ -91,7 +91,7 @@ async def a_node(port: int) -> AsyncIterator[Client]:
 async def test_messages_come_through_in_order_from_node_to_sink() -> None:
     sink = Sink()
     async with a_broker() as (_, port), an_ingest(sink, port) as (ingest, counters), a_node(port) as node:
-        await asyncio.wait_for(ingest.subscribed(), 5)
+        await asyncio.wait_for(ingest.subscribed(), 30)
         for n in range(50):
             await node.publish(TOPIC, bytes([n]))
         await sink.until(50)
@@ -102,7 +102,7 @@ async def test_messages_come_through_in_order_from_node_to_sink() -> None:
 async def test_nothing_is_acknowledged_before_it_is_durable_and_then_in_order() -> None:
     sink = Sink()
     async with a_broker() as (broker, port), an_ingest(sink, port) as (ingest, _), a_node(port) as node:
-        await asyncio.wait_for(ingest.subscribed(), 5)
+        await asyncio.wait_for(ingest.subscribed(), 30)
         sink.open.clear()
         for n in range(5):
             await node.acknowledgement(await node.publish(TOPIC, bytes([n])))
@@ -111,7 +111,7 @@ async def test_nothing_is_acknowledged_before_it_is_durable_and_then_in_order() 
         assert len(session.inflight_out) == 5  # the broker still waits for each PUBACK
         sink.open.set()
         await sink.until(5)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while session.inflight_out:  # noqa: ASYNC110 - the broker tells nobody
                 await asyncio.sleep(0.01)
 
@@ -123,7 +123,7 @@ async def test_foreign_devices_and_wrong_topics_are_counted_acknowledged_and_dro
         an_ingest(sink, port) as (ingest, counters),
         a_node(port) as node,
     ):
-        await asyncio.wait_for(ingest.subscribed(), 5)
+        await asyncio.wait_for(ingest.subscribed(), 30)
         for topic in ("meetnet/v1/00000000000000ff/1", "meetnet/v1/XYZ/1", f"meetnet/v1/{AIR}/0"):
             await node.publish(topic, b"x")
         await node.publish(TOPIC, bytes(5000))
@@ -140,7 +140,7 @@ async def test_what_was_sent_while_it_was_away_waits_in_its_session() -> None:
     sink = Sink()
     async with a_broker() as (_, port), a_node(port) as node:
         async with an_ingest(sink, port) as (ingest, _):
-            await asyncio.wait_for(ingest.subscribed(), 5)
+            await asyncio.wait_for(ingest.subscribed(), 30)
         for n in range(10):
             await node.acknowledgement(await node.publish(TOPIC, bytes([n])))
         assert sink.taken == []
@@ -161,10 +161,10 @@ async def test_it_connects_when_the_broker_comes_and_again_after_a_restart(
         assert counters.get("ingest.mqtt_unreachable") >= 1
         for n in range(2):
             async with a_broker(port), a_node(port) as node:
-                await asyncio.wait_for(ingest.subscribed(), 5)
+                await asyncio.wait_for(ingest.subscribed(), 30)
                 await node.publish(TOPIC, bytes([n]))
                 await sink.until(n + 1)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while ingest.connected:  # noqa: ASYNC110 - nothing tells of it
                     await asyncio.sleep(0.01)
         assert counters.get("ingest.mqtt_disconnected") == 2
@@ -176,13 +176,13 @@ async def test_a_message_that_the_disk_refuses_is_not_acknowledged_and_the_conne
     monkeypatch.setattr("gateway.ingest.mqtt.session.BACKOFF_S", (0.05, 0.1))
     sink = Sink()
     async with a_broker() as (_, port), an_ingest(sink, port) as (ingest, counters), a_node(port) as node:
-        await asyncio.wait_for(ingest.subscribed(), 5)
+        await asyncio.wait_for(ingest.subscribed(), 30)
         sink.refuse = 1
         await node.publish(TOPIC, b"first")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not counters.get("ingest.mqtt_disconnected"):  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.01)
-        await asyncio.wait_for(ingest.subscribed(), 5)
+        await asyncio.wait_for(ingest.subscribed(), 30)
         await node.publish(TOPIC, b"second")
         await sink.until(1)
         assert b"second" in sink.taken
@@ -190,7 +190,7 @@ async def test_a_message_that_the_disk_refuses_is_not_acknowledged_and_the_conne
 
 async def test_a_command_goes_to_the_nodes_own_topic_and_the_broker_keeps_it() -> None:
     async with a_broker() as (_, port), an_ingest(Sink(), port) as (ingest, _):
-        await asyncio.wait_for(ingest.subscribed(), 5)
+        await asyncio.wait_for(ingest.subscribed(), 30)
         node = Client("node", "node", "any", clean=False)
         assert await node.connect(port) == "Success"
         node.paho.subscribe(f"meetnet/v1/{AIR}/down/+", 1)
@@ -199,7 +199,7 @@ async def test_a_command_goes_to_the_nodes_own_topic_and_the_broker_keeps_it() -
         await ingest.enqueue(AIR, 3, b"\x01\x02")
         node = Client("node", "node", "any", clean=False)
         assert await node.connect(port) == "Success"
-        assert await asyncio.wait_for(node.messages.get(), 5) == (f"meetnet/v1/{AIR}/down/3", b"\x01\x02")
+        assert await asyncio.wait_for(node.messages.get(), 30) == (f"meetnet/v1/{AIR}/down/3", b"\x01\x02")
         await node.close()
 
 
@@ -214,7 +214,7 @@ async def test_reading_stops_while_too_much_waits_for_the_disk() -> None:
     async with (
         a_broker() as (_, port), an_ingest(sink, port, in_flight=3) as (ingest, _), a_node(port) as node,
     ):  # fmt: skip
-        await asyncio.wait_for(ingest.subscribed(), 5)
+        await asyncio.wait_for(ingest.subscribed(), 30)
         sink.open.clear()
         for n in range(40):
             await node.publish(TOPIC, bytes([n]))

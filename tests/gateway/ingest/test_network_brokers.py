@@ -50,18 +50,18 @@ async def a_house(make, user: str = "gateway", **more) -> AsyncIterator[types.Si
         await ingest.start()
         network = Client("network", "network", "any")
         assert await network.connect(port) == "Success"
-        await asyncio.wait_for(ingest.subscribed(), 5)
+        await asyncio.wait_for(ingest.subscribed(), 30)
         try:
             yield types.SimpleNamespace(
                 ingest=ingest, sink=sink, counters=counters, network=network, broker=broker, port=port
             )
         finally:
             await network.close()
-            await asyncio.wait_for(ingest.close(), 10)
+            await asyncio.wait_for(ingest.close(), 30)
 
 
 async def counted(house, name: str, n: int = 1) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while house.counters.get(name) < n:  # noqa: ASYNC110 - counters tell nobody
             await asyncio.sleep(0.01)
 
@@ -128,7 +128,7 @@ async def test_a_message_that_the_disk_refuses_comes_again(monkeypatch) -> None:
         house.sink.refuse = 1
         await house.network.publish(f"{CHIRPSTACK}/event/up", chirpstack())
         await counted(house, "ingest.chirpstack_disconnected")
-        await asyncio.wait_for(house.ingest.subscribed(), 5)
+        await asyncio.wait_for(house.ingest.subscribed(), 30)
         await house.network.publish(f"{CHIRPSTACK}/event/up", chirpstack(data="Bw=="))
         await house.sink.until(1)
         assert b"\x07" in house.sink.taken
@@ -143,7 +143,7 @@ async def test_a_downlink_for_chirpstack_goes_to_the_application_that_was_heard(
         await house.network.publish(f"{CHIRPSTACK}/event/up", chirpstack())
         await house.sink.until(1)
         item_id = await house.ingest.enqueue(AIR, 3, b"\x07\xff", True)
-        topic, body = await asyncio.wait_for(house.network.messages.get(), 5)
+        topic, body = await asyncio.wait_for(house.network.messages.get(), 30)
         assert topic == f"{CHIRPSTACK}/command/down"
         assert json.loads(body) == {
             "id": item_id, "devEui": AIR, "confirmed": True, "fPort": 3, "data": "B/8=",
@@ -184,7 +184,7 @@ async def test_a_burst_over_tls_comes_through_at_once_and_whole(tmp_path) -> Non
         )
         ingest = ChirpStackIngest(sink, lambda _: True, SetClock(NOW_MS), Counters(), made)
         await ingest.start()
-        await asyncio.wait_for(ingest.subscribed(), 5)
+        await asyncio.wait_for(ingest.subscribed(), 30)
         network = Client("network", "network", "any")
         network.paho.tls_set(ca_certs=str(certificate))
         assert await network.connect(port) == "Success"
@@ -226,7 +226,7 @@ async def test_many_messages_in_one_tls_record_are_not_left_in_the_decrypter(tmp
     made = MqttSettings(port=port, tls=True, tls_ca=certificate, in_flight=3, version=4)
     ingest = ChirpStackIngest(sink, lambda _: True, SetClock(NOW_MS), Counters(), made)
     await ingest.start()
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         await sink.until(count)
     await ingest.close()
     server.close()
@@ -239,7 +239,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path) -> Non
         made = MqttSettings(port=port, username="u", password="any", tls=True, version=4)
         ingest = ChirpStackIngest(Sink(), lambda _: True, SetClock(), counters, made, application_id=APP)
         await ingest.start()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not counters.get("ingest.chirpstack_unreachable"):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert "certificate" in str(counters.snapshot()) and not ingest.connected
@@ -354,7 +354,7 @@ async def test_a_server_that_speaks_protobuf_is_answered_in_protobuf() -> None:
         await house.network.publish(f"{CHIRPSTACK}/event/up", event)
         await house.sink.until(1)
         item_id = await house.ingest.enqueue(AIR, 3, bytes(200), True)
-        _, body = await asyncio.wait_for(house.network.messages.get(), 5)
+        _, body = await asyncio.wait_for(house.network.messages.get(), 30)
         command = integration.DownlinkCommand.FromString(body)
         assert (command.id, command.dev_eui, command.f_port, command.data, command.confirmed) == (
             item_id, AIR, 3, bytes(200), True,
@@ -432,7 +432,7 @@ async def test_a_downlink_for_the_things_stack() -> None:
         house.network.paho.subscribe("v3/+/devices/+/down/push", qos=1)
         await house.network.granted.get()
         item_id = await house.ingest.enqueue(AIR, 15, b"\xbe\xef", True)
-        topic, body = await asyncio.wait_for(house.network.messages.get(), 5)
+        topic, body = await asyncio.wait_for(house.network.messages.get(), 30)
         assert topic == f"{TTN}/down/push"
         # The shape of the documentation's example (data-formats, downlinks); vu8= is be ef.
         assert json.loads(body) == {
@@ -453,5 +453,5 @@ async def test_a_device_is_answered_under_the_id_that_it_has_there() -> None:
         await house.network.publish("v3/meetnet@ttn/devices/plein-1/up", ttn(end_device_ids=ids, **TTN_UP))
         await house.sink.until(1)
         await house.ingest.enqueue(AIR, 15, b"\xbe\xef")
-        topic, _ = await asyncio.wait_for(house.network.messages.get(), 5)
+        topic, _ = await asyncio.wait_for(house.network.messages.get(), 30)
         assert topic == "v3/meetnet@ttn/devices/plein-1/down/push"

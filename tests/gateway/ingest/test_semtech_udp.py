@@ -61,7 +61,7 @@ class Forwarder(asyncio.DatagramProtocol):
 
     async def answer(self, data: bytes) -> bytes:
         self.send(data)
-        return await asyncio.wait_for(self.got.get(), 2)
+        return await asyncio.wait_for(self.got.get(), 30)
 
 
 class House:
@@ -221,7 +221,7 @@ def test_wrong_fields_of_an_rxpk_are_named(field, value):
 
 
 async def take_pull_resp(forwarder: Forwarder) -> tuple[bytes, dict]:
-    data = await asyncio.wait_for(forwarder.got.get(), 2)
+    data = await asyncio.wait_for(forwarder.got.get(), 30)
     assert data[0] == 2 and data[3] == 3
     return data[1:3], json.loads(data[4:])["txpk"]
 
@@ -388,7 +388,7 @@ def test_any_datagram_through_the_real_socket_leaves_the_server_answering():
             forwarder.send(data)
         data = await forwarder.answer(b"\x02\xbe\xef\x02" + EUI)
         while data != b"\x02\xbe\xef\x04":
-            data = await asyncio.wait_for(forwarder.got.get(), 2)
+            data = await asyncio.wait_for(forwarder.got.get(), 30)
         transport.close()
         server.close()
         await asyncio.sleep(0)

@@ -49,7 +49,7 @@ def follower(house: House, clock: SetClock, recorder: Recorder, path: Path) -> F
 async def measure(house: House, seq: int, clock: SetClock) -> None:
     before = house.store.newest_position()
     await house.log.accept(an_uplink(a_record(seq, clock.now_ms(), pm2_5=10.0 + seq), f_cnt=seq))
-    await asyncio.wait_for(house.changes.wait_after(before), 5)
+    await asyncio.wait_for(house.changes.wait_after(before), 30)
 
 
 async def test_a_recipient_gets_what_was_observed_while_its_own_consent_held_and_nothing_else(

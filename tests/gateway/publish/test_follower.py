@@ -134,7 +134,7 @@ async def test_news_is_sent_at_once(positions: MemoryPositions, tmp_path: Path) 
     await asyncio.sleep(0.02)
     reader.add("a", "pm10", "ug/m3", 1.0)
     follower.notify()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await until(lambda: bool(publisher.sent))
     task.cancel()
 

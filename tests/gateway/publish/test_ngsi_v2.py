@@ -211,5 +211,5 @@ async def test_a_silent_broker_is_tried_again(
     orion: Orion, positions: MemoryPositions, tmp_path: Path
 ) -> None:
     orion.script = ["hang"]
-    await asyncio.wait_for(drain(following(orion, day(1, 1), tmp_path, positions, timeout_s=0.1)), 5)
+    await asyncio.wait_for(drain(following(orion, day(1, 1), tmp_path, positions, timeout_s=0.1)), 30)
     assert len(orion.history) == 1
