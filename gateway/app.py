@@ -282,6 +282,7 @@ class Gateway:
                 book=SiteBook(folder / f"{publisher.name}.sites.db"),
                 register=self.registry.version,
                 turn=self._turn(of_publisher(publisher.name), stack),
+                is_current=self.store.is_current,
             )
             self.followers[publisher.name] = follower
             if self.traces.active:

@@ -67,6 +67,7 @@ class Pipeline:
         self._news = asyncio.Event()
         self._name = name
         self._position = store.position(name)
+        self._is_unsure = False
         self._moved = Changes(self._position)
         self._durable = 0
         self.traces: Traces | None = None
@@ -108,6 +109,7 @@ class Pipeline:
                 failures = 0
             except StoreError as error:
                 self._counters.count("pipeline.commit_failed", str(error))
+                self._is_unsure = True
             except Exception as error:  # whatever it is, the frames behind it wait for us
                 logger.exception("pipeline")
                 self._counters.count("pipeline.internal_error", repr(error))
@@ -136,10 +138,13 @@ class Pipeline:
 
     async def _step(self) -> bool:
         """Take one batch; return whether there may be more."""
+        loop = asyncio.get_running_loop()
+        if self._is_unsure:  # a database that took the place of another may lack what was committed last
+            known = await loop.run_in_executor(self._executor, self._store.position, self._name)
+            self._position, self._is_unsure = min(known, self._position), False
         entries = await self._log.read(self._position, BATCH)
         if not entries:
             return False
-        loop = asyncio.get_running_loop()
         taken = await loop.run_in_executor(self._executor, self._take, entries)
         self._position = entries[-1][0]
         self._linger.took(len(entries), loop.time())
@@ -165,6 +170,8 @@ class Pipeline:
             with self._store.batch() as (batch, is_stale):
                 if is_stale:
                     self._judge.forget()
+                    if batch.position(self._name) != self._position:  # as when a server took another's place
+                        raise StoreError("the store has come as far as another position: it is read again")
                 memories = self._settle(batch, taken)
                 if traces:
                     marks.append(time.time_ns())

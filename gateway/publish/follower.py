@@ -69,11 +69,13 @@ class Follower:
         register: Callable[[], object] | None = None,
         save_s: float = SAVE_S,
         turn: Turn | None = None,
+        is_current: Callable[[str], bool] = lambda _: True,
     ) -> None:
         """newest: the store's newest position, over all sites. book: what the platform knows of sites.
 
         register: what differs after a change of the register; without it, it is read every time. save_s: the
         position is not saved more often within a chunk. turn: whose it is, where others follow, too.
+        is_current(name): false when the store may have lost what it saved last.
 
         With newest the position also passes over what is not for this platform: it is not read again every
         time, and a consent that is given later does not reach back. With a book a publisher that is an
@@ -103,6 +105,7 @@ class Follower:
         self._learned: dict[str, Told] = {}  # what the platform learns of sites from the chunk under way
         self._save_s = save_s
         self._turn = turn
+        self._is_current = is_current
         self._saved_s = -1e9
         self._linger = Linger()
         self._is_behind = False  # there is more than was read
@@ -168,7 +171,8 @@ class Follower:
         return rows
 
     async def _carry(self) -> int:
-        if self._position < 0:
+        if self._position < 0 or not self._is_current(self._publisher.name):
+            self._learned = {}
             self._position = self._saved = await self._beside(
                 lambda: self._positions.load(self._publisher.name)
             )

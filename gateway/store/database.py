@@ -10,7 +10,7 @@ import contextlib
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,9 +51,15 @@ class Reading(Protocol):
 
 
 class Database(Protocol):
-    """One engine. `name` stands in messages; it holds no password."""
+    """One engine. `name` stands in messages; it holds no password.
+
+    epoch: another number after a connection was lost, from when on the database may know less than before;
+    on_break is called then, from any thread.
+    """
 
     name: str
+    epoch: int
+    on_break: Callable[[], None]
 
     def write(self) -> contextlib.AbstractContextManager[Transaction]:
         """Begin the one transaction that writes, and commit it; or nothing (StoreError)."""
@@ -104,9 +110,12 @@ def marks(n: int) -> str:
 class SqliteDatabase:
     """A SQLite file in WAL mode."""
 
+    epoch = 0  # what is committed stays
+
     def __init__(self, path: Path) -> None:
         """Open or create; raise StoreError, StoreVersionError."""
         self.name = path.name
+        self.on_break: Callable[[], None] = lambda: None
         self._path = path
         self._writer = schema.prepare(path)
         self._writer.execute("PRAGMA secure_delete=ON")  # what is deleted, or packed, is in no free page

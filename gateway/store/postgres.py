@@ -3,6 +3,10 @@
 Several workers may write. Each batch holds one lock until it is committed, so numbers are given out and
 become visible in one order: whoever follows the positions never passes a gap that is filled later. Records
 are in partitions of PARTITION ids, which is to say by time of arrival; old ones can be dropped whole.
+
+The address may name several servers, of which one takes writes and the others follow it (host=a,b). When
+another takes its place, it may lack what was committed last: `epoch` tells that a connection was lost, and
+whoever remembers positions or numbers reads them again then.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -50,6 +54,9 @@ class PostgresDatabase:
             raise StoreError("PostgreSQL needs psycopg: pip install 'meetnet[postgres]'") from error
         self._psycopg = psycopg
         self._url = url
+        self._more = _of_several(url)
+        self.epoch = 0
+        self.on_break: Callable[[], None] = lambda: None
         parts = urlsplit(url)
         self.name = f"PostgreSQL {parts.hostname or 'local'}{parts.path}"
         self._lock = threading.RLock()
@@ -167,7 +174,7 @@ class PostgresDatabase:
             raise StoreError(f"{self.name}: the lease {wanted[0]!r} went to another process meanwhile")
 
     def _connect(self) -> psycopg.Connection[Any]:
-        return self._psycopg.connect(self._url, autocommit=True, connect_timeout=10)
+        return self._psycopg.connect(self._url, autocommit=True, connect_timeout=10, **self._more)
 
     @contextlib.contextmanager
     def _reader(self) -> Generator[psycopg.Connection[Any]]:
@@ -188,6 +195,9 @@ class PostgresDatabase:
         try:
             yield
         except self._psycopg.Error as error:
+            if isinstance(error, (self._psycopg.OperationalError, self._psycopg.InterfaceError)):
+                self.epoch += 1
+                self.on_break()
             while self._idle:  # after a restart of the server each of them is dead
                 self._idle.pop().close()
             text = " ".join(str(error).split()) or type(error).__name__
@@ -330,6 +340,15 @@ class PostgresStore(Store):
     def __init__(self, url: str) -> None:
         """Connect; raise StoreError, StoreVersionError."""
         super().__init__(PostgresDatabase(url))
+
+
+def _of_several(url: str) -> dict[str, Any]:
+    """Return what connecting needs beside an address: of several servers the one that takes writes."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    found = conninfo_to_dict(url)
+    several = "," in str(found.get("host", "")) and "target_session_attrs" not in found
+    return {"target_session_attrs": "read-write"} if several else {}
 
 
 def _tables() -> list[str]:

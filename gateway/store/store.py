@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from gateway.errors import StoreError
 from gateway.model import Bucket, Decoded
 from gateway.shapes import Judged, Shape, fingerprint
 from gateway.store.database import Database, Reading, marks
@@ -64,6 +65,8 @@ class Store:
         self._shapes: dict[int, Shape] = {}
         self._chunks = sealed.Chunks()
         self.quantities = Quantities(database)
+        self._loaded_in: dict[str, int] = {}  # publisher -> epoch of the database
+        database.on_break = self._after_a_break
 
     # -- writing
 
@@ -122,11 +125,20 @@ class Store:
 
     def load(self, publisher: str) -> int:
         """Return the last confirmed position of a publisher, 0 if there is none."""
-        return self.position(_PUBLISHER + publisher)
+        epoch = self._db.epoch  # before reading
+        found = self.position(_PUBLISHER + publisher)
+        self._loaded_in[publisher] = epoch
+        return found
+
+    def is_current(self, publisher: str) -> bool:
+        """Tell whether what a publisher counted on from `load` still holds: no connection was lost since."""
+        return self._loaded_in.get(publisher, self._db.epoch) == self._db.epoch
 
     def save(self, publisher: str, position: int) -> None:
         """Make a publisher's position durable; raise StoreError."""
         with self._db.write() as transaction:
+            if not self.is_current(publisher):
+                raise StoreError(f"{self._db.name}: was lost meanwhile: {publisher} reads its position again")
             Batch(transaction, self._kept).put_position(_PUBLISHER + publisher, position)
 
     def publisher_positions(self) -> dict[str, int]:
@@ -401,6 +413,13 @@ class Store:
         self._db.close()
 
     # -- within
+
+    def _after_a_break(self) -> None:
+        """Forget what the database that we reach next may number in another way."""
+        self._recent.clear()
+        self._chunks.clear()
+        self._shapes = {}
+        self.quantities.forget()
 
     def _of_site(
         self, site_id: str, start_ms: int, end_ms: int, *, descending: bool = False

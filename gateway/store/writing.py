@@ -205,6 +205,11 @@ class Batch:
         self._put_sites(news, memories)
         self.put_position(_NEXT_RECORD, first + len(rows))
 
+    def position(self, name: str) -> int:
+        """Return a position as it is in this transaction; 0 where there is none."""
+        rows = self._db.query("SELECT position FROM positions WHERE name = ?", (name,))
+        return rows[0][0] if rows else 0
+
     def put_position(self, name: str, position: int) -> None:
         """Note a position."""
         self._db.execute(
@@ -216,8 +221,7 @@ class Batch:
     # -- numbers
 
     def _next_record(self) -> int:
-        found = self._db.query("SELECT position FROM positions WHERE name = ?", (_NEXT_RECORD,))
-        return found[0][0] if found else 1
+        return self.position(_NEXT_RECORD) or 1
 
     def _shape(self, number: int) -> Shape:
         found = self._kept.shapes_by_id.get(number)

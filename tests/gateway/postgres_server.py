@@ -26,7 +26,8 @@ def binaries() -> Path | None:
 class Server:
     """A server of its own behind a socket in a folder of its own, stopped by its own process."""
 
-    def __init__(self, bin_: Path) -> None:
+    def __init__(self, bin_: Path, source: Server | None = None) -> None:
+        """source: the server that this one follows."""
         # Not among pytest's folders: each run of pytest that begins shuts those to other users, and
         # PostgreSQL does not run as root. A socket, not a port: another program might be given that while
         # the server is down.
@@ -41,9 +42,33 @@ class Server:
                     if part.exists():
                         shutil.copytree(part, self.folder / "wheel" / part.name, symlinks=True)
                 self._bin = self.folder / "wheel" / package.name / bin_.relative_to(package)
-        self._run("initdb", "-D", str(self.folder / "data"), "-A", "trust", "-U", "meetnet", "--no-sync")
         self.process: subprocess.Popen[bytes] | None = None
+        if source is None:
+            self._run("initdb", "-D", str(self.folder / "data"), "-A", "trust", "-U", "meetnet", "--no-sync")
+            self.start()
+        else:
+            self.follow(source)
+
+    def follow(self, source: Server) -> None:
+        """Become a server that follows another, with a copy of what it has now; this one must be down."""
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
+        self._run(
+            "pg_basebackup", "-h", str(source.folder), "-U", "meetnet", "-D", str(self.folder / "data"),
+            "-R", "-c", "fast", "--no-sync",
+        )  # fmt: skip
         self.start()
+
+    def fall_behind(self) -> None:
+        """Hear no more of what the server that this one follows commits."""
+        import psycopg
+
+        with psycopg.connect(self.url("postgres"), autocommit=True) as db:
+            db.execute("ALTER SYSTEM SET primary_conninfo = ''")
+            db.execute("SELECT pg_reload_conf()")
+
+    def promote(self) -> None:
+        """Take the place of the server that this one followed."""
+        self._run("pg_ctl", "promote", "-w", "-D", str(self.folder / "data"))
 
     def _run(self, name: str, *words: str) -> None:
         subprocess.run(
@@ -93,3 +118,35 @@ class Server:
             self.process.send_signal(2)  # fast shutdown
             self.process.wait(60)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Pair:
+    """Two servers, of which one follows the other and takes its place when that one dies."""
+
+    def __init__(self, bin_: Path) -> None:
+        self.first = Server(bin_)
+        self.second = Server(bin_, self.first)
+        self._hosts = f"{self.first.folder},{self.second.folder}"
+
+    def url(self, name: str) -> str:
+        return f"postgresql://meetnet@/{name}?host={self._hosts}"
+
+    def fail_over(self, behind_s: float) -> None:
+        """Kill the first; the second, which has heard nothing for a while, takes its place."""
+        if behind_s:
+            self.second.fall_behind()
+            time.sleep(behind_s)
+        self.first.kill()
+        self.second.promote()
+        self.first, self.second = self.second, self.first
+        self.second.follow(self.first)
+
+    def kill(self) -> None:
+        self.first.kill()
+
+    def start(self) -> None:
+        self.first.start()
+
+    def stop(self) -> None:
+        for server in (self.second, self.first):
+            server.stop()

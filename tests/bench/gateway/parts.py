@@ -100,11 +100,12 @@ def gateway_command(config: Path) -> list[str]:
     return [sys.executable, "-m", "gateway", "gateway", "run", "-c", str(config), "--json"]
 
 
-def start_gateway(config: Path) -> tuple[subprocess.Popen[bytes], float]:
+def start_gateway(config: Path, command: list[str] | None = None) -> tuple[subprocess.Popen[bytes], float]:
     """Start a gateway; return it, and the seconds until it was ready."""
     begin = time.perf_counter()
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'firmware'}"}
-    process = subprocess.Popen(gateway_command(config), stdout=subprocess.PIPE, env=environment, cwd=ROOT)
+    command = command or gateway_command(config)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=ROOT)
     assert process.stdout is not None
     told = b""
     while not told.endswith(b"}\n") or told.count(b"{") != told.count(b"}"):
