@@ -7,7 +7,7 @@ and no exact position (unless the host chose precision 0) is in anything that th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -108,7 +108,7 @@ class SqlitePublicReader:
     def latest(self) -> Sequence[PublicObservation]:
         """Return the newest observation (by observed time) of each site and quantity."""
         allowed = self._allowed()
-        return [self._public(row) for row in self._store.latest() if _may(row, allowed)]
+        return self._publics(row for row in self._store.latest() if _may(row, allowed))
 
     def series(
         self, site_id: str, quantity: str, start_ms: int, end_ms: int, limit: int = 10_000
@@ -118,7 +118,7 @@ class SqlitePublicReader:
         if found is None:
             return []
         start_ms = max(start_ms, found[1])
-        return [self._public(row) for row in self._store.series(site_id, quantity, start_ms, end_ms, limit)]
+        return self._publics(self._store.series(site_id, quantity, start_ms, end_ms, limit))
 
     def buckets(
         self, site_id: str, quantity: str, start_ms: int, end_ms: int, step_ms: int
@@ -238,11 +238,20 @@ class SqlitePublicReader:
             return []
         # Rows from before a consent are passed over; a page of them alone may not look like the end.
         while rows := self._store.between(start_ms, end_ms, limit, allowed):
-            found = [self._public(row) for row in rows if _may(row, allowed)]
+            found = self._publics(row for row in rows if _may(row, allowed))
             if found or len(rows) < limit:
                 return found
             start_ms = max(rows[-1].observed_at_ms, start_ms + 1)
         return []
+
+    def _publics(self, rows: Iterable[Row]) -> list[PublicObservation]:
+        """Return rows as others may see them; what second looks said is asked of their sites only."""
+        if self._assessed is None:
+            return [_public(row) for row in rows]
+        if self._assessed_sites is None:
+            return [self._public(row) for row in rows]
+        sites = self._assessed_sites()
+        return [self._public(row) if row.site_id in sites else _public(row) for row in rows]
 
     def _public(self, row: Row) -> PublicObservation:
         found = _public(row)

@@ -8,6 +8,7 @@ those are the raw ones. What the values are is in the shape, which many records 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import msgspec
 
@@ -90,6 +91,15 @@ class Record(msgspec.Struct, frozen=True, gc=False):
             for at, (form, raw, value) in enumerate(
                 zip(self.shape.forms, self.raws, self.values, strict=True)
             )
+        ]
+
+    def rows_at(self, places: Sequence[int]) -> list[Row]:
+        """Return some of its observations, by their places in the shape."""
+        base, forms = self.id * POSITIONS_PER_RECORD, self.shape.forms
+        site_id, observed, received = self.site_id, self.observed_at_ms, self.received_at_ms
+        return [
+            Row(base + at, site_id, observed, received, forms[at], self.raws[at], self.values[at])
+            for at in places
         ]
 
 

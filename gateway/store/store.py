@@ -261,11 +261,18 @@ class Store:
     def series(self, site_id: str, quantity: str, start_ms: int, end_ms: int, limit: int) -> list[Row]:
         """Return one series in [start_ms, end_ms), by observed time; the newest `limit` if there are more."""
         found: list[Row] = []
+        places: dict[int, list[int]] = {}  # where the quantity stands, by the identity of the shape
         with contextlib.closing(self._of_site(site_id, start_ms, end_ms, descending=True)) as records:
             for record in records:
-                found.extend(row for row in record.rows() if row.form.quantity == quantity)
-                if len(found) >= limit:
-                    break
+                shape = record.shape
+                at = places.get(id(shape))
+                if at is None:
+                    at = [n for n, form in enumerate(shape.forms) if form.quantity == quantity]
+                    places[id(shape)] = at
+                if at:
+                    found += record.rows_at(at)
+                    if len(found) >= limit:
+                        break
         return found[:limit][::-1]
 
     def buckets(

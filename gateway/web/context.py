@@ -18,6 +18,7 @@ from gateway.errors import ConfigError
 from gateway.model import PublicReader
 from gateway.web.gate import FORM_TOKEN, Gate, visitor_of
 from gateway.web.house import House
+from gateway.web.kept import Kept
 from gateway.web.languages import DEFAULT, LANGUAGE_NAMES, LOCALES, Tongue, negotiate, tongues
 from gateway.web.menu import menu_for
 from gateway.web.microphones import MicrophoneBook
@@ -47,6 +48,7 @@ class Context:
     prepared: Prepared
     version: Callable[[], Version] | None
     microphones: MicrophoneBook
+    kept: Kept
 
     async def read(self, work: Callable[[], T]) -> T:
         """Run a reading of the store beside the loop."""
@@ -125,6 +127,7 @@ def make_context(
         prepared=Prepared(version, executor),
         version=version,
         microphones=MicrophoneBook(languages[DEFAULT].zone),
+        kept=Kept(version),
     )
 
 

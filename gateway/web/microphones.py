@@ -83,9 +83,12 @@ class MicrophoneBook:
         self._lock = threading.Lock()
         self._made: _Made | None = None
 
-    def judgements(self, reader: PublicReader, now_ms: int) -> Mapping[str, Judgement]:
-        """Return the judgement of each noise site that a reader gives."""
-        sites = [site for site in reader.sites() if "laeq" in site.quantities and site.kind == "noise"]
+    def judgements(
+        self, reader: PublicReader, now_ms: int, sites: Sequence[PublicSite] | None = None
+    ) -> Mapping[str, Judgement]:
+        """Return the judgement of each noise site that a reader gives; sites: what it gave a moment ago."""
+        known = reader.sites() if sites is None else sites
+        sites = [site for site in known if site.kind == "noise" and "laeq" in site.quantities]
         names, hour = tuple(site.site_id for site in sites), now_ms // HOUR_MS
         with self._lock:
             made = self._made

@@ -53,6 +53,14 @@ class Snapshot:
     latest: Sequence[PublicObservation]
     _views: dict[str, list[SiteView]] = field(default_factory=dict[str, list[SiteView]])
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _measured: frozenset[str] | None = None
+
+    @property
+    def measured(self) -> frozenset[str]:
+        """Return every quantity that has a newest value."""
+        if self._measured is None:
+            self._measured = frozenset(row.quantity for row in self.latest)
+        return self._measured
 
     def views(self, tongue: Tongue, settings: WebSettings) -> list[SiteView]:
         """Return the sites in words."""

@@ -90,7 +90,7 @@ class Pages:
         }
         if template != "site.html":
             table = await self._table.rows(snapshot, layer, back, tongue)
-            measured = {name for view in views for name in view.quantities}
+            measured = snapshot.measured
             values |= {
                 # Of many sites the table is the same for all who look; the panel says whose it is.
                 "rows": table.html(chosen.site_id if chosen and table.is_short else ""),

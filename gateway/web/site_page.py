@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -15,11 +17,12 @@ from starlette.routing import Route
 from gateway import exports
 from gateway.insight import heat as heat_days
 from gateway.insight.noise import CalendarDay, Parts, calendar, energy_mean, midnight_ms, weighted_energy_mean
-from gateway.insight.rain import Shower, showers
+from gateway.insight.rain import DRY_MS, Shower, showers
 from gateway.model import Bucket, PublicObservation, PublicReader
 from gateway.web import microphones, notes, svg
 from gateway.web.context import Context
 from gateway.web.gate import RefusedError, visitor_of
+from gateway.web.kept import Kept
 from gateway.web.languages import LOCALES, N_, Tongue
 from gateway.web.query import QueryError, choice, known, refuse_unknown
 from gateway.web.series import DAY, HOUR, step_for
@@ -37,8 +40,10 @@ SPANS = {
 FIELDS = {"quantity", "span", "with", "raw", "lang"}
 RAW_SPANS = ("hour", "day", "week", "month")  # of which every single value can be drawn
 MOST_COMPARED = 3
+MOST_COMPARABLE = 50  # in the list to choose from
 TABLE_ROWS = 26
-EXPLAINED_ROWS = 20_000
+SLOW_S = 120.0  # how long what moves slowly is kept
+EXPLAINED_ROWS = 2_000  # a week of five minutes; of minutes a day and a half
 CALENDAR_DAYS = 28
 GONE = N_("This site is not public, or not any more.")
 TOO_MANY = N_("%(field)s: compare with at most %(most)d other sites at once.")
@@ -96,10 +101,13 @@ class SitePage:
         others = _others(query, views, view, name)
         end_ms = now_ms + 1
         start_ms = max(0, end_ms - SPANS[span][0])
-        values = await context.read(lambda: _values(context.reader, view, name, start_ms, end_ms, tongue))
+        values = await context.read(
+            lambda: _values(context.reader, context.kept, view, name, start_ms, end_ms, tongue)
+        )
         judgement = None
         if view.kind == "noise":
-            judged = await context.read(lambda: context.microphones.judgements(context.reader, now_ms))
+            sites = (await context.read(context.now.snapshot)).sites
+            judged = await context.read(lambda: context.microphones.judgements(context.reader, now_ms, sites))
             judgement = judged.get(view.site_id)
         visitor, book = visitor_of(request), notes.book_of(context)
         written = await context.read(
@@ -144,10 +152,7 @@ class SitePage:
                 f"&span={span}#notes",
                 **notes.defaults(now_ms, tongue),
                 "with_text": ",".join(one.site_id for one in others),
-                "comparable": sorted(
-                    (v for v in views.values() if name in v.quantities and v is not view),
-                    key=lambda one: one.name,
-                ),
+                "comparable": _comparable(views, view, name, others),
                 **values,
             },
         )
@@ -166,25 +171,59 @@ def _others(query: Any, views: dict[str, SiteView], view: SiteView, name: str) -
     return found
 
 
+def _comparable(
+    views: dict[str, SiteView], view: SiteView, name: str, others: list[SiteView]
+) -> list[SiteView]:
+    """Return the nearest sites with the same quantity, by name, and those that are compared with already."""
+    wide = math.cos(math.radians(view.latitude))
+
+    def apart(one: SiteView) -> float:
+        return (one.latitude - view.latitude) ** 2 + (wide * (one.longitude - view.longitude)) ** 2
+
+    with_it = [one for one in views.values() if name in one.quantities and one is not view]
+    near = heapq.nsmallest(MOST_COMPARABLE, with_it, apart) if len(with_it) > MOST_COMPARABLE else with_it
+    return sorted([*near, *(one for one in others if one not in near)], key=lambda one: one.name)
+
+
 def _values(
-    reader: PublicReader, view: SiteView, name: str, start_ms: int, end_ms: int, tongue: Tongue
+    reader: PublicReader, kept: Kept, view: SiteView, name: str, start_ms: int, end_ms: int, tongue: Tongue
 ) -> dict[str, Any]:
     """Read what the parts of the page show. Blocks."""
     decimals = quantity(name).decimals
     step_ms = step_for(end_ms - start_ms, TABLE_ROWS)
     first_ms = start_ms - start_ms % step_ms
     buckets = reader.buckets(view.site_id, name, first_ms, end_ms, step_ms)
-    rows = reader.series(view.site_id, name, max(start_ms, end_ms - 7 * DAY), end_ms, EXPLAINED_ROWS)
+    about = (view.site_id, tongue.language)
+
+    def explained() -> dict[str, Any]:
+        first_ms = max(start_ms, end_ms - 7 * DAY)
+        rows = reader.series(view.site_id, name, first_ms, end_ms, EXPLAINED_ROWS)
+        if len(rows) == EXPLAINED_ROWS:
+            first_ms = rows[0].observed_at_ms
+        return {
+            "unit": rows[-1].unit if rows else "",
+            "flags": _flags(rows, tongue),
+            "explained_since": tongue.moment(first_ms) if first_ms > end_ms - 7 * DAY else "",
+            "corrections": _corrections(rows, tongue),
+        }
+
+    def slow(part: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        return kept.get((part, *about), SLOW_S, make)
+
+    words = kept.get(("explained", name, start_ms // HOUR, *about), SLOW_S, explained)
     return {
+        **words,
         "stretches": [_stretch(bucket, step_ms, decimals, tongue) for bucket in reversed(buckets)],
-        "summary": _summary(buckets, rows[-1].unit if rows else "", decimals, tongue),
-        "flags": _flags(rows, tongue),
-        "corrections": _corrections(rows, tongue),
-        "noise": _noise(reader, view, end_ms, tongue) if "laeq" in view.quantities else None,
-        "heat": heat_of(reader, view, end_ms, tongue)
+        "summary": _summary(buckets, words["unit"], decimals, tongue),
+        "noise": slow("noise", lambda: _noise(reader, view, end_ms, tongue))
+        if "laeq" in view.quantities
+        else None,
+        "heat": slow("heat", lambda: heat_of(reader, view, end_ms, tongue))
         if view.kind in ("garden", "air") and "temperature" in view.quantities
         else None,
-        "rain": rain_of(reader, view, end_ms, tongue) if "precipitation" in view.quantities else None,
+        "rain": slow("rain", lambda: rain_of(reader, view, end_ms, tongue))
+        if "precipitation" in view.quantities
+        else None,
     }
 
 
@@ -293,13 +332,33 @@ def heat_of(reader: PublicReader, view: SiteView, end_ms: int, tongue: Tongue) -
 
 def rain_of(reader: PublicReader, view: SiteView, end_ms: int, tongue: Tongue) -> dict[str, Any]:
     """Return the showers of the last 31 days, newest first."""
-    rows = reader.series(view.site_id, "precipitation", end_ms - 31 * DAY, end_ms, 50_000)
+    rows = [
+        row
+        for first_ms, last_ms in _wet(reader, view.site_id, end_ms - 31 * DAY, end_ms)
+        for row in reader.series(view.site_id, "precipitation", first_ms, last_ms, 50_000)
+    ]
     found = showers((r.observed_at_ms, r.value) for r in rows if r.value is not None and not is_doubtful(r))
     total = sum(shower.total_mm for shower in found)
     return {
         "total": tongue.number(total, 1),
         "showers": [_shower(one, tongue) for one in reversed(found[-12:])],
     }
+
+
+def _wet(reader: PublicReader, site_id: str, start_ms: int, end_ms: int) -> list[tuple[int, int]]:
+    """Return the stretches in which rain fell, with the dry spell before that tells when it began.
+
+    A month of minutes is 45,000 values; the hours, which are kept added up, say which few of them matter.
+    """
+    first_ms = start_ms - start_ms % HOUR
+    found: list[tuple[int, int]] = []
+    for hour in reader.buckets(site_id, "precipitation", first_ms, end_ms, HOUR):
+        if hour.high > 0 and hour.flagged < hour.n:
+            low = max(start_ms, hour.start_ms - DRY_MS)
+            if found and low <= found[-1][1]:
+                low = found.pop()[0]
+            found.append((low, min(end_ms, hour.start_ms + HOUR)))
+    return found
 
 
 def _shower(shower: Shower, tongue: Tongue) -> dict[str, Any]:

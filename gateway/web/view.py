@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gateway.model import PublicObservation, PublicSite
 from gateway.units import unit
-from gateway.web.freshness import FRESH, MISSING, STALE, SUSPECT, Worth, judge
+from gateway.web.freshness import DOUBTFUL_STATES, FRESH, MISSING, STALE, SUSPECT, Worth, judge
 from gateway.web.languages import N_, NO_VALUE, Tongue
 from gateway.web.settings import WebSettings
 from gateway.web.words import FLAGS, KINDS, STATES, quantity
@@ -178,7 +178,7 @@ def hour_views(rows: Sequence[PublicObservation], decimals: int, tongue: Tongue)
 
 def is_doubtful(row: PublicObservation) -> bool:
     """Say whether a past value was in doubt when it came (age plays no part)."""
-    return judge(row, row.observed_at_ms, 1).grade == SUSPECT
+    return row.value is not None and (bool(row.flags) or row.state in DOUBTFUL_STATES)
 
 
 def _site_view(

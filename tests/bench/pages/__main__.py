@@ -2,10 +2,12 @@
 
 --sites N (1000)  --days N (2)  --step-min N (30)  --visitors N (200)  --requests N (1000)
 
-Fills a store with a made-up town (tools.town), and one site with a year of values every ten minutes; runs the
-gateway as a process of its own; asks for each page alone and with many visitors at once. Times are of a
+Fills a store with a made-up town (tools.town), and one site with a year of values every ten minutes; rolls it
+up, as a gateway does a few minutes after records came; runs the gateway as a process of its own; asks for
+each page alone and with many visitors at once. Times are of a
 machine that may be busy: compare runs on the same one. `cpu_ms` is the gateway's processor time a request of
 many. Nothing comes in meanwhile: what is kept is made anew after 5 s, in a living network after 2 s.
+`cpu_ms` of series_year_cold is the server time of a chart of a year that nobody asked for before.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from typing import Any
 import httpx
 import psutil
 
+from gateway.store import SqliteStore
+from gateway.store.history.rolling import roll_all
 from tests.bench.gateway.parts import a_gateway, free_port
 from tools.town import fill
 
@@ -39,6 +43,8 @@ PAGES = {
     "register": "/nl/data",
     "series_day": f"/api/series.json?site={YEAR_SITE}&quantity=pm2_5&points=800",
     "series_year": f"/api/series.json?site={YEAR_SITE}&quantity=pm2_5&points=800&from={{year}}",
+    # Each time another width of the chart: nothing was made before.
+    "series_year_cold": f"/api/series.json?site={YEAR_SITE}&quantity=pm2_5&points={{points}}&from={{year}}",
     "latest": "/api/latest.json",
     # Each visitor another site: what is kept for one is of no use to the next.
     "map_sites": "/nl/?site={site}",
@@ -100,6 +106,9 @@ def measure(sites: int, days: float, step_min: int, visitors: int, requests: int
         end_ms = int(time.time() * 1000) // 60_000 * 60_000
         n = fill(folder / "data", sites, days, step_min, 1, end_ms)
         n += fill(folder / "data", 1, 366, 10, 1, end_ms)
+        store = SqliteStore(folder / "data" / "store.db")
+        roll_all(store)
+        store.close()
         port = free_port()
         config = folder / "meetnet.toml"
         config.write_text(
@@ -121,7 +130,8 @@ def _pages(pid: int, port: int, visitors: int, requests: int) -> dict[str, Any]:
         sites = [f["properties"]["site_id"] for f in features if f["properties"]["kind"] in TEMPERATE]
         for name, path in PAGES.items():
             each = sites if "{site}" in path else [YEAR_SITE]
-            addresses = [path.format(year=year, site=site) for site in each]
+            widths = range(320, 320 + requests) if "{points}" in path else [800]
+            addresses = [path.format(year=year, site=site, points=n) for site in each for n in widths]
             row: dict[str, Any] = weigh(client, addresses[0])
             row["alone"] = spread(asyncio.run(ask(port, addresses, 1, 20)))
             before, begin = sum(gateway.cpu_times()[:2]), time.perf_counter()
