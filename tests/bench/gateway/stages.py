@@ -38,6 +38,11 @@ class _Spent:
         self.profile = cProfile.Profile()
         self._profiled = profiled
 
+    def begin(self) -> None:
+        """Forget what was spent so far."""
+        self.seconds.clear()
+        self.profile.clear()
+
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
         is_profiled = name == self._profiled
@@ -50,11 +55,14 @@ class _Spent:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - begin
 
 
-def measure(folder: Path, devices: int, messages: int, profiled: str = "") -> dict[str, float]:
-    """Return CPU microseconds a message by stage."""
+def measure(
+    folder: Path, devices: int, messages: int, profiled: str = "", batch: int = BATCH, *, known: bool = False
+) -> dict[str, float]:
+    """Return CPU microseconds a message by stage. known: each device spoke once before."""
     fill_registry(folder, devices)
+    first = devices if known else 0
+    messages += first
     made = Messages(devices, first_s(messages, devices))
-    packets = [made.packet(n) for n in range(messages)]
     counters, registry = Counters(), Registry(folder)
     store = SqliteStore(folder / "store.db")
     log = SegmentLog(folder / "segments", 1 << 24)
@@ -73,9 +81,14 @@ def measure(folder: Path, devices: int, messages: int, profiled: str = "") -> di
         pipeline = Pipeline(durable, store, registry, counters, lambda _: None)
         parser = Parser(4)
         position = sequence = 0
-        for at in range(0, messages, BATCH):
+        for at in (*range(0, first, BATCH), *range(first, messages, batch)):
+            if at == first:
+                spent.begin()
+            most = min(messages, at + (BATCH if at < first else batch))
             with spent.stage("join"):  # no part of the gateway
-                data = b"".join(packets[at : at + BATCH])
+                data = b"".join(
+                    [made.packet(n) for n in range(at, most if at >= first else min(most, first))]
+                )
             with spent.stage("packets"):
                 found = parser.feed(data)
             with spent.stage("read"):
@@ -106,17 +119,26 @@ def measure(folder: Path, devices: int, messages: int, profiled: str = "") -> di
     registry.close()
     if profiled:
         pstats.Stats(spent.profile).sort_stats("tottime").print_stats(28)
-    return {name: round(seconds / messages * 1e6, 1) for name, seconds in spent.seconds.items()}
+    return {name: round(seconds / (messages - first) * 1e6, 1) for name, seconds in spent.seconds.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--devices", type=int, default=200)
     parser.add_argument("--messages", type=int, default=20_000)
+    parser.add_argument("--batch", type=int, default=BATCH, help="messages at a time")
+    parser.add_argument("--known", action="store_true", help="let each device speak once before")
     parser.add_argument("--profile", default="", help="a stage of which to print the functions too")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="meetnet-bench-") as name:
-        print(json.dumps(measure(Path(name), asked.devices, asked.messages, asked.profile), indent=2))
+        print(
+            json.dumps(
+                measure(
+                    Path(name), asked.devices, asked.messages, asked.profile, asked.batch, known=asked.known
+                ),
+                indent=2,
+            )
+        )
 
 
 if __name__ == "__main__":
