@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain, pairwise
 from statistics import median
 from typing import Any
 
@@ -11,10 +12,11 @@ from gateway.commissioning import RecentUplinks
 from gateway.commissioning.rules import SNR_FLOOR_DB, spreading_factor
 from gateway.health import DeviceFacts, Facts, GatewayFacts, NetworkFacts, Newest, PublisherFacts
 from gateway.model import Uplink
-from gateway.registry import Device, Registry, Site
+from gateway.registry import Registry
+from gateway.registry.standing import Standing
+from gateway.shapes import Form
 from gateway.store import Store
-from gateway.store.rows import Row
-from gateway.store.store import DeviceSeen
+from gateway.store.newest import NewestForms, Seen, newest_of, seen_of
 
 DAY_MS = 86_400_000
 BATTERIES_A_LOOK = 200
@@ -47,7 +49,7 @@ class Collector:
         self._reads_left = 0
 
     def facts(self, now_ms: int) -> Facts:
-        """Return everything as it is now."""
+        """Return everything as it is now. The devices are read while one looks at them: once."""
         status = self._networks()
         failures, reason = self._disk_failures()
         disk = reason if failures > self._failures_seen else ""
@@ -55,7 +57,7 @@ class Collector:
         return Facts(
             now_ms=now_ms,
             started_ms=self._started_ms,
-            devices=tuple(self._devices(now_ms)),
+            devices=self._devices(now_ms),
             gateways=tuple(_gateway(one) for one in status["gateways"]),
             networks=tuple(self._network(name, one, now_ms) for name, one in status["networks"].items()),
             publishers=tuple(self._publisher(name, state) for name, state in self._publishers().items()),
@@ -67,9 +69,13 @@ class Collector:
         device, site = self._registry.device(dev_eui), self._registry.site_of(dev_eui, now_ms)
         if device is None or site is None:
             return None
-        seen = {one.dev_eui: one for one in self._store.devices_seen()}
+        times = (one.from_ms for one in self._registry.deployments(dev_eui))
+        since_ms = max(at_ms for at_ms in times if at_ms <= now_ms)
+        told = (self._registry.node_config(dev_eui) or {"values": {}})["values"].get("interval_s")
+        interval_s = None if told is None else int(told["value"])
+        one = Standing(dev_eui, device.kind, device.transport, site.id, site.name, since_ms, interval_s)
         self._reads_left = max(1, self._reads_left)
-        found = self._facts_of(device, site, seen.get(dev_eui), self._store.latest([site.id]), now_ms)
+        found = next(iter(self._some([one], now_ms)))
         return found, Facts(now_ms, self._started_ms, (found,))
 
     def site_names(self, dev_euis: Sequence[str]) -> list[str]:
@@ -77,42 +83,41 @@ class Collector:
         found = (self._registry.site_of(dev_eui, 2**53) for dev_eui in dev_euis)
         return list(dict.fromkeys(site.name for site in found if site is not None))
 
-    def _devices(self, now_ms: int) -> Iterable[DeviceFacts]:
-        seen = {one.dev_eui: one for one in self._store.devices_seen()}
+    def _devices(self, now_ms: int) -> Iterator[DeviceFacts]:
         self._reads_left = BATTERIES_A_LOOK
-        rows: dict[str, list[Row]] = {}
-        for row in self._store.latest():
-            rows.setdefault(row.site_id, []).append(row)
-        for device in self._registry.devices():
-            site = self._registry.site_of(device.dev_eui, now_ms)
-            if site is None:
-                continue  # in a drawer
-            yield self._facts_of(device, site, seen.get(device.dev_eui), rows.get(site.id, ()), now_ms)
+        for part in self._registry.standing(now_ms):
+            yield from self._some(part, now_ms)
+
+    def _some(self, part: Sequence[Standing], now_ms: int) -> Iterator[DeviceFacts]:
+        database = self._store.database
+        seen = seen_of(database, [one.dev_eui for one in part])
+        newest = newest_of(database, self._store.shape_of, list({one.site_id for one in part}))
+        for one in part:
+            yield self._facts_of(one, seen.get(one.dev_eui), newest.get(one.site_id, ()), now_ms)
 
     def _facts_of(
-        self, device: Device, site: Site, seen: DeviceSeen | None, rows: Sequence[Row], now_ms: int
+        self, one: Standing, seen: Seen | None, parts: Sequence[NewestForms], now_ms: int
     ) -> DeviceFacts:
-        """Put together what is known. rows: the newest of the site, whoever measured."""
-        times = (one.from_ms for one in self._registry.deployments(device.dev_eui))
-        since_ms = max(at_ms for at_ms in times if at_ms <= now_ms)
-        uplinks = self._recent.of(device.dev_eui)
-        own = [row for row in rows if row.observed_at_ms >= since_ms]
-        has_battery = any(row.form.quantity == "battery" for row in rows)
+        """Put together what is known. parts: the newest of the site, whoever measured."""
+        uplinks = self._recent.of(one.dev_eui)
+        own = [part for part in parts if part.observed_at_ms >= one.since_ms]
+        told = one.interval_s
+        heard_ms = seen.received_at_ms if seen else max((part.received_at_ms for part in own), default=None)
         return DeviceFacts(
-            dev_eui=device.dev_eui,
-            site_id=site.id,
-            site_name=site.name,
-            kind=device.kind,
-            since_ms=since_ms,
-            way=seen.source if seen else device.transport,
-            heard_ms=seen.received_at_ms if seen else max((row.received_at_ms for row in own), default=None),
-            interval_ms=self._interval_ms(device.dev_eui, uplinks),
-            heard_by=frozenset(heard.gateway_id for uplink in uplinks for heard in uplink.receptions),
+            dev_eui=one.dev_eui,
+            site_id=one.site_id,
+            site_name=one.site_name,
+            kind=one.kind,
+            since_ms=one.since_ms,
+            way=seen.source if seen else one.transport,
+            heard_ms=heard_ms,
+            interval_ms=_interval_ms(uplinks) if told is None else told * 1000,
+            heard_by=_heard_by(uplinks) if uplinks else _NOBODY,
             margin_db=_margin_db(uplinks),
             missed=_missed(uplinks),
-            battery_mv=self._battery(site.id, now_ms) if has_battery else (),
+            battery_mv=self._battery(one.site_id, now_ms) if any(map(_has_battery, parts)) else (),
             status=(seen.status if seen else None) or {},
-            newest=tuple(Newest(row.form.quantity, row.form.state, row.form.flags) for row in own),
+            newest=_said([part.forms() for part in own]),
         )
 
     def _battery(self, site_id: str, now_ms: int) -> tuple[tuple[int, float], ...]:
@@ -125,16 +130,6 @@ class Collector:
         found = tuple((day.start_ms, day.mean) for day in days)
         self._batteries[site_id] = (now_ms, found)
         return found
-
-    def _interval_ms(self, dev_eui: str, uplinks: Sequence[Uplink]) -> int | None:
-        """What the node told of its configuration, else the usual time between its last uplinks."""
-        known = self._registry.node_config(dev_eui)
-        told = known["values"].get("interval_s") if known else None
-        if told is not None:
-            return int(told["value"]) * 1000
-        times = [uplink.received_at_ms for uplink in uplinks]
-        gaps = [later - earlier for earlier, later in pairwise(times)]
-        return int(median(gaps)) if len(gaps) >= 3 else None
 
     def _network(self, name: str, status: Mapping[str, Any], now_ms: int) -> NetworkFacts:
         connected = bool(status["connected"])
@@ -160,6 +155,37 @@ def _gateway(status: Mapping[str, Any]) -> GatewayFacts:
     times = [status.get(name) for name in ("last_push_ms", "last_pull_ms", "last_message_ms")]
     known = [int(at_ms) for at_ms in times if at_ms is not None]
     return GatewayFacts(str(status["gateway_id"]), max(known) if known else None)
+
+
+_NOBODY: frozenset[str] = frozenset()
+
+
+def _has_battery(part: NewestForms) -> bool:
+    return any(form.quantity == "battery" for form in part.forms())
+
+
+@lru_cache(1000)  # most sites of a city have the same to say
+def _newest_of(forms: tuple[Form, ...]) -> tuple[Newest, ...]:
+    return tuple(sorted((Newest(form.quantity, form.state, form.flags) for form in forms), key=_by_quantity))
+
+
+def _by_quantity(one: Newest) -> str:
+    return one.quantity
+
+
+def _said(parts: Sequence[tuple[Form, ...]]) -> tuple[Newest, ...]:
+    return _newest_of(parts[0]) if len(parts) == 1 else _newest_of(tuple(chain.from_iterable(parts)))
+
+
+def _heard_by(uplinks: Sequence[Uplink]) -> frozenset[str]:
+    return frozenset(heard.gateway_id for uplink in uplinks for heard in uplink.receptions)
+
+
+def _interval_ms(uplinks: Sequence[Uplink]) -> int | None:
+    """Return the usual time between the last uplinks."""
+    times = [uplink.received_at_ms for uplink in uplinks]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    return int(median(gaps)) if len(gaps) >= 3 else None
 
 
 def _margin_db(uplinks: Sequence[Uplink]) -> float | None:

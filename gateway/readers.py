@@ -22,4 +22,5 @@ def reader_for(
         assessments.sites,
         registry.version,
         assessments.stretches,
+        lambda: (registry.next_agreement(recipient, now_ms()) - now_ms()) / 1000,
     )

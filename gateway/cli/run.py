@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import gc
 import logging
 import signal
@@ -69,8 +71,19 @@ def as_worker(config: Config, name: str) -> Config:
     return config.with_values(own)
 
 
+# malloc.h
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+
+
 def settle_down() -> None:
-    """Make the collector ready for many small objects: what is there now stays, it need not look again."""
+    """Make the collector ready for many small objects: what is there now stays, it need not look again.
+
+    And the allocator of glibc for many threads: by itself it keeps a heap for each, with what a burst left.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        allocator = ctypes.CDLL(None).mallopt
+        allocator(_M_ARENA_MAX, 2)
+        allocator(_M_MMAP_THRESHOLD, 1 << 19)
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

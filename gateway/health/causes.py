@@ -23,7 +23,15 @@ def incidents(facts: Facts, rules: Rules | None = None) -> list[Incident]:
     found: list[Incident] = []
     if facts.disk:
         found.append(Incident("disk", "disk", "", facts.now_ms, (), {"reason": facts.disk}))
-    silent = {device.dev_eui: device for device in facts.devices if is_silent(device, facts, rules)}
+    silent: dict[str, DeviceFacts] = {}
+    heard: dict[str, list[DeviceFacts]] = {}  # by the one radio gateway that hears a device
+    for device in facts.devices:
+        if is_silent(device, facts, rules):
+            silent[device.dev_eui] = device
+        else:
+            found += [one for one in ailments(device, facts, rules) if CAUSES[one.cause].alert]
+        if len(device.heard_by) == 1:
+            heard.setdefault(next(iter(device.heard_by)), []).append(device)
     for network in facts.networks:
         since_ms = network.since_ms if network.since_ms is not None else facts.started_ms
         if network.connected or facts.now_ms - since_ms < rules.network_away_ms:
@@ -33,7 +41,7 @@ def incidents(facts: Facts, rules: Rules | None = None) -> list[Incident]:
             Incident(f"network:{network.way}", "network", network.way, since_ms, _take(silent, touched))
         )
     for gateway in facts.gateways:
-        touched = _silenced_by(gateway, facts, silent, rules)
+        touched = _silenced_by(gateway, heard.get(gateway.gateway_id, ()), facts, silent, rules)
         if touched is not None:
             since_ms = gateway.alive_ms if gateway.alive_ms is not None else facts.started_ms
             key = f"gateway:{gateway.gateway_id}"
@@ -49,9 +57,6 @@ def incidents(facts: Facts, rules: Rules | None = None) -> list[Incident]:
             figures = {"rows": publisher.rejected}
             found.append(Incident(key, "rejected", publisher.name, facts.now_ms, (), figures))
     found += [silence(device, facts, rules) for device in silent.values()]
-    for device in facts.devices:
-        if device.dev_eui not in silent and not any(device.dev_eui in one.devices for one in found):
-            found += [one for one in ailments(device, facts, rules) if CAUSES[one.cause].alert]
     return sorted(found, key=lambda one: (ORDER[one.cause], one.key))
 
 
@@ -82,14 +87,17 @@ def _take(silent: dict[str, DeviceFacts], touched: Iterable[DeviceFacts]) -> tup
 
 
 def _silenced_by(
-    gateway: GatewayFacts, facts: Facts, silent: Mapping[str, DeviceFacts], rules: Rules
+    gateway: GatewayFacts,
+    only: Sequence[DeviceFacts],
+    facts: Facts,
+    silent: Mapping[str, DeviceFacts],
+    rules: Rules,
 ) -> list[DeviceFacts] | None:
-    """Return the devices that a gateway silences, None when it is there.
+    """Return the devices that a gateway silences, None when it is there. only: those that only it hears.
 
     It is away when its forwarder says nothing; or when it does, but those whom only it hears fell silent
     together: its antenna, its radio, its way to us.
     """
-    only = [device for device in facts.devices if device.heard_by == frozenset((gateway.gateway_id,))]
     quiet = [device for device in only if device.dev_eui in silent]
     alive_ms = gateway.alive_ms if gateway.alive_ms is not None else 0
     if facts.now_ms - max(alive_ms, facts.started_ms) > rules.gateway_away_ms:

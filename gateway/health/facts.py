@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -71,11 +71,14 @@ class PublisherFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything at one moment. started_ms: since when we listen. disk: why it refuses, or ""."""
+    """Everything at one moment. started_ms: since when we listen. disk: why it refuses, or "".
+
+    devices: perhaps read as they are looked at: go over them once.
+    """
 
     now_ms: int
     started_ms: int
-    devices: tuple[DeviceFacts, ...] = ()
+    devices: Iterable[DeviceFacts] = ()
     gateways: tuple[GatewayFacts, ...] = ()
     networks: tuple[NetworkFacts, ...] = ()
     publishers: tuple[PublisherFacts, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from gateway.errors import RegistryError, StoreError
 from gateway.model import DeviceKeys
 from gateway.registry import answers, corrections, foreign, rules
 from gateway.registry.atomic import atomic
+from gateway.registry.bounded import Bounded
 from gateway.registry.model import (
     PUBLIC,
     Calibration,
@@ -33,6 +34,8 @@ from gateway.registry.model import (
 )
 from gateway.registry.secrets import Secrets, matches
 from gateway.registry.spots import Spot, Spots
+from gateway.registry.standing import Standing, standing
+from gateway.statements import pieces
 from gateway.vault import Vault
 
 SCHEMA_VERSION = 1
@@ -70,9 +73,9 @@ class Registry:
         self._lock = threading.RLock()
         self._writes_in: int | None = None  # the thread that is within `atomic`
         self._seen_version = -1
-        self._devices: dict[str, Device] = {}
-        self._sites: dict[str, Site] = {}
-        self._deployments: dict[str, list[Deployment]] = {}
+        self._devices: Bounded[str, Device] = Bounded()
+        self._sites: Bounded[str, Site] = Bounded()
+        self._deployments: Bounded[str, list[Deployment]] = Bounded()
         self._corrections: dict[tuple[str, str], list[Correction]] | None = None
         self._profiles: dict[str, str] | None = None
         self._spots = Spots(self._find_spot, self._find_spots)
@@ -185,6 +188,10 @@ class Registry:
             if deployment.from_ms <= at_ms and (deployment.to_ms is None or at_ms < deployment.to_ms):
                 return self.site(deployment.site_id)
         return None
+
+    def standing(self, at_ms: int) -> Iterator[list[Standing]]:
+        """Yield the devices that are at a site at a time, by DevEUI, some at a time."""
+        return standing(self._path, at_ms)
 
     def consenting_sites(self, recipient: str, at_ms: int) -> list[Site]:
         """Return the sites whose data may go to a recipient at a time, by id."""
@@ -312,8 +319,7 @@ class Registry:
         """Return those of some sites whose data may go to a recipient at a time, observed from when on."""
         found: dict[str, tuple[SharedSite, int]] = {}
         with self._lock:
-            for at in range(0, len(site_ids), 500):
-                part = site_ids[at : at + 500]
+            for part in pieces(site_ids):
                 marks = ",".join("?" * len(part))
                 sql = (
                     "SELECT MIN(c.from_ms), s.id, s.name, s.kind, s.longitude, s.latitude, s.precision_m, "  # noqa: S608
@@ -324,6 +330,15 @@ class Registry:
                 for since_ms, *site in self._db.execute(sql, (*part, recipient, at_ms, at_ms)):
                     found[site[0]] = (SharedSite(*site), since_ms)
         return found
+
+    def next_agreement(self, recipient: str, at_ms: int) -> int:
+        """Return when the first consent begins or ends after a time, 2**62 when none does."""
+        (found,) = self._whole(
+            "SELECT MIN(MIN(CASE WHEN from_ms > ? THEN from_ms ELSE ? END, "
+            "CASE WHEN to_ms > ? THEN to_ms ELSE ? END)) FROM consents WHERE recipient = ?",
+            (at_ms, 2**62, at_ms, 2**62, recipient),
+        )
+        return 2**62 if found[0] is None else int(found[0])
 
     # -- writing
 
@@ -543,8 +558,7 @@ class Registry:
         """Read the same of many devices; those that were never anywhere are left out."""
         found: dict[str, Spot] = {}
         with self._lock:
-            for at in range(0, len(dev_euis), 500):
-                part = dev_euis[at : at + 500]
+            for part in pieces(dev_euis):
                 rows = self._db.execute(
                     "SELECT p.dev_eui, p.site_id, s.empty_mm, s.full_mm, s.rain_mm_per_tip, p.from_ms, "  # noqa: S608
                     "p.to_ms FROM deployments p JOIN sites s ON s.id = p.site_id "

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.errors import StoreError
+from gateway.statements import runs
 from gateway.store import schema
 from gateway.store.leases import TERM_S, LeaseTable, SoleOwner
 
 Rows = Sequence[Sequence[Any]]
-_MOST_VALUES = 30_000  # SQLite takes 32,766 in a statement
 
 
 class Transaction(Protocol):
@@ -256,10 +256,11 @@ class _SqliteTransaction:
         if not rows:
             return
         width = len(rows[0])
-        most = max(1, min(500, _MOST_VALUES // width))
+        one = f"({marks(width)})"
         tail = f" ON CONFLICT {conflict}" if conflict else ""
-        for at in range(0, len(rows), most):
-            part = rows[at : at + most]
-            values = f"({marks(width)})"
-            sql = f"INSERT INTO {table}({columns}) VALUES {','.join([values] * len(part))}{tail}"  # noqa: S608
-            self._db.execute(sql, [value for row in part for value in row])
+        for part, more in runs(rows):
+            values = f"VALUES {','.join([one] * (len(part) + more))}"
+            if more:  # every table's first column has a value
+                values = f"SELECT * FROM ({values}) WHERE column1 IS NOT NULL"  # noqa: S608
+            keys = [value for row in part for value in row]
+            self._db.execute(f"INSERT INTO {table}({columns}) {values}{tail}", keys + [None] * (width * more))

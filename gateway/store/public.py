@@ -69,7 +69,7 @@ class SqlitePublicReader:
     agreed: consent of some sites only, so that a network of many is not read whole for a few records.
     assessed_sites: those of which `assessed` knows anything. version: what differs after a change of the
     register; with it agreements are kept for a moment. flagged: the stretches of a site and quantity
-    within a time that second looks flagged: what sums and means leave out.
+    within a time that second looks flagged: what sums and means leave out. lasts_s: see Agreements.
     """
 
     def __init__(
@@ -82,13 +82,14 @@ class SqlitePublicReader:
         assessed_sites: Callable[[], Collection[str]] | None = None,
         version: Callable[[], object] | None = None,
         flagged: Callable[[str, str, int, int], Sequence[tuple[int, int]]] | None = None,
+        lasts_s: Callable[[], float] | None = None,
     ) -> None:
         self._store = store
         self._consenting = consenting
         self._since = since
         self._assessed = assessed
         self._find_agreed = agreed or self._agreed_of_all
-        self._agreements = Agreements(self._look_up, version)
+        self._agreements = Agreements(self._look_up, version, lasts_s)
         self._assessed_sites = assessed_sites
         self._stretches = flagged
         self._flagged: dict[tuple[Shape, tuple[tuple[str, ...], ...]], tuple[Form, ...]] = {}

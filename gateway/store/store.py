@@ -16,6 +16,7 @@ from typing import Any
 from gateway.errors import StoreError
 from gateway.model import Bucket, Decoded
 from gateway.shapes import Judged, Shape, fingerprint
+from gateway.statements import pieces
 from gateway.store.database import Database, Reading, marks
 from gateway.store.history import reading, sealed
 from gateway.store.history.quantities import Quantities
@@ -28,7 +29,7 @@ from gateway.store.rows import (
     values_of,
 )
 from gateway.store.rows import shape_of as read_shape
-from gateway.store.writing import PIPELINE, Batch, Kept, Outcome, pieces
+from gateway.store.writing import PIPELINE, Batch, Kept, Outcome
 
 _PUBLISHER = "publisher:"
 _RECORDS = "records"
@@ -204,8 +205,7 @@ class Store:
     def newest_of(self, site_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
         """Return of each of some sites the newest observed time, and the lowest position of its latest."""
         found: dict[str, tuple[int, int]] = {}
-        for at in range(0, len(site_ids), 500):
-            part = site_ids[at : at + 500]
+        for part in pieces(site_ids):
             rows = self._db.query(
                 f"SELECT site_id, observed_at_ms, last FROM sites WHERE site_id IN ({marks(len(part))})",  # noqa: S608
                 part,
@@ -239,8 +239,7 @@ class Store:
             found = self._db.query(sql + "ORDER BY site_id")
         else:
             found: list[Any] = []
-            for at in range(0, len(site_ids), 500):
-                part = site_ids[at : at + 500]
+            for part in pieces(site_ids):
                 found += self._db.query(f"{sql} WHERE site_id IN ({marks(len(part))})", part)
             found.sort()
         return [row for site_id, last in found for row in self._newest(site_id, last)]

@@ -16,6 +16,7 @@ from typing import Any
 from gateway.errors import StoreError
 from gateway.model import Decoded, Reception, Uplink
 from gateway.shapes import Judged, Shape, fingerprint
+from gateway.statements import pieces
 from gateway.store.database import Transaction, marks
 from gateway.store.history.sealed import by_keys
 from gateway.store.rows import (
@@ -32,7 +33,6 @@ from gateway.store.rows import (
 
 PIPELINE = "pipeline"
 _NEXT_RECORD = "records"
-_AT_ONCE = 500  # keys in one IN (...)
 _LOOK, _NOTHING = -1, -3  # instead of a set of quantities: look into `last`; there is nothing in it
 
 
@@ -423,11 +423,6 @@ def _letters(name: str, outcome: Outcome) -> list[Sequence[Any]]:
          dead.cause, dead.detail, uplink.payload)
         for item, dead in enumerate(outcome.dead)
     ]  # fmt: skip
-
-
-def pieces(keys: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    """Cut keys into what one statement takes."""
-    return (keys[at : at + _AT_ONCE] for at in range(0, len(keys), _AT_ONCE))
 
 
 def _reach(numbers: array[int], number: int) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gateway.errors import StoreError
 from gateway.shapes import Shape
+from gateway.statements import pieces
 from gateway.store.database import Reading, Transaction, marks
 from gateway.store.history.chunk import OBSERVED, SHAPE, Chunk
 from gateway.store.history.rollups import (
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
 
 ROLLED = "rolled"  # the id of the first record that is not rolled up
 REWRITTEN = "rewritten"  # rises when records were deleted or replaced: plans made before are void
-STEP_RECORDS = 20_000
-_AT_ONCE = 500
+STEP_RECORDS = 5000  # 35,000 values: more at a time take as long each, and memory
 _BLOCK_BITS = 24  # of the number of a block's start; the site stands above
 _LAST_MS = HOUR_MS << _BLOCK_BITS  # values from after the year 3800, and from before 1970, are left out
 
@@ -133,8 +133,7 @@ def read_blocks(
     found: list[tuple[int, bytes]] = []
     for start, members in groupby(wanted, key=lambda block: site_and_start(block, step_ms)[1]):
         sites = [site_and_start(block, step_ms)[0] for block in members]
-        for at in range(0, len(sites), _AT_ONCE):
-            part = sites[at : at + _AT_ONCE]
+        for part in pieces(sites):
             rows = db.query(
                 "SELECT site, body FROM rollups WHERE step_ms = ? AND start_ms = ? "  # noqa: S608
                 f"AND site IN ({marks(len(part))})",

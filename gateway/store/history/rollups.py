@@ -117,17 +117,33 @@ def pack_blocks(entries: Entries) -> list[tuple[int, bytes]]:
     heads["key"], heads["n"] = e.key[starts], np.diff(starts, append=len(e))
     heads["widths"], heads["decimals"], heads["first"] = widths, decimals, columns[:, starts].T
     sized = {width: [row.astype(f"<u{width}") for row in zigzag] for width in (1, 2, 4)}
+    blocks = e.block[starts]
+    firsts = np.flatnonzero(np.append(True, blocks[1:] != blocks[:-1]))
+    is_bare = ~np.logical_or.reduceat(widths.any(axis=1), firsts)  # nothing follows any of its heads
+    head_bytes, lows, wide = heads.tobytes(), starts.tolist(), widths.tolist()
     found: list[tuple[int, bytes]] = []
-    parts: list[bytes] = []
-    block = int(e.block[0])
-    for head, low, high, mine in zip(heads, starts.tolist(), ends, widths.tolist(), strict=True):
-        if e.block[low] != block:
-            found.append((block, zlib.compress(b"".join(parts), 6)))
-            block, parts = int(e.block[low]), []
-        parts.append(head.tobytes())
-        parts += [sized[width][at][low:high].tobytes() for at, width in enumerate(mine) if width]
-    found.append((block, zlib.compress(b"".join(parts), 6)))
+    numbers, parts_from = blocks[firsts].tolist(), firsts.tolist()
+    for block, bare, begin, end in zip(
+        numbers, is_bare.tolist(), parts_from, [*parts_from[1:], len(starts)], strict=True
+    ):
+        if bare:
+            found.append((block, _pressed(head_bytes[_HEAD_BYTES * begin : _HEAD_BYTES * end])))
+            continue
+        parts: list[bytes] = []
+        for part in range(begin, end):
+            parts.append(head_bytes[_HEAD_BYTES * part : _HEAD_BYTES * (part + 1)])
+            low, high = lows[part], ends[part]
+            parts += [sized[width][at][low:high].tobytes() for at, width in enumerate(wide[part]) if width]
+        found.append((block, _pressed(b"".join(parts))))
     return found
+
+
+def _pressed(body: bytes) -> bytes:
+    """Return the zlib stream of a body; a small one in a small window, in a fifteenth of the time."""
+    size = len(body)
+    window, memory = (9, 1) if size <= 512 else (12, 4) if size <= 4096 else (15, 8)
+    press = zlib.compressobj(6, zlib.DEFLATED, window, memory)
+    return press.compress(body) + press.flush()
 
 
 def _columns(e: Entries, starts: Whole) -> tuple[Whole, NDArray[np.int32]]:
