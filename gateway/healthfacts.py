@@ -20,6 +20,7 @@ from gateway.store.newest import NewestForms, Seen, newest_of, seen_of
 
 DAY_MS = 86_400_000
 BATTERIES_A_LOOK = 200
+_OCCASION_MS, _GAPS, _SETTLED_UPLINKS = 60_000, 3, 20
 
 
 class Collector:
@@ -71,9 +72,10 @@ class Collector:
             return None
         times = (one.from_ms for one in self._registry.deployments(dev_eui))
         since_ms = max(at_ms for at_ms in times if at_ms <= now_ms)
-        told = (self._registry.node_config(dev_eui) or {"values": {}})["values"].get("interval_s")
-        interval_s = None if told is None else int(told["value"])
-        one = Standing(dev_eui, device.kind, device.transport, site.id, site.name, since_ms, interval_s)
+        told = (self._registry.node_config(dev_eui) or {"values": {}})["values"]
+        batch = int(told.get("batch", {"value": 1})["value"])
+        speaks_s = int(told["interval_s"]["value"]) * batch if "interval_s" in told else None
+        one = Standing(dev_eui, device.kind, device.transport, site.id, site.name, since_ms, speaks_s)
         self._reads_left = max(1, self._reads_left)
         found = next(iter(self._some([one], now_ms)))
         return found, Facts(now_ms, self._started_ms, (found,))
@@ -101,7 +103,6 @@ class Collector:
         """Put together what is known. parts: the newest of the site, whoever measured."""
         uplinks = self._recent.of(one.dev_eui)
         own = [part for part in parts if part.observed_at_ms >= one.since_ms]
-        told = one.interval_s
         heard_ms = seen.received_at_ms if seen else max((part.received_at_ms for part in own), default=None)
         return DeviceFacts(
             dev_eui=one.dev_eui,
@@ -111,7 +112,7 @@ class Collector:
             since_ms=one.since_ms,
             way=seen.source if seen else one.transport,
             heard_ms=heard_ms,
-            interval_ms=_interval_ms(uplinks) if told is None else told * 1000,
+            interval_ms=_interval_ms(one.speaks_s, uplinks, seen.uplinks if seen else 0),
             heard_by=_heard_by(uplinks) if uplinks else _NOBODY,
             margin_db=_margin_db(uplinks),
             missed=_missed(uplinks),
@@ -181,11 +182,24 @@ def _heard_by(uplinks: Sequence[Uplink]) -> frozenset[str]:
     return frozenset(heard.gateway_id for uplink in uplinks for heard in uplink.receptions)
 
 
-def _interval_ms(uplinks: Sequence[Uplink]) -> int | None:
-    """Return the usual time between the last uplinks."""
-    times = [uplink.received_at_ms for uplink in uplinks]
-    gaps = [later - earlier for earlier, later in pairwise(times)]
-    return int(median(gaps)) if len(gaps) >= 3 else None
+def _interval_ms(speaks_s: int | None, uplinks: Sequence[Uplink], heard: int) -> int | None:
+    """Return how often a device should be heard, by what it told of itself and by its last uplinks."""
+    usual_ms = _usual_ms([uplink.received_at_ms for uplink in uplinks], heard) if uplinks else None
+    return usual_ms if speaks_s is None else max(speaks_s * 1000, usual_ms or 0)
+
+
+def _usual_ms(times_ms: Sequence[int], heard: int) -> int | None:
+    """Return the usual time between a device's uplinks, None while that cannot be told.
+
+    A node that starts says several things within a minute or so (joins, asks the time, tells its status)
+    and then one frame an hour, if that is how often it is to: what follows within a minute is one occasion.
+    Who is heard each few seconds for good is told from that by how often it was heard in all.
+    """
+    gaps = [later - earlier for earlier, later in pairwise(times_ms)]
+    apart = [gap for gap in gaps if gap >= _OCCASION_MS]
+    if not apart and heard >= _SETTLED_UPLINKS:
+        apart = gaps
+    return int(median(apart)) if len(apart) >= _GAPS else None
 
 
 def _margin_db(uplinks: Sequence[Uplink]) -> float | None:

@@ -29,6 +29,8 @@ _SLEEP_MAX_MS = const(240000)  # half of the watchdog's patience
 _SERVE_MS = const(10000)  # so long at the desk, then the watchdog is fed
 _LISTEN_MS = const(8000)  # a frame and its windows may take this long: not just before a due time
 _TIME_RETRY_MS = const(15000)
+_TIME_LATER_MS = const(240_000)
+_TIME_DOUBLINGS = const(4)  # up to an hour
 _SPREAD_PART = const(10)  # of the interval: nodes that measure on the same second must not all send on it
 _JITTER_MS = const(3000)  # a street that gets its power back does not join in one voice
 _SETTLED_MS = const(600000)  # a life that gets this far was no crash at start
@@ -288,7 +290,8 @@ class Node:
             self.link.request_time()
             self._time_tries += 1
             self._time_due_ms = now_ms + self._time_pause_ms()
-            if not self.outbox.ripe or not self.time.known:
+            waits = self.outbox.ripe if self.time.known else self._time_tries > _TIME_TRIES
+            if not waits:
                 self._status_due_ms = now_ms  # something must carry the request
         if now_ms >= self._status_due_ms:
             return self._send_status()
@@ -395,9 +398,17 @@ class Node:
             self.outbox.want(first, end)
 
     def _time_pause_ms(self):
-        """How long to wait for an answer before the next request: not long while time is unknown."""
-        hurried = not self.time.known and self._time_tries < _TIME_TRIES
-        return _TIME_RETRY_MS if hurried else self.config["time_s"] * 1000
+        """How long to wait for an answer before the next request: not long while time is unknown.
+
+        A gateway that has many to answer may pass some by: those ask again, each time later, with a frame of
+        records to carry the request.
+        """
+        pause_ms = self.config["time_s"] * 1000
+        if self.time.known:
+            return pause_ms
+        late = self._time_tries - _TIME_TRIES
+        wait_ms = _TIME_RETRY_MS if late < 0 else _TIME_LATER_MS << min(late, _TIME_DOUBLINGS)
+        return min(wait_ms, pause_ms) + self.hal.random(_TIME_RETRY_MS)
 
     def _send_status(self):
         good = self._deliver(ports.STATUS, status.gather(self))

@@ -6,8 +6,8 @@ with an empty one. Times are wall-clock milliseconds, because loop time does not
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
 
 from gateway.clock import Clock
 from wire.lorawan import eu868
@@ -28,13 +28,34 @@ class Spent:
     airtime_us: int
 
 
+@dataclass(slots=True)
+class _Hour:
+    """The last hour of one gateway and sub-band, and its sum."""
+
+    rows: deque[Spent] = field(default_factory=deque[Spent])
+    airtime_us: int = 0
+
+    def keep(self, entry: Spent) -> None:
+        self.rows.append(entry)
+        self.airtime_us += entry.airtime_us
+
+    def drop(self, entry: Spent) -> None:
+        if entry in self.rows:
+            self.rows.remove(entry)
+            self.airtime_us -= entry.airtime_us
+
+    def forget_before(self, end_ms: int) -> None:
+        while self.rows and self.rows[0].end_ms <= end_ms:
+            self.airtime_us -= self.rows.popleft().airtime_us
+
+
 class DutyLedger:
     """Time on air of each gateway and sub-band in the last hour."""
 
     def __init__(self, session_store: store.SessionStore, clock: Clock) -> None:
         self._store = session_store
         self._clock = clock
-        self._spent: dict[tuple[str, int], deque[Spent]] = {}
+        self._spent: defaultdict[tuple[str, int], _Hour] = defaultdict(_Hour)
         self._since_prune = 0
         for row in session_store.load_airtime(clock.now_ms() - HOUR_MS):
             self._keep(Spent(*row))
@@ -44,12 +65,9 @@ class DutyLedger:
         band = eu868.sub_band(frequency_hz)
         if band is None:
             return False
-        spent = self._spent.get((gateway_id, band), deque())
-        now_ms = self._clock.now_ms()
-        while spent and spent[0].end_ms <= now_ms - HOUR_MS:
-            spent.popleft()
-        budget_us = HOUR_MS * eu868.SUB_BANDS[band][2]
-        return sum(entry.airtime_us for entry in spent) + airtime_us <= budget_us
+        spent = self._spent[gateway_id, band]
+        spent.forget_before(self._clock.now_ms() - HOUR_MS)
+        return spent.airtime_us + airtime_us <= HOUR_MS * eu868.SUB_BANDS[band][2]
 
     async def book(self, gateway_id: str, frequency_hz: int, airtime_us: int, in_s: float) -> Spent:
         """Book a transmission that ends in `in_s` seconds; durable on return, else StoreError."""
@@ -81,9 +99,9 @@ class DutyLedger:
         """Return what a gateway spent of the last hour, by the name of the sub-band."""
         oldest_ms = self._clock.now_ms() - HOUR_MS
         return {
-            eu868.SUB_BAND_NAMES[band]: sum(e.airtime_us for e in spent if e.end_ms > oldest_ms)
+            eu868.SUB_BAND_NAMES[band]: sum(e.airtime_us for e in spent.rows if e.end_ms > oldest_ms)
             for (name, band), spent in sorted(self._spent.items())
-            if name == gateway_id
+            if name == gateway_id and spent.rows
         }
 
     def _entry(self, gateway_id: str, frequency_hz: int, airtime_us: int, in_s: float) -> Spent:
@@ -92,12 +110,10 @@ class DutyLedger:
         return Spent(gateway_id, band, self._clock.now_ms() + round(in_s * 1000), airtime_us)
 
     def _keep(self, entry: Spent) -> None:
-        self._spent.setdefault((entry.gateway_id, entry.band), deque()).append(entry)
+        self._spent[entry.gateway_id, entry.band].keep(entry)
 
     def _drop(self, entry: Spent) -> None:
-        spent = self._spent.get((entry.gateway_id, entry.band), deque())
-        if entry in spent:
-            spent.remove(entry)
+        self._spent[entry.gateway_id, entry.band].drop(entry)
 
 
 def _row(entry: Spent) -> tuple[str, int, int, int]:

@@ -12,7 +12,12 @@ from wire.lorawan import airtime, eu868
 from .duty import DutyLedger
 from .gathering import Heard
 from .settings import LnsSettings
+from .traffic import Traffic
 from .windows import RxPlan, Window, windows
+
+# How many uplinks an answer may drown: in RX2, which is for when RX1 is taken, not more than the one it
+# answers; in RX1 more, or devices far away would never be answered, but no crowd.
+_MOST_DROWNED, _MOST_DROWNED_LATE = 8.0, 1.0
 
 
 class Radio:
@@ -21,6 +26,7 @@ class Radio:
     def __init__(self, counters: Counters, settings: LnsSettings, duty: DutyLedger) -> None:
         self.senders: list[DownlinkSender] = []
         self.duty = duty
+        self.traffic = Traffic()
         self._count = counters.count
         self._settings = settings
 
@@ -44,6 +50,15 @@ class Radio:
                 continue
             gateway_id = window.copy.gateway_id
             airtime_us = window.airtime_us(len(phy))
+            end_s = window.opens_at_s + airtime_us / 1e6
+            if not self.traffic.is_free(gateway_id, window.opens_at_s, end_s):
+                cause, why = "lns.downlink_crowded", f"gateway {gateway_id} sends something else then"
+                continue
+            drowned = self.traffic.drowned(gateway_id, airtime_us / 1e6, now_s)
+            if drowned > (_MOST_DROWNED_LATE if window.is_second else _MOST_DROWNED):
+                cause = "lns.downlink_crowded"
+                why = f"gateway {gateway_id} would not hear some {drowned:.0f} uplinks meanwhile"
+                continue
             if not self.duty.allows(gateway_id, window.frequency_hz, airtime_us):
                 cause, why = "lns.downlink_duty_cycle", f"gateway {gateway_id} has used its hour"
                 continue
@@ -53,6 +68,7 @@ class Radio:
                 window.downlink(phy, self._fallback(window, offered[index + 1 :], phy))
             )
             if error is None:
+                self.traffic.sends(gateway_id, window.opens_at_s, end_s, now_s)
                 return True
             if error != "NO_ANSWER":  # without an answer it may have been sent
                 self.duty.give_back(booked)

@@ -45,6 +45,8 @@ _K = TypeVar("_K")
 
 MAX_APPLICATION_PORT = 223  # 224 is for certification, above is reserved
 MAX_PAYLOAD = 242
+# Sessions of which no uplink was heard yet: the device may be in one of them when it asks again.
+_UNUSED_KEPT = 3
 _CAUSES = {
     "phy": "lns.truncated",
     "fopts": "lns.truncated",
@@ -127,6 +129,7 @@ class NetworkServer:
     # -- for the rest of the house -------------------------------------------------------------
     def frame(self, frame: LoraFrame) -> None:
         """Take a frame from a gateway; returns at once."""
+        self._radio.traffic.heard(frame.gateway_id, asyncio.get_running_loop().time())
         if not self._gathering.add(frame):
             self._count("lns.overload", "too many frames at once: some are dropped unseen")
 
@@ -212,7 +215,7 @@ class NetworkServer:
             dev_eui, state.join_nonce, self._settings.net_id, self._by_address.__contains__
         )
         session = joining.new_session(device, request.dev_nonce, state.join_nonce, address, self._settings)
-        never_used = [old for old in self._by_device[dev_eui] if not old.active]
+        never_used = [old for old in self._by_device[dev_eui] if not old.active][:-_UNUSED_KEPT]
         self._add(session)  # before the first await: nobody else gets this address
         try:
             await self._store.commit(

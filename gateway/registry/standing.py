@@ -10,15 +10,16 @@ import msgspec
 
 _AT_ONCE = 1000
 _SQL = """
-SELECT d.dev_eui, d.kind, d.transport, s.id, s.name, MAX(p.from_ms), v.value, p.to_ms
+SELECT d.dev_eui, d.kind, d.transport, s.id, s.name, MAX(p.from_ms), v.value * COALESCE(b.value, 1), p.to_ms
 FROM deployments p JOIN devices d ON d.dev_eui = p.dev_eui JOIN sites s ON s.id = p.site_id
 LEFT JOIN node_values v ON v.dev_eui = p.dev_eui AND v.key = 'interval_s'
+LEFT JOIN node_values b ON b.dev_eui = p.dev_eui AND b.key = 'batch'
 WHERE p.from_ms <= ? GROUP BY p.dev_eui ORDER BY p.dev_eui
 """
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
-    """A device at a site. interval_s: how often it measures, as it told itself; None: it told nothing."""
+    """A device at a site. speaks_s: from frame to frame, as it told itself; None: it told nothing."""
 
     dev_eui: str
     kind: str
@@ -26,7 +27,7 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     site_id: str
     site_name: str
     since_ms: int
-    interval_s: int | None
+    speaks_s: int | None
 
 
 def standing(path: Path, at_ms: int) -> Iterator[list[Standing]]:

@@ -14,10 +14,11 @@ from gateway.store.rows import decode_parts
 
 
 class Seen(msgspec.Struct, frozen=True, gc=False):
-    """When, by which way and with which status a device was last heard."""
+    """When, by which way and with which status a device was last heard, and how often so far."""
 
     source: str
     received_at_ms: int
+    uplinks: int
     status: dict[str, int | str] | None
 
 
@@ -42,12 +43,12 @@ def seen_of(database: Database, dev_euis: Sequence[str]) -> dict[str, Seen]:
     found: dict[str, Seen] = {}
     for part in pieces(dev_euis):
         rows = database.query(
-            "SELECT dev_eui, source, received_at_ms, status FROM devices "  # noqa: S608
+            "SELECT dev_eui, source, received_at_ms, uplinks, status FROM devices "  # noqa: S608
             f"WHERE uplinks > 0 AND dev_eui IN ({marks(len(part))})",
             part,
         )
-        for dev_eui, source, received_at_ms, status in rows:
-            found[dev_eui] = Seen(source, received_at_ms, json.loads(status) if status else None)
+        for dev_eui, source, received_at_ms, uplinks, status in rows:
+            found[dev_eui] = Seen(source, received_at_ms, uplinks, json.loads(status) if status else None)
     return found
 
 

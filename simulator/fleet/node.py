@@ -27,6 +27,7 @@ _BUDGET, _LEAST = 90, 3  # of 10,000
 _HOUR_MS = 3_700_000
 _LISTEN_MS = 8000
 _TIME_RETRY_MS = 15_000
+_TIME_LATER_MS, _TIME_DOUBLINGS = 240_000, 4
 _SPREAD_PART = 10
 _JITTER_MS = 3000
 _TRIES = 4
@@ -266,9 +267,9 @@ class FleetNode:
         if now_us >= self.time_due_us:
             self.mac.request_time()
             self.time_tries += 1
-            hurried = not self.time_known and self.time_tries < _TIME_TRIES
-            self.time_due_us = now_us + (_TIME_RETRY_MS * MS if hurried else self.habits.time_s * 1_000_000)
-            if not self.outbox.ripe or not self.time_known:
+            self.time_due_us = now_us + self._time_pause_us()
+            waits = self.outbox.ripe if self.time_known else self.time_tries > _TIME_TRIES
+            if not waits:
                 self.status_due_us = now_us
         limit, now_s = self.mac.max_payload(), now_us // 1_000_000 if self.time_known else None
         if now_us >= self.status_due_us:
@@ -289,6 +290,14 @@ class FleetNode:
             return
         self._link_at_us = max(self._link_at_us, now_us + 1_000_000)
         self.plan(now_us)
+
+    def _time_pause_us(self) -> int:
+        pause_us = self.habits.time_s * 1_000_000
+        if self.time_known:
+            return pause_us
+        late = self.time_tries - _TIME_TRIES
+        wait_ms = _TIME_RETRY_MS if late < 0 else _TIME_LATER_MS << min(late, _TIME_DOUBLINGS)
+        return min(wait_ms * MS, pause_us) + self.chance.below(_TIME_RETRY_MS) * MS
 
     def _send_again(self, now_us: int, limit: int, now_s: int | None) -> None:
         frame = self.outbox.again_frame(self._fetch, limit, now_s)

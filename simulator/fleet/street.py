@@ -99,6 +99,7 @@ class FleetStreet:
         self._awake: asyncio.Future[None] | None = None
         self._downlinks: dict[int, tuple[bytes, float]] = {}
         self._down_number = 0
+        self._hearing: dict[int, int] = {}
         self._make()
         write_provisioning(self.provisioning, self.planned)
 
@@ -244,6 +245,8 @@ class FleetStreet:
                 node = self.nodes[k]
                 if what == _ACT:
                     node.act(at_us, self._next_measurement(node))
+                elif self._hearing.get(k, 0) > at_us:  # a frame has begun in its window: it listens on
+                    self.again(k, self._hearing[k] + 1, closing=True)
                 else:
                     self._close(node)
                     if not node.repeat(at_us):
@@ -387,6 +390,7 @@ class FleetStreet:
     def _on_downlink(self, k: int, end_us: int, phy: bytes, snr_db: float) -> None:
         self._down_number += 1
         self._downlinks[self._down_number] = phy, snr_db
+        self._hearing[k] = max(end_us, self._hearing.get(k, 0))
         self._push((end_us, k, _DOWN, self._down_number))
 
     def _heard(self, k: int, end_us: int, phy: bytes, snr_db: float) -> None:

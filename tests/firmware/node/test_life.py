@@ -63,6 +63,17 @@ def test_a_network_that_tells_no_time_gets_the_records_with_uptime_after_three_r
     assert records[0].time_s < 10
 
 
+def test_a_node_that_was_passed_by_asks_for_the_time_again_and_needs_no_day_for_it() -> None:
+    """A gateway that has a whole street to answer at once passes some by."""
+    world = _born()
+    world.air["tells_time"] = False
+    world.live(3600)
+    world.air["tells_time"] = True
+    world.live(7200)
+    assert world.arrived()[-1].time_quality == TIME_NETWORK
+    assert len(world.statuses()) <= 5  # the later requests travel with records
+
+
 def test_a_warm_up_is_slept_before_the_due_time_not_after_it() -> None:
     world = World()
     world.sensor.settle_ms = 30000

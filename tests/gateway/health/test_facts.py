@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -13,9 +16,10 @@ from gateway import alerting
 from gateway.app import Gateway
 from gateway.cli.main import main
 from gateway.commissioning import RecentUplinks
-from gateway.healthfacts import Collector
+from gateway.healthfacts import Collector, _usual_ms
 from gateway.model import Reception, Uplink
 from gateway.registry import Registry
+from gateway.registry.model import NodeAnswer
 from gateway.store import SqliteStore
 from tests.system.house import config
 
@@ -93,5 +97,40 @@ def test_facts_are_those_of_receptions_and_counters(tmp_path: Path) -> None:
     assert collector.facts(now_ms).disk == "No space left on device"
     assert collector.facts(now_ms).disk == ""  # nothing failed since
     assert collector.site_names([AIR, AIR, "f" * 16]) == ["Plein-1"]
+    store.close()
+    registry.close()
+
+
+@pytest.mark.parametrize(
+    ("gaps_s", "heard", "usual_s"),
+    [
+        ((300, 300, 310, 300, 600), 6, 300),
+        ((2, 15, 4, 15), 5, None),  # it has just started: nobody can tell
+        ((2, 15, 4, 15, 3600), 6, None),  # nor after its first hour
+        ((15, 4, 3600, 3590, 3601), 8, 3600),
+        ((3600, 3600, 2, 16, 5, 3600), 40, 3600),  # it has started again
+        ((10,) * 7, 8, None),
+        ((10,) * 7, 500, 10),  # on a cable, each ten seconds
+        ((300, 300), 3, None),
+    ],
+)
+def test_the_usual_time_between_uplinks_is_not_that_of_a_start(
+    gaps_s: Sequence[int], heard: int, usual_s: int | None
+) -> None:
+    times_ms = [1000 * at_s for at_s in accumulate(gaps_s, initial=1_795_000_000)]
+    assert _usual_ms(times_ms, heard) == (None if usual_s is None else usual_s * 1000)
+
+
+def test_a_node_that_told_how_many_records_share_a_frame_is_not_called_silent_in_between(
+    tmp_path: Path,
+) -> None:
+    registry, store = Registry(tmp_path), SqliteStore(tmp_path / "store.db")
+    fill_registry(registry)
+    status: dict[str, Any] = {"gateways": [], "networks": {}}
+    collector = Collector(registry, store, RecentUplinks(), lambda: status, dict, lambda: (0, ""), 0)
+    told = {"interval_s": 300, "batch": 12}
+    registry.put_node_answer(NodeAnswer(AIR, 5, 1, "values", "", "ab", told))
+    (air,) = [one for one in collector.facts(SetClock().now_ms()).devices if one.dev_eui == AIR]
+    assert air.interval_ms == HOUR_MS
     store.close()
     registry.close()

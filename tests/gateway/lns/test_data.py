@@ -519,6 +519,7 @@ def test_any_bytes_and_any_damage_leave_the_server_working(tmp_path_factory, dat
                 snr_db=data.draw(st.none() | st.floats(-30, 30)),
             )
             await asyncio.sleep(0.3)
+        await asyncio.sleep(5)  # until the gateway has sent what the good ones were answered
         street.hear(device.uplink(b"still here", confirmed=True))
         assert (await street.downlink()).frequency_hz == 868_100_000
         assert street.sink.uplinks[-1].payload == b"still here"

@@ -155,3 +155,19 @@ def test_no_key_is_in_a_log_a_repr_or_a_counter(path, caplog):
     street = run(path, play)
     assert len(seen) == 3
     assert street.path.stat().st_mode & 0o077 == 0
+
+
+def test_a_device_that_asks_again_before_any_uplink_of_it_was_heard_keeps_its_session(path):
+    """It joined, its uplinks drowned, so it asks to join again; that answer is lost, and it speaks on."""
+
+    async def play(street):
+        device = street.device()
+        await street.join(device)
+        for _ in range(3):
+            street.hear(device.join_request())
+            await asyncio.sleep(10)  # the accept is sent, and not heard
+        street.hear(device.uplink(b"still in the first", confirmed=True))
+        assert device.take((await street.downlink()).phy).ack
+        assert [uplink.payload for uplink in street.sink.uplinks] == [b"still in the first"]
+
+    run(path, play)

@@ -49,6 +49,7 @@ class Air:
                 return None
             if data[3] == 3:
                 self.socket.send(b"\x02" + data[1:3] + b"\x05" + EUI)
+                time.sleep(0.08)  # as long as it is on the air no device can send the next
                 return base64.b64decode(json.loads(data[4:])["txpk"]["data"])
         return None
 

@@ -28,6 +28,8 @@ def test_standing_is_what_each_device_says_by_itself(tmp_path: Path) -> None:
             elsewhere = [one for one in sites if not known or one != known[-1].site_id]
             registry.deploy(dev_eui, dice.choice(elsewhere), at_ms)
     registry.put_node_answer(NodeAnswer(devices[3], 5, 1, "kept", "", "ab", {"interval_s": 600}))
+    told = {"interval_s": 300, "batch": 12}  # records that share a frame
+    registry.put_node_answer(NodeAnswer(devices[4], 5, 1, "kept", "", "ab", told))
     for at_ms in (0, 20, 60, 100, 1000):
         found = {one.dev_eui: one for part in registry.standing(at_ms) for one in part}
         assert list(found) == sorted(found)
@@ -39,8 +41,7 @@ def test_standing_is_what_each_device_says_by_itself(tmp_path: Path) -> None:
             one = found[dev_eui]
             began = max(d.from_ms for d in registry.deployments(dev_eui) if d.from_ms <= at_ms)
             assert (one.site_id, one.site_name, one.since_ms) == (site.id, site.name, began)
-            known = (registry.node_config(dev_eui) or {"values": {}})["values"].get("interval_s")
-            assert one.interval_s == (known["value"] if known else None)
+            assert one.speaks_s == {devices[3]: 600, devices[4]: 3600}.get(dev_eui)
     registry.close()
 
 
