@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from statistics import median
 
 from gateway.commissioning.model import AMBER, GREEN, RED, WAITING, Check, Neighbour, Position
@@ -43,6 +44,7 @@ NEAR_M, FAR_M, VAGUE_M = 25.0, 100.0, 50.0
 OPEN_BIN = 0.1  # an empty bin may measure this much more than its depth
 
 
+@lru_cache(100)
 def spreading_factor(data_rate: str | None) -> int | None:
     """Return the SF of `SF9BW125` or `DR3` (EU868), None when it is another modulation."""
     text = (data_rate or "").upper()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.health.facts import DeviceFacts, Facts
+from functools import lru_cache
+
+from gateway.health.facts import DeviceFacts, Facts, Newest
 from gateway.health.rules import DAY_MS, Incident, Rules, quiet_since
 from gateway.health.table import CAUSES
 
@@ -55,19 +57,27 @@ def ailments(device: DeviceFacts, facts: Facts, rules: Rules) -> list[Incident]:
     for name in _OF_STATUS:
         if name in words:
             found[name] = {}
-    for name, states in _OF_STATES:
-        about = [one.quantity for one in device.newest if one.state in states]
-        if about:
-            found[name] = {"quantities": ", ".join(about)}
-    for name, raised in _OF_FLAGS:
-        about = [one.quantity for one in device.newest if set(one.flags) & set(raised)]
-        if about:
-            found[name] = {"quantities": ", ".join(about)}
+    for name, about in _of_newest(device.newest):
+        found[name] = {"quantities": about}
+    if not found:
+        return []
     names = [name for name in CAUSES if name in found]
     return [
         Incident(f"{name}:{eui}", name, device.site_name, facts.now_ms, (eui,), found[name] or None)
         for name in names
     ]
+
+
+@lru_cache(1000)  # most devices of a city have the same to say: that all is well
+def _of_newest(newest: tuple[Newest, ...]) -> tuple[tuple[str, str], ...]:
+    """Return what the newest values speak for, and of which quantities."""
+    found: list[tuple[str, list[str]]] = [
+        (name, [one.quantity for one in newest if one.state in states]) for name, states in _OF_STATES
+    ]
+    found += [
+        (name, [one.quantity for one in newest if set(one.flags) & set(raised)]) for name, raised in _OF_FLAGS
+    ]
+    return tuple((name, ", ".join(about)) for name, about in found if about)
 
 
 def days_left(device: DeviceFacts, rules: Rules | None = None) -> float | None:
