@@ -16,7 +16,9 @@ from gateway.places import house_of
 from gateway.privacy import erase_site
 from gateway.registry import Registry
 from gateway.registry.rounds import Rounds
+from gateway.registry.siting import SitingBook
 from gateway.store import SegmentLog, SqlitePublicReader, Store
+from gateway.store.assessments import Assessments
 from gateway.web.house import Desk
 
 # Terms that go beyond the licence of a site, as hosts must know them before they agree.
@@ -38,12 +40,24 @@ def make_desk(
     now_ms: Callable[[], int],
     incidents: IncidentBook,
     collector: Collector,
+    siting: SitingBook,
+    assessments: Assessments | None = None,
 ) -> Desk:
-    """Return the desk. in_log: runs a function in the thread of the raw log and waits for it."""
+    """Return the desk. in_log: runs a function in the thread of the raw log and waits for it.
+
+    assessments: what second looks said, which hosts see of their own values too.
+    """
 
     def reader_of_sites(site_ids: Sequence[str]) -> PublicReader:
         wanted = set(site_ids)
-        return SqlitePublicReader(store, lambda: [site for site in registry.sites() if site.id in wanted])
+        later = assessments
+        return SqlitePublicReader(
+            store,
+            lambda: [site for site in registry.sites() if site.id in wanted],
+            assessed=later.flags if later else None,
+            assessed_sites=later.sites if later else None,
+            flagged=later.stretches if later else None,
+        )
 
     def heard_ms(dev_eui: str) -> int | None:
         return next((s.received_at_ms for s in store.devices_seen() if s.dev_eui == dev_eui), None)
@@ -71,4 +85,5 @@ def make_desk(
         rounds=rounds,
         incidents=incidents.open,
         health=health,
+        siting=siting,
     )

@@ -50,6 +50,7 @@ PLACES: tuple[Place, ...] = (
     Place("commissioning.db", "reports", "site_id = :site"),
     Place("waste.db", "reports", "site_id = :site"),
     Place("notes.db", "notes", "site_id = :site"),
+    Place("siting.db", "siting", "site_id = :site"),
     Place("access.db", "hosts", "site_id = :site"),
     Place("access.db", "audit", "subject = :site", "subject = :name, detail = ''"),
     Place(

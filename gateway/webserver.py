@@ -24,6 +24,7 @@ from gateway.registry.accounts import Accounts
 from gateway.registry.events import EventBook
 from gateway.registry.notes import NoteBook
 from gateway.registry.rounds import Rounds
+from gateway.registry.siting import SitingBook
 from gateway.tls import tls_files
 from gateway.update import RolloutDesk, bundles_app
 from gateway.update.events import something_on
@@ -112,6 +113,8 @@ def _desk(gateway: Gateway, stack: contextlib.AsyncExitStack) -> Desk:
     stack.callback(reports.close)
     rounds = Rounds(gateway.directory.path)
     stack.callback(rounds.close)
+    siting = SitingBook(gateway.directory.path, partial(_maintained, gateway))
+    stack.callback(siting.close)
     return make_desk(
         gateway.config,
         gateway.registry,
@@ -124,7 +127,13 @@ def _desk(gateway: Gateway, stack: contextlib.AsyncExitStack) -> Desk:
         gateway.clock.now_ms,
         gateway.incidents,
         gateway.collector,
+        siting,
+        gateway.assessments,
     )
+
+
+def _maintained(gateway: Gateway, site_id: str, from_ms: int, to_ms: int) -> None:
+    gateway.assessments.mark(site_id, "precipitation", from_ms, to_ms, "maintenance", "water was poured in")
 
 
 def _updates(gateway: Gateway) -> RolloutDesk:

@@ -1,4 +1,5 @@
 """What second looks found, beside the store: it can be computed again from the observations at any time.
+But for what people told of a stretch (`mark`): that is here alone.
 
 Of a stretch that was looked at again by the same version, the newer result stands; results of other versions
 of a check stay on record, and the highest version speaks.
@@ -78,6 +79,18 @@ class Assessments:
                     if self._db.in_transaction:
                         self._db.execute("ROLLBACK")
                     raise
+            except sqlite3.Error as error:
+                raise StoreError(f"review.db: {error}") from error
+            self._seen_version = -1
+
+    def mark(self, site_id: str, quantity: str, from_ms: int, to_ms: int, flag: str, detail: str) -> None:
+        """Keep what a person said of a stretch, which no second look finds or takes away."""
+        with self._lock:
+            try:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO assessments VALUES (?, ?, ?, ?, ?, 1, ?)",
+                    (site_id, quantity, from_ms, to_ms, flag, detail),
+                )
             except sqlite3.Error as error:
                 raise StoreError(f"review.db: {error}") from error
             self._seen_version = -1

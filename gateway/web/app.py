@@ -41,6 +41,7 @@ from gateway.web import (
     signing,
     site_page,
     site_reports,
+    siting,
     waste,
 )
 from gateway.web.context import Context, json_error, make_context
@@ -98,6 +99,7 @@ def create_app(
             *waste.routes(context),
             *fleet.routes(context),
             *site_reports.routes(context),
+            *siting.routes(context),
             *node_settings.routes(context),
             *rollouts.routes(context),
             *bench_page.routes(context),

@@ -23,6 +23,7 @@ from gateway.registry.events import EventBook
 from gateway.registry.model import Calibration
 from gateway.registry.notes import NoteBook
 from gateway.registry.rounds import Rounds
+from gateway.registry.siting import SitingBook
 from gateway.settings import Setting, Value
 from gateway.update.desk import RolloutDesk
 
@@ -85,7 +86,7 @@ class Desk:
     was ever heard. recipients: to whom data can go, with the terms of each ("" where the licence says all).
     erase: deletes a site with all its values for good. rounds: what drivers report.
     incidents: what is wrong now, one entry a cause. health: what says most of how a device is, "fine" when
-    all is well; None where it stands nowhere.
+    all is well; None where it stands nowhere. siting: what was said of places.
     """
 
     registry: Registry
@@ -100,6 +101,7 @@ class Desk:
     rounds: Rounds
     incidents: Callable[[], Sequence[Entry]]
     health: Callable[[str, int], Incident | None]
+    siting: SitingBook
 
 
 class NoiseBench(Protocol):

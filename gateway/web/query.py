@@ -65,7 +65,7 @@ def whole(query: Mapping[str, str], field: str, default: int, least: int, most: 
     text = query.get(field, "").strip()
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
+    if not (text.isascii() and text.isdigit() and len(text) < 12 and least <= int(text) <= most):
         message = N_(
             "%(field)s: “%(value)s” is not a whole number that fits. Write one from %(least)d to %(most)d."
         )

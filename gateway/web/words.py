@@ -117,6 +117,7 @@ FLAGS = {
     "wind": N_("wind blew on the microphone"),
     "rain": N_("it sounded like rain on the microphone"),
     "clock_drift": N_("the microphone's clock is off by more than 0.2 %"),
+    "maintenance": N_("somebody was at work on the sensor"),
     "future": N_("comes from the future: the node's clock is wrong"),
 }
 

@@ -65,6 +65,16 @@ def pages(event: str, key: str, rollout: str) -> Mapping[str, Shown]:
         "not-there": Shown("", "/{}/nergens", status=404),
         "me": Shown("/me", "/{}/me", "host"),
         "mine": Shown("/mine/{site_id}", f"/{{}}/mine/{GARDEN}", "host"),
+        "siting": Shown("/mine/{site_id}/siting", f"/{{}}/mine/{GARDEN}/siting", "host", "#score"),
+        "rain-gauge": Shown(
+            "/mine/{site_id}/rain-gauge",
+            f"/{{}}/mine/{GARDEN}/rain-gauge?since={NOW_MS // 1000 - 3600}",
+            "host",
+        ),
+        "pole-siting": Shown(
+            "/fleet/{site_id}/siting", f"/{{}}/fleet/{NOISE}/siting", "technician", "#score"
+        ),
+        "pole-gauge": Shown("/fleet/{site_id}/rain-gauge", f"/{{}}/fleet/{GARDEN}/rain-gauge", "technician"),
         "move": Shown("/mine/{site_id}/move", f"/{{}}/mine/{GARDEN}/move", "host"),
         "mine-settings": Shown("/mine/{site_id}/settings", f"/{{}}/mine/{GARDEN}/settings", "host"),
         "mine-list": Shown("/mine", "/{}/mine", "operator"),

@@ -22,7 +22,9 @@ from gateway.registry.events import EventBook
 from gateway.registry.notes import NoteBook
 from gateway.registry.people import Person
 from gateway.registry.rounds import Rounds
+from gateway.registry.siting import SitingBook
 from gateway.store import Outcome, SqlitePublicReader, SqliteStore
+from gateway.store.assessments import Assessments
 from gateway.web import House, WebSettings, create_app
 from gateway.web.gate import COOKIE
 from tests.gateway.memory_reader import NOW_MS, FixedClock
@@ -44,6 +46,13 @@ class RealTown:
         self.reports, self.recent = SiteReports(path), RecentUplinks()
         self.rounds, self.incidents = Rounds(path), IncidentBook(path / "health.db")
         self.events, self.notes = EventBook(path), NoteBook(path)
+        self.assessments = Assessments(path / "review.db")
+        self.siting = SitingBook(
+            path,
+            lambda site, from_ms, to_ms: self.assessments.mark(
+                site, "precipitation", from_ms, to_ms, "maintenance", "poured"
+            ),
+        )
         self.config = config = Config(
             {"data.directory": str(path)}, {"webhook": {"url": "http://127.0.0.1:9/", "secret": "s" * 32}}
         )
@@ -59,6 +68,8 @@ class RealTown:
             self.clock.now_ms,
             self.incidents,
             Collector(self.registry, self.store, self.recent, dict, dict, lambda: (0, ""), 0),
+            self.siting,
+            self.assessments,
         )
         self.reader = SqlitePublicReader(
             self.store,
@@ -116,7 +127,8 @@ class RealTown:
 
     def close(self) -> None:
         parts = (self.store, self.registry, self.claims, self.accounts)
-        for part in (*parts, self.reports, self.rounds, self.incidents, self.events, self.notes):
+        for part in (*parts, self.reports, self.rounds, self.incidents, self.events, self.notes,
+                     self.siting, self.assessments):  # fmt: skip
             part.close()
 
 
