@@ -1,13 +1,15 @@
-"""Node-RED with the load and the platform of the gateway's bench: `python -m tests.bench.gateway.peers`.
+"""Peers with the load and the platform of the gateway's bench: `python -m tests.bench.gateway.peers`.
 
-    python -m tests.bench.gateway.peers [--home DIR] [--messages 5000] [--kind single batched gateway]
+    python -m tests.bench.gateway.peers [--home DIR] [--messages 5000]
+                                        [--kind single batched thingsboard gateway]
 
-Node-RED is installed from npm into DIR (a folder of its own under the temporary one by default; npm and
-Node are needed) and gets a flow that subscribes at QoS 1, decodes in a function node and upserts NGSI-LD:
-`single` a request a message, as its users build it, `batched` 200 entities a request. Neither keeps anything
-durably, judges or knows devices. `gateway` is Meetnet in the same minutes. Prints JSON with ratios.
+`thingsboard` is ThingsBoard's IoT gateway (thingsboard.py). Node-RED is installed from npm into DIR (a folder
+of its own under the temporary one by default; npm and Node are needed) and gets a flow that subscribes at QoS
+1, decodes in a function node and upserts NGSI-LD: `single` a request a message, as its users build it,
+`batched` 200 entities a request. Neither keeps anything durably, judges or knows devices. `gateway` is
+Meetnet in the same minutes. Prints JSON with ratios.
 
-FIWARE's iotagent-json is not on npm, only the library under it; it is not measured here.
+FIWARE's iotagent-json is in no registry (on npm there is only the library under it): it is not measured here.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.bench.gateway import load, parts
+from tests.bench.gateway import load, parts, thingsboard
 from tests.bench.gateway.__main__ import measure
 from tests.bench.gateway.messages import QUANTITIES, Messages, first_s
 from wire import measurements
@@ -133,30 +135,70 @@ def measure_node_red(
             cost = parts.Cost(process.pid)
             idle = cost.sample()
             generator = load.start(load.generate, book.memory.name, messages, shape, port, window, 0.0)
-            count, changed, spent = 0, time.monotonic(), 0.0
-            while count < messages and time.monotonic() - changed < QUIET_S:
-                time.sleep(0.05)
-                cost.sample()
-                if int(book.totals[1]) != count:
-                    count, changed, spent = int(book.totals[1]), time.monotonic(), cost.cpu_s()
+            spent = watch(book, messages, cost)
             generator.join(20)
-        seen = np.sort(book.seen_s[book.times > 0])
-        if len(seen) < messages // 2:
-            return {"failed": (folder / "log").read_text()[-500:], "seen": len(seen)}
-        low, high = seen[len(seen) // 20], seen[len(seen) * 19 // 20]
-        n = len(seen)
-        del seen
-        return {
-            "msg_per_s": round(0.9 * n / (high - low)),
-            "cpu_us_per_message": round(spent / n * 1e6, 1),
-            "idle_mb": round(idle / 1e6, 1),
-            "peak_mb": round(cost.peak_bytes / 1e6, 1),
-            "not_seen": messages - n,
-        }
+        return figures(folder, book, messages, cost, spent, idle)
     finally:
         sink.terminate()
         sink.join()
         book.close(unlink=True)
+
+
+def watch(book: load.Ledger, messages: int, cost: parts.Cost) -> float:
+    """Wait until no message arrives any more; return the CPU seconds until the last."""
+    count, changed, spent = 0, time.monotonic(), 0.0
+    while count < messages and time.monotonic() - changed < QUIET_S:
+        time.sleep(0.05)
+        cost.sample()
+        if int(book.totals[1]) != count:
+            count, changed, spent = int(book.totals[1]), time.monotonic(), cost.cpu_s()
+    return spent
+
+
+def figures(
+    folder: Path, book: load.Ledger, messages: int, cost: parts.Cost, spent_s: float, idle: int
+) -> dict[str, Any]:
+    """Return what a run came to; idle: bytes before the load."""
+    seen = np.sort(book.seen_s[book.times > 0])
+    if len(seen) < messages // 2:
+        return {"failed": (folder / "log").read_text()[-500:], "seen": len(seen)}
+    low, high = seen[len(seen) // 20], seen[len(seen) * 19 // 20]
+    return {
+        "msg_per_s": round(0.9 * len(seen) / (high - low)),
+        "cpu_us_per_message": round(spent_s / len(seen) * 1e6, 1),
+        "idle_mb": round(idle / 1e6, 1),
+        "peak_mb": round(cost.peak_bytes / 1e6, 1),
+        "not_seen": messages - len(seen),
+    }
+
+
+def measure_thingsboard(home: Path, folder: Path, messages: int, window: int, storage: str) -> dict[str, Any]:
+    """Run once in an empty folder."""
+    shape = (DEVICES, first_s(messages, DEVICES), 0)
+    book = load.Ledger(messages)
+    port, platform_port = parts.free_port(), parts.free_port()
+    python = thingsboard.install(home)
+    (folder / "platform").mkdir()
+    thingsboard.configure(folder, port, platform_port, storage)
+    ours, theirs = Pipe()
+    with parts.a_broker(folder, port), parts.a_broker(folder / "platform", platform_port):
+        sink = load.start(thingsboard.platform, book.memory.name, messages, DEVICES, platform_port, theirs)
+        try:
+            ours.recv()
+            with thingsboard.running(python, folder) as process:
+                packet = Messages(*shape).packet(0)
+                thingsboard.wait_until_it_passes(book, packet, port, folder / "log")
+                time.sleep(2)
+                cost = parts.Cost(process.pid)
+                idle = cost.sample()
+                generator = load.start(load.generate, book.memory.name, messages, shape, port, window, 0.0, 1)
+                spent = watch(book, messages, cost)
+                generator.join(20)
+                return figures(folder, book, messages, cost, spent, idle)
+        finally:
+            sink.terminate()
+            sink.join()
+            book.close(unlink=True)
 
 
 def install(home: Path) -> None:
@@ -175,14 +217,18 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=Path(tempfile.gettempdir()) / "meetnet-peers")
     parser.add_argument("--messages", type=int, default=5000, help="for `single`; the others get four times")
     parser.add_argument("--kind", nargs="*", default=["single", "batched", "gateway"])
+    parser.add_argument("--storage", default="sqlite", choices=("sqlite", "memory"), help="of ThingsBoard's")
     asked = parser.parse_args()
-    install(asked.home)
+    if {"single", "batched"} & {*asked.kind}:
+        install(asked.home)
     found: dict[str, dict[str, Any]] = {}
     for kind in asked.kind:
         with tempfile.TemporaryDirectory(prefix="meetnet-peer-") as name:
             if kind == "gateway":
                 found[kind] = measure(Path(name), DEVICES, 4 * asked.messages, 4000)
                 found[kind]["cpu_us_per_message"] = found[kind]["cpu_us_per_message"]["gateway"]
+            elif kind == "thingsboard":
+                found[kind] = measure_thingsboard(asked.home, Path(name), asked.messages, 500, asked.storage)
             else:
                 is_batched = kind == "batched"
                 messages = asked.messages * (4 if is_batched else 1)

