@@ -122,6 +122,18 @@ def compose(*names: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.emqx.yaml", "compose.nats.yaml"])
+def test_compose_files_are_as_the_compose_specification_has_them(name: str) -> None:
+    judge = pytest.importorskip("compose_spec", reason="no compose-spec: pip install compose-spec")
+    text = (CONTAINER / name).read_text()
+    found = judge.PyCompose.from_yaml(text)
+    assert found.service_names
+    if name == "compose.yaml":  # the others are put over it
+        found.validate()
+    with pytest.raises(ValueError, match="no_such_key"):
+        judge.PyCompose.from_yaml(re.sub(r"^    image:", "    no_such_key: x\n    image:", text, flags=re.M))
+
+
 @pytest.mark.parametrize(
     "names", [("compose.yaml",), ("compose.yaml", "compose.emqx.yaml"), ("compose.yaml", "compose.nats.yaml")]
 )
