@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("meetnet")
 RETENTION_S = 3600.0
 DAY_MS = 86_400_000
+RELOAD_SOON_S = 0.3
 REGISTER_S = 1.0  # how often it is asked whether the register changed
 FOLLOWER_IDLE_S = 60.0  # they are told of news; this is for what a fault left behind
 
@@ -88,6 +89,7 @@ class Gateway:
         self.traces = Traces()
         self.reread: Callable[[], Config] | None = None  # the configuration as it is now in its file
         self._reloading = asyncio.Lock()
+        self._reloads: set[asyncio.Task[None]] = set()
         self._is_running = asyncio.Event()
 
     async def start(self) -> None:
@@ -100,6 +102,8 @@ class Gateway:
 
     async def stop(self) -> None:
         """Stop taking in, store what was taken in, close."""
+        for task in [*self._reloads]:
+            task.cancel()
         await self._stack.aclose()
 
     # -- from the bottom
@@ -381,6 +385,17 @@ class Gateway:
         for key in found.needs_restart:
             self.counters.count("config.needs_restart", f"{key} takes effect after a restart")
         return found
+
+    def reload_soon(self) -> None:
+        """Reload once what is being answered now is out: the pages, too, may start again."""
+
+        async def work() -> None:
+            await asyncio.sleep(RELOAD_SOON_S)
+            await self.reload()
+
+        task = asyncio.create_task(work(), name="meetnet-reload")
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
 
     def _adopt(self, config: Config) -> None:
         self.config = config

@@ -31,14 +31,15 @@ class Section:
 
     def fingerprint(self, config: Config) -> str:
         """Return what differs when anything that it reads has changed."""
-        found = [f"{key}={value!r}" for key, value in config.as_dict().items() if self._reads(key)]
-        found += [_file_mark(config, key) for key in config.as_dict() if self._reads(key)]
+        found = [f"{key}={value!r}" for key, value in config.as_dict().items() if self.is_reader(key)]
+        found += [_file_mark(config, key) for key in config.as_dict() if self.is_reader(key)]
         if "publish." in self.reads:
             found.append(repr(config.publish))
             found += [_content(config.base / value) for value in _files(config.publish)]
         return hashlib.sha256("\n".join(found).encode()).hexdigest()
 
-    def _reads(self, key: str) -> bool:
+    def is_reader(self, key: str) -> bool:
+        """Tell whether it reads a setting."""
         return any(key == one or (one.endswith(".") and key.startswith(one)) for one in self.reads)
 
 
@@ -86,7 +87,7 @@ class Live:
         """Run with another configuration as far as that can be, or go on with the old one and say why."""
         old = self.config
         found = Change(changed=_differences(old, new))
-        found.needs_restart = [key for key in found.changed if not self._is_live(key)]
+        found.needs_restart = [key for key in found.changed if not self.is_live(key)]
         # What needs a restart stays as it is, so that nobody reads half of it.
         kept = {key: old.as_dict()[key] for key in found.needs_restart if key in BY_KEY}
         new = new.with_values(kept)
@@ -125,14 +126,13 @@ class Live:
             self._stacks[name] = contextlib.AsyncExitStack()
             raise
 
-    def _is_live(self, key: str) -> bool:
-        if key in AT_ONCE:
-            return True
-        return any(
-            key == one or (one.endswith(".") and key.startswith(one))
-            for section in self._sections.values()
-            for one in section.reads
-        )
+    def is_live(self, key: str) -> bool:
+        """Tell whether a change of a setting takes effect while the gateway runs."""
+        return key in AT_ONCE or bool(self.readers(key))
+
+    def readers(self, key: str) -> list[str]:
+        """Return the sections that start again when a setting changes."""
+        return [section.name for section in self._sections.values() if section.is_reader(key)]
 
 
 def _differences(old: Config, new: Config) -> list[str]:

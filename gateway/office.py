@@ -7,12 +7,13 @@ further than the page.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import tomlkit
@@ -24,7 +25,7 @@ from gateway.publish import FileSideList, Rejection
 from gateway.publish.check import send_again
 from gateway.publish.sidelist import mended
 from gateway.settings import BY_KEY, FLAG, LIST, NUMBER, SETTINGS, WHOLE, Setting, Value
-from gateway.web.house import Item, Shown
+from gateway.web.house import NOW, PAGE, RESTART, Item, Shown
 
 CHANGEABLE = frozenset(
     {
@@ -39,14 +40,57 @@ _LOGIN = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)")
 MASK = "•••"
 
 
+class Running(Protocol):
+    """The gateway that runs, as far as a changed file concerns it."""
+
+    @property
+    def config(self) -> Config: ...  # noqa: D102
+
+    def effect(self, key: str) -> str:
+        """Return when a change takes effect: NOW, PAGE (the pages start again), RESTART of the gateway."""
+        ...
+
+    async def take_up(self) -> str:
+        """Run with the file as it is now; return why not, "" when it does."""
+        ...
+
+    def take_up_soon(self) -> None:
+        """The same, once the answer to who asks for it is out."""
+        ...
+
+
+class Stopped:
+    """A gateway that takes nothing up before its next start."""
+
+    def __init__(self, config: Config) -> None:
+        """config: as it was at the start."""
+        self.config = config
+
+    def effect(self, key: str) -> str:
+        """Return RESTART."""
+        del key
+        return RESTART
+
+    async def take_up(self) -> str:
+        """Do nothing."""
+        return ""
+
+    def take_up_soon(self) -> None:
+        """Do nothing."""
+
+
 class Office:
-    """Works on the configuration file and the side lists. All but `retry` block."""
+    """Works on the configuration file and the side lists. All but `take_up` and `retry` block."""
 
     def __init__(
-        self, config: Config, side: FileSideList, reader_of: Callable[[str], Any], around: Surroundings
+        self, running: Running, side: FileSideList, reader_of: Callable[[str], Any], around: Surroundings
     ) -> None:
-        self._config, self._side = config, side
+        self._running, self._side = running, side
         self._reader_of, self._around = reader_of, around
+
+    @property
+    def _config(self) -> Config:
+        return self._running.config
 
     # -- configuration
 
@@ -61,6 +105,7 @@ class Office:
                 _masked(running[setting.key]),
                 _masked(coming[setting.key]),
                 may and setting.key in CHANGEABLE,
+                self._running.effect(setting.key),
             )
             for setting in SETTINGS
         ]
@@ -74,7 +119,7 @@ class Office:
         return ""
 
     def change(self, key: str, text: str) -> tuple[Value, Value]:
-        """Write a setting into the file for the next start; return what stood there and what stands now.
+        """Write a setting into the file; return what stood there and what stands now.
 
         Raise ConfigError: not for the page, not allowed, or the file cannot be written. Comments stay.
         """
@@ -83,6 +128,13 @@ class Office:
             raise ConfigError(key, "is changed at the machine itself, in the configuration file")
         value = check(key, _typed(BY_KEY[key], text))
         old = self._coming().as_dict()[key]
+        self._put(key, value)
+        return old, value
+
+    def _put(self, key: str, value: Value) -> None:
+        """Write a value into the file, in place of the one that stands there."""
+        path = self._config.file
+        assert path is not None  # `change` refuses without one
         try:
             document = tomlkit.parse(path.read_text(encoding="utf-8"))
         except OSError as error:
@@ -103,7 +155,19 @@ class Office:
             fresh.replace(path)
         except OSError as error:
             raise ConfigError("file", f"cannot write {path.name} ({error.strerror})") from error
-        return old, value
+
+    async def take_up(self, key: str, old: Value) -> str:
+        """Let a setting that was changed take effect; return when it does: NOW, PAGE or RESTART. In the loop.
+
+        Raise ConfigError when the gateway does not run with it: then the old value stands in the file again.
+        """
+        effect = self._running.effect(key)
+        if effect == PAGE:
+            self._running.take_up_soon()
+        elif effect == NOW and (why := await self._running.take_up()):
+            await asyncio.get_running_loop().run_in_executor(None, self._put, key, old)
+            raise ConfigError(key, why)
+        return effect
 
     def _coming(self) -> Config:
         return load(self._config.file) if self._config.file is not None else self._config

@@ -28,6 +28,7 @@ from gateway.registry.siting import SitingBook
 from gateway.tls import tls_files
 from gateway.update import RolloutDesk, bundles_app
 from gateway.update.events import something_on
+from gateway.web.house import NOW, PAGE, RESTART
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
@@ -63,7 +64,7 @@ async def start_web(gateway: Gateway, stack: contextlib.AsyncExitStack) -> None:
         ConfigBench(gateway.registry, gateway.downlinks, gateway.clock),
         events,
         Mint(gateway.registry, gateway.claims, partial(_trust, config), gateway.clock.now_ms),
-        office=Office(config, FileSideList(gateway.directory.side), gateway.reader_of, gateway.surroundings),
+        office=_office(gateway),
         oidc=_identity_provider(config),
         updates=_updates(gateway),
         bench=bench,
@@ -100,6 +101,34 @@ async def start_web(gateway: Gateway, stack: contextlib.AsyncExitStack) -> None:
     await server.start()
     stack.push_async_callback(server.close)
     gateway.own_ports["web"] = server.port
+
+
+def _office(gateway: Gateway) -> Office:
+    side = FileSideList(gateway.directory.side)
+    return Office(_Running(gateway), side, gateway.reader_of, gateway.surroundings)
+
+
+class _Running:
+    """The gateway, as the page of its settings knows it."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    @property
+    def config(self) -> Config:
+        return self._gateway.config
+
+    def effect(self, key: str) -> str:
+        live = self._gateway.live
+        if not live.is_live(key):
+            return RESTART
+        return PAGE if "web" in live.readers(key) else NOW
+
+    async def take_up(self) -> str:
+        return (await self._gateway.reload()).error
+
+    def take_up_soon(self) -> None:
+        self._gateway.reload_soon()
 
 
 def _trust(config: Config, transport: str) -> dict[str, Any]:

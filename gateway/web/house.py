@@ -116,14 +116,21 @@ class NoiseBench(Protocol):
         ...
 
 
+NOW, PAGE, RESTART = "now", "page", "restart"  # when a setting takes effect
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One setting: what runs, what the file says for the next start, and whether the page may change it."""
+    """One setting: what runs, what the file says, whether the page may change it.
+
+    effect: NOW, as soon as it is changed; PAGE, the same, but the pages start again; RESTART of the gateway.
+    """
 
     setting: Setting
     running: Value
     coming: Value
     may_change: bool
+    effect: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +143,12 @@ class Item:
 
 
 class Office(Protocol):
-    """The configuration and the outlets (gateway.office has it). All but `retry` block."""
+    """The configuration and the outlets (gateway.office has it). All but `take_up` and `retry` block."""
 
     def settings(self) -> list[Shown]: ...  # noqa: D102
     def trouble(self) -> str: ...  # noqa: D102
     def change(self, key: str, text: str) -> tuple[Value, Value]: ...  # noqa: D102
+    async def take_up(self, key: str, old: Value) -> str: ...  # noqa: D102
     def outlets(self) -> list[dict[str, Any]]: ...  # noqa: D102
     def items(self, name: str, most: int = 200) -> list[Item]: ...  # noqa: D102
     def drop(self, name: str, ids: Sequence[str]) -> int: ...  # noqa: D102

@@ -15,7 +15,7 @@ from gateway.settings import FLAG, Value, toml_value
 from gateway.units import unit
 from gateway.web.context import Context
 from gateway.web.gate import RefusedError, form, visitor_of
-from gateway.web.house import Item, Office
+from gateway.web.house import PAGE, Item, Office
 from gateway.web.languages import LOCALES, N_, Tongue
 from gateway.web.query import QueryError, refuse_unknown
 from gateway.web.signing import NO_ACCOUNTS
@@ -24,6 +24,7 @@ from gateway.web.words import quantity
 REFUSED_VALUE = N_("%(field)s: “%(value)s” is not taken: %(why)s")
 BAD_NUMBER = N_("%(field)s: “%(value)s” is no number. Write for example 21,5.")
 NO_OUTLET = N_("There is no such outlet.")
+AGAIN_S = 5  # until the pages have started again
 NOTHING_CHOSEN = N_("Tick at least one line.")
 
 
@@ -72,6 +73,7 @@ class OfficePages:
                     "is_default": one.running == one.setting.default,
                     "may_change": one.may_change,
                     "is_flag": one.setting.kind == FLAG,
+                    "effect": one.effect,
                 }
             )
         values = {"sections": sections, "trouble": trouble}
@@ -85,7 +87,8 @@ class OfficePages:
             {
                 "key": one.setting.key,
                 "running": one.running,
-                "next_start": one.coming,
+                "in_file": one.coming,
+                "takes_effect": one.effect,
                 "default": one.setting.default,
                 "allowed": one.setting.allowed,
                 "may_change": one.may_change,
@@ -95,16 +98,22 @@ class OfficePages:
         return JSONResponse(found, headers={"cache-control": "no-store"})
 
     async def change(self, request: Request) -> Response:
-        """Change one setting for the next start."""
+        """Change one setting, and run with it where that needs no restart."""
         fields, office = await form(request), self._office()
         key, text = fields.get("key", ""), fields.get("value", "")
         try:
             old, new = await self._context.read(lambda: office.change(key, text))
+            effect = await office.take_up(key, old)
         except ConfigError as error:
             why = str(error).partition(": ")[2] or str(error)
             raise QueryError(key[:60] or "key", text, REFUSED_VALUE, why=why) from None
         await self._note(request, "setting changed", key, f"{toml_value(old)} -> {toml_value(new)}")
-        return RedirectResponse(f"/{self._context.tongue(request).language}/operator/configuration", 303)
+        back = f"/{self._context.tongue(request).language}/operator/configuration"
+        if effect == PAGE:  # whoever follows a redirect at once finds nobody there
+            answer = self._context.html(request, "page_starts_again.html", {"back": back, "key": key})
+            answer.headers["refresh"] = f"{AGAIN_S}; url={back}"
+            return answer
+        return RedirectResponse(back, 303)
 
     async def outlets_json(self, request: Request) -> Response:
         """Answer the outlets with their state."""

@@ -12,7 +12,7 @@ from gateway.config_bench import ConfigBench
 from gateway.counters import Counters
 from gateway.downlinks import Downlinks
 from gateway.insight.noise import local
-from gateway.office import Office
+from gateway.office import Office, Stopped
 from gateway.outlets import Surroundings
 from gateway.publish import FileSideList, Rejection
 from tests.gateway.memory_reader import NOW_MS
@@ -113,7 +113,7 @@ class Town:
         side = FileSideList(path / "side")
         side.add("webhook", [Rejection(self.town.reader.latest()[0], "too much")])
         around = Surroundings(Counters(), path)
-        office = Office(self.town.config, side, lambda recipient: self.town.reader, around)
+        office = Office(Stopped(self.town.config), side, lambda recipient: self.town.reader, around)
         updates = updates_of(self.town, path)
         self.bench = bench_of(path, self.town.device(GARDEN))
         self.town.open(

@@ -15,7 +15,7 @@ import pytest
 from gateway.config import load
 from gateway.counters import Counters
 from gateway.errors import ConfigError
-from gateway.office import CHANGEABLE, MASK, Office
+from gateway.office import CHANGEABLE, MASK, Office, Stopped
 from gateway.outlets import Surroundings
 from gateway.publish import FileSideList, Rejection
 from gateway.settings import BY_KEY, SETTINGS
@@ -68,7 +68,7 @@ class Place:
         self.side = FileSideList(path / "side")
         self.reader = street()
         self.office = Office(
-            load(self.file), self.side, lambda recipient: self.reader, Surroundings(Counters(), path)
+            Stopped(load(self.file)), self.side, lambda recipient: self.reader, Surroundings(Counters(), path)
         )
         self.town = Town(path, self.reader, office=self.office)
 
