@@ -102,8 +102,7 @@ class Gateway:
 
     async def stop(self) -> None:
         """Stop taking in, store what was taken in, close."""
-        for task in [*self._reloads]:
-            task.cancel()
+        await asyncio.gather(*self._reloads)
         await self._stack.aclose()
 
     # -- from the bottom

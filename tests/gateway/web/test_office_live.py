@@ -87,7 +87,7 @@ async def test_the_pages_start_again_after_they_have_answered(tmp_path: Path) ->
         assert "De pagina's starten opnieuw" in answer.text
         assert answer.headers["refresh"].endswith(PAGE)
         async with asyncio.timeout(20):
-            while gateway.config.text("web.title") != "Meten in de wijk" or "web" not in gateway.ports:  # noqa: ASYNC110
+            while not gateway.counters.get("config.reloaded"):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         async with client(gateway, session) as http:  # still signed in
             page = (await http.get(PAGE)).text
