@@ -515,14 +515,15 @@ class Gateway:
             self.status,
             self.downlinks,
             lambda: self.networks.lns,
-            explain=self._explain,
+            explain=self.explain,
             reload=self._reload_and_tell,
         )
 
     async def _reload_and_tell(self) -> dict[str, Any]:
         return asdict(await self.reload())
 
-    async def _explain(self, reading: str) -> dict[str, Any]:
+    async def explain(self, reading: str) -> dict[str, Any]:
+        """Tell where a reading came from, what was done to it, and where it went; raise RegistryError."""
         loop = asyncio.get_running_loop()
 
         def frame(sequence: int) -> Uplink | StoreError | None:

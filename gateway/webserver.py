@@ -70,6 +70,7 @@ async def start_web(gateway: Gateway, stack: contextlib.AsyncExitStack) -> None:
         bench=bench,
         notes=notes,
         calibrated=lambda: calibrated(gateway.registry, gateway.clock.now_ms()),
+        explain=gateway.explain,
     )
     tls = tls_files(config, "web")
     scheme = "https" if tls else "http"

@@ -25,6 +25,7 @@ from gateway.web import (
     claiming,
     classroom,
     events,
+    explained,
     flasher,
     fleet,
     mine,
@@ -82,6 +83,7 @@ def create_app(
         routes=[
             *pages.routes(context),
             *site_page.routes(context),
+            *explained.routes(context),
             *notes.routes(context),
             *calibration.routes(context),
             *flasher.routes(context),

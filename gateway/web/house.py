@@ -6,7 +6,7 @@ position.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -178,7 +178,7 @@ class House:
     followed; None: there are no pages of them. mint: makes identities for blank boards. office: configuration
     and outlets. oidc: where staff signs in.
     calibrated: what corrections rest on; blocks. updates: roll-outs. bench: boards that are being flashed.
-    notes: what hosts and staff write beside charts.
+    notes: what hosts and staff write beside charts. explain: all of a position's observation.
     """
 
     accounts: Accounts
@@ -196,3 +196,4 @@ class House:
     bench: BenchBook | None = None
     notes: NoteBook | None = None
     calibrated: Callable[[], Sequence[Calibrated]] = _none_calibrated
+    explain: Callable[[str], Awaitable[dict[str, Any]]] | None = None

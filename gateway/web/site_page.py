@@ -129,6 +129,7 @@ class SitePage:
             {
                 "site": view,
                 "chosen": chosen,
+                "explains": context.house is not None and context.house.explain is not None,
                 "span": span,
                 "spans": {key: tongue.gettext(words) for key, (_, words) in SPANS.items()},
                 "from_iso": exports.iso_utc(start_ms),

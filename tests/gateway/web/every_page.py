@@ -75,6 +75,7 @@ def pages(event: str, key: str, rollout: str) -> Mapping[str, Shown]:
             "/fleet/{site_id}/siting", f"/{{}}/fleet/{NOISE}/siting", "technician", "#score"
         ),
         "pole-gauge": Shown("/fleet/{site_id}/rain-gauge", f"/{{}}/fleet/{GARDEN}/rain-gauge", "technician"),
+        "origin": Shown("/site/{site_id}/origin", f"/{{}}/site/{AIR}/origin?quantity=pm2_5"),
         "move": Shown("/mine/{site_id}/move", f"/{{}}/mine/{GARDEN}/move", "host"),
         "mine-settings": Shown("/mine/{site_id}/settings", f"/{{}}/mine/{GARDEN}/settings", "host"),
         "mine-list": Shown("/mine", "/{}/mine", "operator"),

@@ -12,7 +12,9 @@ from gateway.claims import ClaimBook
 from gateway.commissioning import RecentUplinks, SiteReports
 from gateway.config import Config
 from gateway.config_bench import ConfigBench
+from gateway.decode import Profiles
 from gateway.desk import make_desk
+from gateway.explaining import Sources, explain
 from gateway.health import IncidentBook
 from gateway.healthfacts import Collector
 from gateway.model import Uplink
@@ -77,17 +79,28 @@ class RealTown:
             lambda: self.registry.consented_since("public", self.clock.now_ms()),
         )
         self.mails: list[tuple[str, str, str]] = []
+        self.frames: dict[int, Uplink] = {}  # of a raw log, by sequence
         self.open()
 
     def open(self, settings: ConfigBench | None = None, **more: Any) -> None:
         """Open the pages, with a way to the nodes or without."""
         self.house = House(
             self.accounts, True, self._send, desk=self.desk, settings=settings, events=self.events,
-            **{"notes": self.notes, **more},
+            **{"notes": self.notes, "explain": self.explain, **more},
         )  # fmt: skip
         self.app = create_app(
             self.reader, dict, self.clock, WebSettings(url="http://gateway"), house=self.house
         )
+
+    async def explain(self, reading: str) -> dict[str, Any]:
+        profiles = Profiles(self.path / "profiles")
+        return explain(
+            Sources(
+                self.config, self.registry, self.store, self.assessments, profiles, self.path / "side",
+                self.frames.get,
+            ),
+            reading,
+        )  # fmt: skip
 
     def _send(self, to: str, subject: str, text: str) -> bool:
         self.mails.append((to, subject, text))

@@ -30,6 +30,7 @@ TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/{lang}/part/sites"): ALL,
     ("GET", "/{lang}/part/site"): ALL,
     ("GET", "/{lang}/site/{site_id}"): ALL,
+    ("GET", "/{lang}/site/{site_id}/origin"): ALL,
     ("POST", "/{lang}/site/{site_id}/notes"): ("host", "staff", "operator"),
     ("POST", "/{lang}/site/{site_id}/notes/remove"): ("host", "staff", "operator"),
     ("GET", "/{lang}/mine/{site_id}/siting"): HOST,
