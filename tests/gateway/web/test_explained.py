@@ -68,7 +68,7 @@ async def test_corrected_and_computed_values_name_their_method(town: RealTown) -
     row = next(one for one in town.reader.latest() if (one.site_id, one.quantity) == (AIR, "pm2_5"))
     found = await town.explain(str(row.position))
     tongue = Tongue("en", UTC)
-    corrected = structs.replace(row, raw_value=12.0, value=7.25, method="kappa_koehler", method_version=2)
+    corrected = structs.replace(row, raw_value=12.0, value=7.3, method="kappa_koehler", method_version=2)
     steps = dict(steps_of(corrected, found, tongue))
     assert steps["Corrected"] == "by kappa_koehler, version 2: shown is 7.3 µg/m³"
     assert steps["Measured"].startswith("12.0 µg/m³ at ")
