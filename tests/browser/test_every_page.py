@@ -84,6 +84,81 @@ def test_a_page_is_sound(
     assert [line for line in found.complaints if shown.status == 200 or str(shown.status) not in line] == []
 
 
+# Every page each night; in the normal run one of each sort: map and chart, forms, tables, many buttons.
+HANDFUL = {"map", "site-notes", "mine", "update"}
+EACH = [one if one in HANDFUL else pytest.param(one, marks=pytest.mark.nightly) for one in NAMES]
+FOCUSABLE = """() => {
+  const wanted = "a[href], button, input, select, textarea, summary, [tabindex]";
+  const groups = new Set();
+  return [...document.querySelectorAll(wanted)].filter((one) => {
+    if (one.tabIndex < 0 || one.disabled || !one.checkVisibility({ visibilityProperty: true })) return false;
+    if (one.closest("details:not([open])") && one.tagName !== "SUMMARY") return false;
+    if (one.type === "radio") {  // one stop a group
+      const all = [...document.querySelectorAll(`input[name="${one.name}"]`)];
+      const stop = all.find((other) => other.checked) ?? all[0];
+      if (groups.has(one.name) || stop !== one) return false;
+      groups.add(one.name);
+    }
+    return true;
+  }).map((one, n) => { one.dataset.stop = n; return n; }).length;
+}"""
+STOP = """() => {
+  const one = document.activeElement, style = getComputedStyle(one);
+  const box = one.getBoundingClientRect();
+  const seen = style.outlineStyle !== "none" && style.outlineWidth !== "0px" && box.width > 0;
+  return [one.dataset.stop ?? "", one === document.body, seen, one.outerHTML.slice(0, 80)];
+}"""
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_a_page_is_walked_by_keyboard_alone(
+    town: tuple[Town, str], visit: Callable[..., Visit], name: str
+) -> None:
+    """Tab stops at everything that a mouse can press, each is seen to have the focus, and none is a trap."""
+    shown = town[0].pages[name]
+    page = guest(town, visit, shown.role).page
+    page.set_viewport_size(SIZES["desk"])
+    page.goto(town[1] + shown.address.format("nl"))
+    page.wait_for_selector(shown.selector)
+    n = page.evaluate(FOCUSABLE)
+    assert n > 3
+    reached: list[str] = []
+    unseen: list[str] = []
+    for _ in range(n + 20):
+        page.keyboard.press("Tab")
+        stop, is_over, is_seen, text = page.evaluate(STOP)
+        if is_over:
+            break
+        if not is_seen:
+            unseen.append(text)
+        if stop:  # what a script made meanwhile has no number
+            reached.append(stop)
+    assert reached[0] == "0", "the first stop leads past the menu"
+    assert sorted(set(map(int, reached))) == list(range(n))
+    assert unseen == []
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_a_page_reads_and_its_forms_send_without_script(
+    town: tuple[Town, str], visit: Callable[..., Visit], name: str
+) -> None:
+    shown = town[0].pages[name]
+    found = guest(town, visit, shown.role, java_script_enabled=False)
+    page = found.page
+    page.goto(town[1] + shown.address.format("nl"))
+    assert page.locator("h1").is_visible()
+    assert len(page.inner_text("main")) > 40
+    for form in page.locator("form").all():
+        sends = form.locator("button[type=submit], button:not([type]), input[type=submit]")
+        assert sends.count() >= 1, form.evaluate("one => one.outerHTML.slice(0, 120)")
+    # What only a script can do is not offered.
+    assert [one.inner_text() for one in page.locator("button[type=button]").all() if one.is_visible()] == []
+    # Where a chart or map is drawn by script, the same stands there as a table.
+    if page.locator("#chart, #map").count():
+        assert page.locator("main table tbody tr").count() >= 1
+    assert found.hosts == {town[1].split("/")[2]}
+
+
 def test_a_lesson_needs_no_script_and_no_mouse(town: tuple[Town, str], visit: Callable[..., Visit]) -> None:
     found = guest(town, visit, "", java_script_enabled=False)
     page = found.page
