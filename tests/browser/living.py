@@ -27,8 +27,12 @@ START_S = 1_780_920_000  # 2026-06-08T12:00:00Z, a Monday in summer time
 class Living:
     """`with Living(folder, nodes) as place:`; place.url is where the pages are."""
 
-    def __init__(self, folder: Path, planned: list[PlannedNode], interval_s: int = 300) -> None:
+    def __init__(
+        self, folder: Path, planned: list[PlannedNode], interval_s: int = 300, **street: Any
+    ) -> None:
+        """street: more fields of StreetConfig, as `around` and `forwarder`."""
         self._folder, self._planned, self._interval_s = folder, planned, interval_s
+        self._more = street
         self._ready: Future[None] = Future()
         self._thread = threading.Thread(target=self._run)
         self.gateway: Gateway
@@ -109,6 +113,7 @@ class Living:
                 semtech_udp=("127.0.0.1", self.gateway.ports["semtech_udp"]),
                 mqtt=("127.0.0.1", self.gateway.ports["broker"]),
                 power_on=False,
+                **self._more,
             )
             async with Street(street) as self.street:
                 loop.hold()
