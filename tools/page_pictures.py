@@ -14,14 +14,23 @@ import time
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from gateway.app import Gateway
+from gateway.commissioning import Inspector, Scene, SiteReport, SiteReports
 from gateway.config import Config
 from gateway.health import Incident
+from gateway.provision.benchbook import BenchBook
+from gateway.publish import FileSideList, Rejection
 from gateway.registry.accounts import Accounts
 from gateway.registry.events import EventBook, OwnLimit
+from gateway.registry.notes import NoteBook
+from gateway.registry.siting import SitingBook
+from gateway.update import UpdateBook, build_config
+from gateway.update.bundle import Release
+from gateway.update.rollout import Target, order
 from gateway.web.gate import COOKIE
 from tools.chromium import find
 from tools.town import fill
@@ -44,6 +53,15 @@ PAGES = {
     "waste": ("/nl/waste", "staff", "h1"),
     "fleet": ("/nl/fleet", "technician", "h1"),
     "pole": (f"/nl/fleet/{GARDEN}", "technician", "h1"),
+    "visit": (f"/nl/fleet/{GARDEN}/report/visit-0001", "technician", "h1"),
+    "node-settings": (f"/nl/fleet/{GARDEN}/settings", "technician", "h1"),
+    "updates": ("/nl/updates/{rollout}", "technician", "#touched"),
+    "bench": ("/nl/bench", "technician", "[data-step]"),
+    "notes": (f"/nl/site/{GARDEN}", "host", ".uplot[data-notes]"),
+    "move": (f"/nl/mine/{GARDEN}/move", "host", "h1"),
+    "siting": (f"/nl/mine/{GARDEN}/siting", "host", "#score"),
+    "rain-gauge": (f"/nl/mine/{GARDEN}/rain-gauge", "host", "h1"),
+    "outlet": ("/nl/operator/outlets/webhook", "operator", "h1"),
     "operator": ("/nl/operator", "operator", "h1"),
 }
 COLOURS = 32
@@ -61,7 +79,8 @@ class House:
                     "web.port": 0, "web.title": "Proefstraat", "web.time_zone": "Europe/Brussels",
                     "web.url": "https://proefstraat.example", "alerts.enabled": False,
                     "web.outlines": str(ROOT / "gateway/web/static/outlines.geojson"),
-                }
+                },
+                {"webhook": {"url": "http://127.0.0.1:9/", "secret": "s" * 32}},
             )
         )  # fmt: skip
         self._thread = threading.Thread(target=self._loop.run_forever)
@@ -93,7 +112,56 @@ def cookies(folder: Path) -> dict[str, str]:
     return found
 
 
-def take(browser: Any, base: str, sessions: dict[str, str], event: str, out: Path) -> None:
+def furnish(gateway: Gateway, now_ms: int) -> str:
+    """Let there be something on the pages of technicians and operators; return the id of a roll-out."""
+    folder, registry = gateway.directory.path, gateway.registry
+    devices = {registry.site_of(one.dev_eui, now_ms).id: one for one in registry.devices()}  # type: ignore[union-attr]
+    garden, reader = devices[GARDEN].dev_eui, gateway.reader
+    silent = tuple(device.dev_eui for device in registry.devices()[:4])
+    gateway.incidents.update(
+        now_ms, [Incident("gateway:x", "gateway", "aa555a0000000000", now_ms - 3_600_000, silent)]
+    )
+    reports = SiteReports(folder)
+    checks = Inspector(registry, gateway.store.latest, gateway.recent).inspect(
+        Scene(garden, GARDEN, now_ms), now_ms
+    )
+    reports.file(
+        SiteReport("visit-0001", garden, GARDEN, "An", now_ms, False, checks.checks, note="ladder te kort")
+    )
+    reports.close()
+    rows = [row for row in reader.latest() if row.quantity in ("temperature", "pm2_5")][:4]
+    FileSideList(gateway.directory.side).add(
+        "webhook", [Rejection(row, "HTTP 422: out of range") for row in rows]
+    )
+    notes = NoteBook(folder)
+    notes.add(GARDEN, now_ms - 9 * 3_600_000, now_ms - 7 * 3_600_000, "buurman stookt hout", True, 1, now_ms)
+    notes.close()
+    siting = SitingBook(folder, lambda _site, _from, _to: None)
+    siting.answer(GARDEN, {"shade": "no", "wall": "yes", "height": "yes", "open_sky": "yes"}, now_ms)
+    siting.close()
+    bench = BenchBook(folder)
+    run = bench.begin("rijen.csv", 12, 3, now_ms - 300_000)
+    for port, told in enumerate(
+        (
+            {"step": "green", "row": "r4", "dev_eui": garden, "tested": ("sht4x", "rain", "radio")},
+            {"step": "writing", "row": "r5", "dev_eui": silent[0], "share": 0.6},
+            {"step": "red", "row": "r6", "dev_eui": silent[1], "reason": "sht4x: no answer at 0x44"},
+        )
+    ):
+        bench.event(run, {"port": f"/dev/ttyUSB{port}", **told}, now_ms)
+    bench.close()
+    key = ec.derive_private_key(77, ec.SECP256R1())
+    bundle = build_config({"interval_s": 300}, Release((1, 4, 2), 9), key)
+    book, ours = UpdateBook(folder), [one.dev_eui for one in registry.devices()]
+    book.begin(bundle, ours, now_ms - 50 * 3_600_000, 86_400, 720)
+    states = [("kept", 30), ("kept", 28), ("kept", 4), ("trial", 1), ("loading", 1)]
+    for dev_eui, (state, hours) in zip(order(bundle.id, ours), states, strict=False):
+        book.put_target(bundle.id, Target(dev_eui, state, "", now_ms - hours * 3_600_000, now_ms))
+    book.close()
+    return bundle.id
+
+
+def take(browser: Any, base: str, sessions: dict[str, str], ids: dict[str, str], out: Path) -> None:
     """Take every page at every size."""
     for size, (width, height) in SIZES.items():
         for name, (address, role, wait) in PAGES.items():
@@ -103,7 +171,7 @@ def take(browser: Any, base: str, sessions: dict[str, str], event: str, out: Pat
             if role:
                 context.add_cookies([{"name": COOKIE, "value": sessions[role], "url": base}])
             page = context.new_page()
-            page.goto(base + address.replace("{event}", event))
+            page.goto(base + address.format(**ids))
             page.wait_for_selector(wait, timeout=30_000)
             page.wait_for_timeout(700)
             path = out / f"{name}-{size}.png"
@@ -130,14 +198,11 @@ def main(arguments: list[str]) -> int:
         book.close()
         chromium = find(lambda line: print(f"chromium: {line}", flush=True))
         with House(folder) as gateway, sync_playwright() as playwright:
-            silent = tuple(device.dev_eui for device in gateway.registry.devices()[:4])
-            gateway.incidents.update(
-                now_ms, [Incident("gateway:x", "gateway", "aa555a0000000000", now_ms - 3_600_000, silent)]
-            )
+            ids = {"event": event.id, "rollout": furnish(gateway, now_ms)}
             browser = playwright.chromium.launch(
                 executable_path=str(chromium.path), args=list(chromium.flags), env={**chromium.environment}
             )
-            take(browser, f"http://localhost:{gateway.ports['web']}", sessions, event.id, out)
+            take(browser, f"http://localhost:{gateway.ports['web']}", sessions, ids, out)
             browser.close()
     return 0
 

@@ -20,7 +20,7 @@ from gateway.web.gate import FORM_TOKEN, Gate, visitor_of
 from gateway.web.house import House
 from gateway.web.kept import Kept
 from gateway.web.languages import DEFAULT, LANGUAGE_NAMES, LOCALES, Tongue, negotiate, tongues
-from gateway.web.menu import menu_for
+from gateway.web.menu import WITHIN, menu_for
 from gateway.web.microphones import MicrophoneBook
 from gateway.web.now import NowBook, Version
 from gateway.web.prepared import Prepared
@@ -68,13 +68,14 @@ class Context:
         visitor = visitor_of(request)
         path, query = request.url.path, request.url.query
         rest = path.strip("/").partition("/")[2] + (f"?{query}" if query else "")
+        place = rest.partition("?")[0].partition("/")[0]
         shared: dict[str, Any] = {
             "visitor": visitor,
             "form_token": Markup('<input type="hidden" name="{}" value="{}">').format(
                 FORM_TOKEN, visitor.form_token
             ),
             "here": rest,
-            "place": rest.partition("?")[0].partition("/")[0],
+            "place": WITHIN.get(place, place),
             "menu": menu_for(visitor),
             "can_sign_in": self.gate.accounts is not None,
         }

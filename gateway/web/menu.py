@@ -31,6 +31,10 @@ MENU = (
 )
 
 
+# Pages that are reached from one of the menu, and count as part of it.
+WITHIN = {"updates": "fleet", "bench": "fleet", "commissioning": "fleet"}
+
+
 def menu_for(visitor: Visitor) -> list[Item]:
     """Return what somebody sees in the menu."""
     return [item for item in MENU if visitor.has(*item.roles)]
