@@ -53,6 +53,7 @@ from gateway.reviewing import Review
 from gateway.store import Changes, DurableLog, SegmentLog, SqlitePublicReader, open_store
 from gateway.store.assessments import Assessments
 from gateway.store.retention import prune
+from gateway.store.rows import Record
 from gateway.store.writing import PIPELINE
 from gateway.tracing import Traces, processor_of
 from gateway.update import UpdateBook, UpdateService
@@ -214,6 +215,8 @@ class Gateway:
             decoder=Decoder(windows, self.registry.profile_of, Foreign(self.profiles.get)),
         )
         self.pipeline.traces = self.traces
+        if not self.config.text("data.postgres"):  # nobody else stores between what is judged and stored
+            self.pipeline.ahead = self
         self._stack.callback(self.pipeline.close)
         task = asyncio.create_task(self.pipeline.run(), name="meetnet-pipeline")
 
@@ -407,8 +410,24 @@ class Gateway:
 
     def _stored(self, position: int) -> None:
         self.changes.announce(position)
+        if self.pipeline.ahead is None:
+            for follower in self.followers.values():
+                follower.notify()
+
+    def judged(self, first: int, last: int, records: Sequence[Record]) -> None:
+        """Tell the followers what is durable and not stored yet."""
         for follower in self.followers.values():
-            follower.notify()
+            follower.judged(first, last, records)
+
+    def stored(self, last: int, before: int, newest: int) -> None:
+        """Tell the followers that uplinks are stored."""
+        for follower in self.followers.values():
+            follower.stored(last, before, newest)
+
+    def lost(self) -> None:
+        """Tell the followers that what they were told early is judged again."""
+        for follower in self.followers.values():
+            follower.lost()
 
     def _heard(self, heard: Sequence[Heard]) -> None:
         self.backfill.heard(heard)

@@ -21,6 +21,11 @@ class Linger:
         self._since_s = 0.0
         self._count = 0
 
+    @property
+    def is_calm(self) -> bool:
+        """Tell whether the rate is one at which nobody waits."""
+        return self._rate_per_s < FROM_PER_S
+
     def took(self, count: int, now_s: float) -> None:
         """Note what was taken."""
         self._count += count

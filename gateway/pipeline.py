@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.backfill import Heard
 from gateway.counters import Counters
@@ -24,8 +24,11 @@ from gateway.linger import Linger
 from gateway.model import Decoded, Uplink
 from gateway.quality import HISTORY_MS, Judge
 from gateway.registry import Registry, Spot
+from gateway.settling import MOST as MOST_EARLY
+from gateway.settling import Settled, Settler
 from gateway.store import Changes, DeadLetter, DurableLog, Outcome, Store
 from gateway.store.origin import position_of
+from gateway.store.rows import POSITIONS_PER_RECORD, Record
 from gateway.store.writing import PIPELINE, Batch
 
 if TYPE_CHECKING:
@@ -33,7 +36,28 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("meetnet.pipeline")
 BATCH = 1000
+FOLLOW_S = 0.025  # how long the store lets what was judged early gather
 RETRY_S = (0.1, 0.5, 2.0, 10.0, 30.0)
+
+
+class Ahead(Protocol):
+    """Who wants to know of records before they are stored. Called on the loop."""
+
+    def judged(self, first: int, last: int, records: Sequence[Record]) -> None:
+        """Tell what the uplinks from first to last of the log hold: durable there, not stored yet."""
+        ...
+
+    def stored(self, last: int, before: int, newest: int) -> None:
+        """Tell that all up to an uplink is stored, and the store's position before that and now."""
+        ...
+
+    def lost(self) -> None:
+        """Tell that what was judged and is not stored yet will be judged again."""
+        ...
+
+
+class _StaleError(StoreError):
+    """Another process wrote: what was judged early is judged again."""
 
 
 class Pipeline:
@@ -73,6 +97,12 @@ class Pipeline:
         self.traces: Traces | None = None
         self._linger = Linger()
         self._stopping = asyncio.Event()
+        self.ahead: Ahead | None = None
+        self._settler = Settler(registry, self._judge, store.kept)
+        self._settled: list[Settled] = []
+        self._settled_to = self._position  # the sequence up to which everything is stored or judged early
+        self._is_taking = False  # the store's thread judges
+        self._is_held = False  # what comes next is not plain
 
     @property
     def position(self) -> int:
@@ -89,6 +119,7 @@ class Pipeline:
         self._durable = max(self._durable, durable_sequence)
         if self.traces is not None and self.traces.active:
             self.traces.durable(durable_sequence)
+        self._settle_early()
         self._news.set()
 
     async def drained(self) -> None:
@@ -101,7 +132,7 @@ class Pipeline:
         failures = 0
         while True:
             self._news.clear()
-            wait_s = self._linger.wait_s(self._durable - self._position)
+            wait_s = self._wait_s()
             if wait_s and not self._stopping.is_set():
                 await asyncio.sleep(wait_s)
             try:
@@ -136,21 +167,103 @@ class Pipeline:
         """End the thread."""
         self._executor.shutdown(wait=True)
 
+    def _wait_s(self) -> float:
+        """Return how long to let a batch grow."""
+        if self._settled:
+            return 0.0 if self._is_held else FOLLOW_S
+        return self._linger.wait_s(self._durable - self._position)
+
+    def _settle_early(self) -> None:
+        """Judge what has just become durable, when it is plain and little, and tell of it."""
+        if self.ahead is None or self._is_taking or self._is_held or not self._linger.is_calm:
+            return
+        if self._stopping.is_set() or self._is_unsure or (self.traces is not None and self.traces.active):
+            return
+        entries = self._log.fresh(self._settled_to, MOST_EARLY + 1)
+        if not entries or len(entries) > MOST_EARLY:
+            return
+        try:
+            found = self._settler.settle(entries)
+        except Exception as error:  # it is tried again in the usual way, which tells more
+            self._counters.count("pipeline.not_early", repr(error))
+            self._give_up_early()
+            return
+        if found is None:
+            self._is_held = True
+            return
+        self._settled.append(found)
+        self._settled_to = found.last
+        self.ahead.judged(found.first, found.last, found.records)
+
+    def _give_up_early(self) -> None:
+        """Judge again, in the usual way, what was judged early and is not stored."""
+        self._settled.clear()
+        self._settler.stored(())
+        self._judge.forget()
+        self._settled_to = self._position
+        self._is_held = True
+        if self.ahead is not None:
+            self.ahead.lost()
+
+    async def _store_settled(self) -> bool:
+        """Store what was judged early; true: there may be more."""
+        loop = asyncio.get_running_loop()
+        settled, self._settled = self._settled, []
+        start = self._position
+        try:
+            newest = await loop.run_in_executor(self._executor, self._put, settled, start)
+        except _StaleError:
+            self._give_up_early()
+            return True
+        except BaseException:
+            self._give_up_early()
+            raise
+        self._position = settled[-1].last
+        self._settler.stored(self._settled)
+        outcomes = sum(len(one.outcomes) for one in settled)
+        records = sum(len(one.records) for one in settled)
+        self._linger.took(outcomes, loop.time())
+        self._moved.announce(self._position)
+        self._counters.count("pipeline.records", n=records)
+        if self.ahead is not None:
+            self.ahead.stored(self._position, newest - records * POSITIONS_PER_RECORD, newest)
+        self._on_stored(newest)
+        if self._on_heard is not None:
+            self._on_heard([heard for one in settled for heard in one.heard])
+        return True
+
     async def _step(self) -> bool:
         """Take one batch; return whether there may be more."""
+        if self._settled:
+            return await self._store_settled()
+        self._settle_early()
+        if self._settled:
+            return True
+        self._is_taking = True
+        try:
+            return await self._take_next()
+        finally:
+            self._is_taking = False
+
+    async def _take_next(self) -> bool:
+        """Take one batch from the log to the store; return whether there may be more."""
         loop = asyncio.get_running_loop()
         if self._is_unsure:  # a database that took the place of another may lack what was committed last
             known = await loop.run_in_executor(self._executor, self._store.position, self._name)
             self._position, self._is_unsure = min(known, self._position), False
         entries = await self._log.read(self._position, BATCH)
+        self._is_held = False
+        self._settled_to = self._position
         if not entries:
             return False
         taken = await loop.run_in_executor(self._executor, self._take, entries)
-        self._position = entries[-1][0]
+        self._position = self._settled_to = entries[-1][0]
         self._linger.took(len(entries), loop.time())
         self._moved.announce(self._position)
         for name, detail, n in taken.counts:
             self._counters.count(name, detail, n)
+        if self.ahead is not None:
+            self.ahead.stored(self._position, -1, taken.newest)
         self._on_stored(taken.newest)
         if self._on_heard is not None and taken.heard:
             self._on_heard(taken.heard)
@@ -184,6 +297,17 @@ class Pipeline:
             marks.append(time.time_ns())
             traces.stored(outcomes, marks, partial(position_of, self._store))
         return taken
+
+    def _put(self, settled: Sequence[Settled], start: int) -> int:
+        """Store what was judged early, as it was judged; return the newest position of the store."""
+        memories: dict[str, bytes] = {}
+        for one in settled:
+            memories |= one.memories
+        with self._store.batch() as (batch, is_stale):
+            if is_stale or batch.position(self._name) != start:
+                raise _StaleError("another process wrote meanwhile")
+            batch.put([outcome for one in settled for outcome in one.outcomes], memories, self._name)
+        return self._store.newest_position()
 
     def _outcome(self, sequence: int, uplink: Uplink | StoreError, taken: _Taken) -> Outcome:
         """Open an uplink; its records wait in `taken`."""

@@ -31,6 +31,7 @@ from gateway.model import (
     RecordReader,
 )
 from gateway.publish.base import Announcer, Outcome, Packed, Parcel, Publisher, RecordPublisher, Rejection
+from gateway.publish.early import POSITIONS_A_RECORD, Early
 from gateway.publish.sidelist import SideList
 from gateway.publish.sitebook import SiteBook, Told
 from gateway.publish.waiting import Backoff, Turn
@@ -40,7 +41,7 @@ logger = logging.getLogger("meetnet.publish")
 T = TypeVar("T")
 
 SAVE_S = 0.25
-_ROWS_A_RECORD, _POSITIONS_A_RECORD = 8, 64  # more or less, at most
+_ROWS_A_RECORD = 8  # more or less
 SURPRISES = 5  # tries of a parcel on which the publisher itself fails, before its rows are put aside
 
 
@@ -113,11 +114,33 @@ class Follower:
         self._rejected = 0
         self._failures = 0
         self._trouble = ""
+        self._early = Early()
+        self._takes_early = hasattr(publisher, "pack_early") and hasattr(reader, "shown")
+        self._must_look = True  # there is, or may be, what does not go out early
         self.on_sent: Callable[[str, Parcel, int, bool], None] | None = None  # name, parcel, ns, confirmed
 
     def notify(self) -> None:
         """Say that there is something new in the store: the follower looks at once instead of soon."""
+        self._must_look = True
         self._news.set()
+
+    def judged(self, first: int, last: int, records: Sequence[Any]) -> None:
+        """Tell what uplinks hold that are durable in the log, and not in the store yet."""
+        if self._takes_early and self.on_sent is None:
+            self._early.judged(first, last, records)
+            if self._early.waits:
+                self._news.set()
+
+    def stored(self, last: int, before: int, newest: int) -> None:
+        """Tell that all up to an uplink is stored, and the store's position before that and now."""
+        self._early.stored(last, before, newest)
+        if not self._early.holds(self._position):
+            self._must_look = True
+        self._news.set()
+
+    def lost(self) -> None:
+        """Tell that what was judged and is not stored yet will be judged again."""
+        self._early.lost()
 
     def state(self) -> dict[str, Any]:
         """Return what the status page shows."""
@@ -136,6 +159,8 @@ class Follower:
             while True:
                 await self._wait_for_our_turn()
                 try:
+                    if self._early.waits and await self._send_early() and not self._must_look:
+                        continue
                     rows = await self._carry()
                 except _NotOurTurnError:
                     continue
@@ -178,14 +203,25 @@ class Follower:
             )
             if not self._position and self._newest and getattr(self._publisher, "from_now", False):
                 self._position = await self._beside(self._newest)  # a feed of what is new has no past
-        await self._announce()
+        self._position = self._early.moved(self._position)
+        if self._must_look or not self._early.holds(self._position):
+            self._must_look = False
+            await self._announce()
+        self._position = self._early.moved(self._position)  # meanwhile more may have been stored
+        if self._early.holds(self._position):
+            await self._save_now_and_then()
+            return 0
+        if self._early.waits:  # what is to be read now stands behind that
+            return 1
         position = self._position
         seen, count, newest, packed, self._learned = await self._beside(lambda: self._look(position))
         if not count:
             self._position = max(seen, position)
+            if self._takes_early:
+                self._early.came(self._position)
             await self._save_now_and_then()
             return 0
-        self._is_behind = seen - newest > _POSITIONS_A_RECORD
+        self._is_behind = seen - newest > POSITIONS_A_RECORD
         await self._put_aside(packed.rejections)
         done = _done_after(packed.parcels, newest)
         for number, parcel in enumerate(packed.parcels):
@@ -197,6 +233,47 @@ class Follower:
             self._position = max(self._position, newest)
             await self._save_now_and_then()
         return count
+
+    async def _send_early(self) -> bool:
+        """Send what is not stored yet; false when that has to wait for the store."""
+        last, records = self._early.take()
+        try:
+            if await self._send_all_early(records):
+                self._early.was_sent(last)
+                return True
+        except BaseException:
+            self._early.lost()
+            raise
+        self._early.lost()
+        return False
+
+    async def _send_all_early(self, records: Sequence[Any]) -> bool:
+        if self._position < 0 or (self._turn is not None and not self._turn.is_ours):
+            return False
+        publisher: Any = self._publisher
+        reader: Any = self._reader
+        packed: Packed | None = publisher.pack_early(reader.shown(records), reader)
+        if packed is None:
+            return False
+        learned: dict[str, Told] = {}
+        if self._book is not None:
+            sent = chain.from_iterable(parcel.quantities() for parcel in packed.parcels)
+            learned = self._book.learned(sent, self._places)
+        for parcel in packed.parcels:
+            try:
+                outcome = await publisher.send(parcel, 0)
+            except Exception as error:  # the usual way sends it again, and tells
+                outcome = Outcome((), parcel, repr(error))
+            if outcome.remaining is not None or outcome.rejections:
+                return False
+            n = len(parcel.rows)
+            self._delivered += n
+            self._counters.count(f"publish.{self._publisher.name}.delivered", n=n)
+        self._failures, self._trouble = 0, ""
+        if self._book is not None and learned:
+            self._book.was_sent(learned)
+        self._linger.took(len(records), asyncio.get_running_loop().time())
+        return True
 
     def _look(self, position: int) -> tuple[int, int, int, Packed, dict[str, Told]]:
         """Return the newest position before reading, what `_read_and_pack` does, what it tells of sites."""
@@ -396,6 +473,7 @@ class Follower:
             async with asyncio.timeout(wait_s):
                 await self._news.wait()
         except TimeoutError:
+            self._must_look = self._must_look or wait_s >= self._idle_s
             return
         finally:
             self._news.clear()

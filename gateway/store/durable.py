@@ -93,6 +93,10 @@ class DurableLog:
         )
         return [(sequence, _decoded(body)) for sequence, body in records]
 
+    def fresh(self, after: int, limit: int) -> list[tuple[int, Uplink]]:
+        """Return what became durable just now, after a sequence; nothing where that is not in memory."""
+        return self._tail.after(after, limit) or []
+
     async def call(self, function: Callable[[SegmentLog], T]) -> T:
         """Run a function of the log in the log's own thread."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, function, self._log)

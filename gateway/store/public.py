@@ -170,6 +170,10 @@ class SqlitePublicReader:
             position = (found[-1].id + 1) * POSITIONS_PER_RECORD - 1
         return []
 
+    def shown(self, records: Sequence[Record]) -> Sequence[PublicRecord]:
+        """Return records, stored or not yet, as the recipient may see them."""
+        return self._public_records(records)
+
     def places_of(self, site_ids: Sequence[str]) -> Mapping[str, PublicSite]:
         """Return those of some sites that are public, without what was measured there."""
         return {site_id: site for site_id, (site, _) in self._agreed(site_ids).items()}

@@ -71,6 +71,11 @@ class Store:
 
     # -- writing
 
+    @property
+    def kept(self) -> Kept:
+        """Return what the writer remembers between batches: for reading."""
+        return self._kept
+
     @contextlib.contextmanager
     def batch(self) -> Generator[tuple[Batch, bool]]:
         """Yield a batch, and whether another process has written meanwhile; raise StoreError.

@@ -20,7 +20,7 @@ from gateway.publish.ngsi_ld.batches import Batch, Item, batches_of, is_late, on
 from gateway.publish.ngsi_ld.devices import DEVICE, DEVICE_MODEL, device_model
 from gateway.publish.ngsi_ld.entities import EntityWriter, dumps, entity_id, refusal
 from gateway.publish.ngsi_ld.models import MODELS
-from gateway.publish.ngsi_ld.plans import Planner
+from gateway.publish.ngsi_ld.plans import Plan, Planner
 from gateway.publish.ngsi_ld.sending import ALONE_FROM, Sender, parcel_of
 from gateway.publish.ngsi_ld.settings import NgsiLdSettings
 from gateway.publish.ngsi_ld.sounddays import day_texts
@@ -126,9 +126,7 @@ class NgsiLdPublisher:
             item = Item(entity[0], entity[1], plan.model, (), (record, plan))
             found.append((record.observed_at_ms, site_id, item))
             if self._settings.devices:
-                seen = hash(
-                    (site_id, site.name, site.longitude, site.latitude, site.licence, plan.quantities)
-                )
+                seen = _looks(site, plan)
                 if seen not in self._devices_seen:
                     self._devices_seen.add(seen)
                     strange[site_id] = site
@@ -149,6 +147,31 @@ class NgsiLdPublisher:
         batches += batches_of([item for _, _, item in found], self._settings.max_entities)
         batches += [Batch((item,), is_late=True) for item in late]
         return Packed([parcel_of(batch) for batch in batches], rejections)
+
+    def pack_early(self, records: Sequence[PublicRecord], reader: RecordReader) -> Packed | None:
+        """Make batches of records that are not stored yet; None when one is out of the ordinary. Quick."""
+        sites = reader.places_of(list({record.site_id for record in records}))
+        found: list[tuple[int, str, Item]] = []
+        unmapped = 0
+        for record in records:
+            site = sites.get(record.site_id)
+            if site is None:
+                continue
+            plan = self._planner.plan(site.kind, record.forms)
+            if plan.model is None or not plan.indexes:
+                unmapped += len(record.forms)
+                continue
+            entity = None if record.is_late is not False else self._planner.entity(site, record, plan)
+            if entity is None or (self._settings.devices and _looks(site, plan) not in self._devices_seen):
+                return None
+            unmapped += plan.unmapped
+            item = Item(entity[0], entity[1], plan.model, (), (record, plan))
+            found.append((record.observed_at_ms, record.site_id, item))
+        if unmapped:
+            self._counters.count(f"publish.{self.name}.unmapped", n=unmapped)
+        found.sort(key=_by_time)
+        batches = batches_of([item for _, _, item in found], self._settings.max_entities)
+        return Packed([parcel_of(batch) for batch in batches])
 
     def _whole(
         self, sites: Mapping[str, PublicSite], reader: RecordReader
@@ -295,6 +318,11 @@ class NgsiLdPublisher:
         if waiting:
             self._counters.count(f"publish.{self.name}.devices_later", outcome.reason[:200], n=len(waiting))
         return Outcome()
+
+
+def _looks(site: PublicSite, plan: Plan) -> int:
+    """Return a number for how a device looks at a broker."""
+    return hash((site.site_id, site.name, site.longitude, site.latitude, site.licence, plan.quantities))
 
 
 def _by_time(found: tuple[int, str, Item]) -> tuple[int, str]:
