@@ -139,7 +139,7 @@ def receptions(raw: Iterable[msgspec.Raw], read: Callable[[msgspec.Raw], Recepti
     for one in list(raw)[:MAX_RECEPTIONS]:
         try:
             found.append(read(one))
-        except (msgspec.MsgspecError, RecursionError):
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             continue
     return tuple(sorted(found, key=snr_db, reverse=True))
 

@@ -142,7 +142,7 @@ def _times(receptions: list[msgspec.Raw]) -> tuple[list[str | None], str | None]
     for raw in receptions[: lns_json.MAX_RECEPTIONS]:
         try:
             rx = msgspec.json.decode(raw, type=_RxInfo)
-        except (msgspec.MsgspecError, RecursionError):
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             continue
         gateways.append(rx.gw_time)
         server = server or rx.ns_time
@@ -152,7 +152,7 @@ def _times(receptions: list[msgspec.Raw]) -> tuple[list[str | None], str | None]
 def _tx_info(raw: msgspec.Raw) -> _TxInfo:
     try:
         return msgspec.json.decode(raw, type=_TxInfo)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return _TxInfo()
 
 

@@ -132,7 +132,7 @@ def decode_webhook(payload: bytes, arrived_ms: int) -> Uplink | None:
 def _settings(raw: msgspec.Raw) -> _Settings:
     try:
         return msgspec.json.decode(raw, type=_Settings)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return _Settings()
 
 
