@@ -23,6 +23,7 @@ from gateway.quality.neighbours import Floats
 from gateway.quality.review import MONTH_MS, NETWORK_CHECKS, QUANTITIES, Member, Reviewer
 from gateway.quality.table import HOUR_MS
 from gateway.store.assessments import Assessments
+from gateway.store.history.reading import Hourly
 from gateway.store.rows import Row
 
 logger = logging.getLogger("meetnet.review")
@@ -40,6 +41,10 @@ class Scanning(Protocol):
         self, start_ms: int, end_ms: int, sites: Iterable[str], *, descending: bool = False
     ) -> Iterable[Row]:
         """Yield the observations of a time."""
+        ...
+
+    def hourly(self, quantity: str, start_ms: int, end_ms: int, sites: Iterable[str]) -> Hourly:
+        """Return the means of the good values of whole hours, out of the rollups."""
         ...
 
 
@@ -128,7 +133,7 @@ class Review:
 
     def month(self, end_ms: int) -> Look:
         """Look at the 30 days before a time; what is found holds for the day before it."""
-        means, seen = self._hourly_means(end_ms - MONTH_MS, end_ms)
+        means, seen = self._rolled_means(end_ms - MONTH_MS, end_ms)
         reviewer = self._network()
         found = {
             quantity: [
@@ -180,6 +185,18 @@ class Review:
             return {}, 0
         with np.errstate(invalid="ignore"):
             return {quantity: sums[quantity] / counts[quantity] for quantity in QUANTITIES}, seen
+
+    def _rolled_means(self, start_ms: int, end_ms: int) -> tuple[dict[str, Floats], int]:
+        """Return the same out of rollups: what warms up, or is degraded, counts with the rest of its hour."""
+        members = [member.site_id for member in self._network().members]
+        found: dict[str, Floats] = {}
+        seen = 0
+        for quantity in QUANTITIES:
+            hourly = self._store.hourly(quantity, start_ms, end_ms, members)
+            column = {site_id: at for at, site_id in enumerate(hourly.sites)}
+            found[quantity] = hourly.means[:, [column[site_id] for site_id in members]]
+            seen += int(hourly.n.sum())
+        return (found, seen) if seen else ({}, 0)
 
 
 def _next_look(now_ms: int) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -14,10 +16,12 @@ from gateway.counters import Counters
 from gateway.errors import StoreError
 from gateway.model import Assessment, Decoded, Reading, judged
 from gateway.quality import Judge
+from gateway.quality.review import MONTH_MS
 from gateway.registry import Device, Registry
 from gateway.reviewing import DAY_MS, Review
 from gateway.store import SqlitePublicReader, SqliteStore
 from gateway.store.assessments import Assessments
+from gateway.store.history import rolling, sealing
 
 from .house import SetClock, a_site
 
@@ -129,6 +133,26 @@ def test_a_month_says_who_hangs_indoors(garden: Garden) -> None:
     look = garden.review.month(T0_MS + 11 * DAY_MS)
     assert [(one.site_id, one.flag) for one in look.found["temperature"]] == [("tuin-5", "unlike")]
     assert (look.start_ms, look.end_ms) == (T0_MS + 10 * DAY_MS, T0_MS + 11 * DAY_MS)
+
+
+def test_a_month_out_of_rollups_is_a_month_out_of_the_values(garden: Garden) -> None:
+    """Every site and hour, whether rolled up or not yet, packed or not."""
+    dice = random.Random(8)
+    for hour in range(5 * 24):
+        garden.hour(hour, *[dice.choice((None, 90.0, round(dice.gauss(10, 3), 2))) for _ in SITES])
+    end_ms = T0_MS + 5 * DAY_MS
+    plain, seen = garden.review._hourly_means(end_ms - MONTH_MS, end_ms)
+    for step in ("not rolled up", "in part", "all", "packed"):
+        if step == "in part":
+            rolling.roll(garden.store, 100)
+        elif step == "all":
+            rolling.roll_all(garden.store)
+        elif step == "packed":
+            assert sum(sealing.seal(garden.store, end_ms, 1000)) > 100
+        rolled, n = garden.review._rolled_means(end_ms - MONTH_MS, end_ms)
+        assert n == seen
+        for quantity, expected in plain.items():
+            np.testing.assert_allclose(rolled[quantity], expected, rtol=1e-12, err_msg=f"{step} {quantity}")
 
 
 def test_the_highest_version_speaks_and_the_older_ones_stay_on_record(tmp_path: Path) -> None:
