@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Generator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +28,16 @@ from gateway.store.checking import check
 from gateway.store.choice import open_store
 from gateway.store.copying import copy
 from gateway.store.history import rolling, sealing
+
+
+@contextlib.contextmanager
+def _opened(config: Config) -> Generator[Store]:
+    """Open the observations that a configuration names, and close them."""
+    kept = open_store(DataDirectory(config.directory).store, config.text("data.postgres"))
+    try:
+        yield kept
+    finally:
+        kept.close()
 
 
 @click.group("store")
@@ -146,12 +158,9 @@ def check_(config_file: Path | None, data: Path | None, as_json: bool) -> None:
     """
     found = configuration(config_file, data)
     directory = DataDirectory(found.directory)
-    kept = open_store(directory.store, found.text("data.postgres"))
-    try:
+    with _opened(found) as kept:
         faults = check(kept, _end_of(directory))
         count = kept.count()
-    finally:
-        kept.close()
     if as_json:
         print_json({"records": count, "faults": faults})
     else:
@@ -178,8 +187,7 @@ def rollup(site_ids: tuple[str, ...], config_file: Path | None, data: Path | Non
     Exit codes: 0 done, 1 failed.
     """
     found = configuration(config_file, data)
-    kept = open_store(DataDirectory(found.directory).store, found.text("data.postgres"))
-    try:
+    with _opened(found) as kept:
         rolling.roll_all(kept)
         names = site_ids or tuple(
             row[0] for row in kept.database.query("SELECT site_id FROM sites ORDER BY 1")
@@ -188,8 +196,6 @@ def rollup(site_ids: tuple[str, ...], config_file: Path | None, data: Path | Non
         with click.progressbar(names, label="sites", hidden=as_json) as bar:
             for name in bar:
                 done[name] = rolling.rebuild(kept, name)
-    finally:
-        kept.close()
     if as_json:
         print_json({"records": done})
     else:
@@ -210,9 +216,8 @@ def pack_(config_file: Path | None, data: Path | None, as_json: bool, days: int 
     Exit codes: 0 done, 1 failed.
     """
     found = configuration(config_file, data)
-    kept = open_store(DataDirectory(found.directory).store, found.text("data.postgres"))
     before_ms = time.time_ns() // 1_000_000 - (days or found.whole("data.seal_days")) * 86_400_000
-    try:
+    with _opened(found) as kept:
         rolling.roll_all(kept)
         n = sealing.waiting(kept, before_ms)
         with click.progressbar(length=max(1, n), label="records", hidden=as_json) as bar:
@@ -220,8 +225,6 @@ def pack_(config_file: Path | None, data: Path | None, as_json: bool, days: int 
             for moved in sealing.seal(kept, before_ms, 1 << 30):
                 done += moved
                 bar.update(moved)
-    finally:
-        kept.close()
     if as_json:
         print_json({"records": done})
     else:
@@ -245,9 +248,8 @@ def retention_(config_file: Path | None, data: Path | None, as_json: bool, dry_r
     """
     found = configuration(config_file, data)
     directory = DataDirectory(found.directory)
-    kept = open_store(directory.store, found.text("data.postgres"))
     now_ms = time.time_ns() // 1_000_000
-    try:
+    with _opened(found) as kept:
         rows = retention.due(found, directory.path, kept, now_ms)
         gone: dict[str, int] = {}
         if not dry_run:
@@ -260,8 +262,6 @@ def retention_(config_file: Path | None, data: Path | None, as_json: bool, dry_r
                 lambda name, n: gone.update({name: gone.get(name, 0) + n}),
             ):
                 pass
-    finally:
-        kept.close()
     if as_json:
         print_json({
             "dry_run": dry_run,

@@ -6,21 +6,21 @@ Writing belongs to one thread at a time; reading may be done from any thread.
 from __future__ import annotations
 
 import contextlib
-import heapq
 import json
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from gateway.errors import StoreError
 from gateway.model import Bucket, Decoded
 from gateway.shapes import Judged, Shape, fingerprint
 from gateway.statements import pieces
-from gateway.store.database import Database, Reading, marks
+from gateway.store.database import Database, marks
 from gateway.store.history import reading, sealed
 from gateway.store.history.quantities import Quantities
+from gateway.store.positions import Positions
 from gateway.store.recent import RecentRecords
+from gateway.store.records import SELECT, Records
 from gateway.store.rows import (
     POSITIONS_PER_RECORD,
     Record,
@@ -28,15 +28,8 @@ from gateway.store.rows import (
     decode_parts,
     values_of,
 )
-from gateway.store.rows import shape_of as read_shape
-from gateway.store.writing import PIPELINE, Batch, Kept, Outcome
+from gateway.store.writing import Batch, Kept, Outcome
 
-_PUBLISHER = "publisher:"
-_RECORDS = "records"
-_SELECT = (
-    "SELECT r.id, s.site_id, r.observed_at_ms, r.received_at_ms, r.shape, r.body "
-    "FROM records r JOIN sites s ON s.id = r.site "
-)
 _ALL = (sealed.CURRENT, sealed.SUPERSEDED)
 
 
@@ -55,18 +48,17 @@ class DeviceSeen:
     status: dict[str, int | str] | None
 
 
-class Store:
+class Store(Positions):
     """The observations of one network. It is the PositionStore of the publishers."""
 
     def __init__(self, database: Database) -> None:
         """database: opened, with the tables as they are now."""
-        self.database = self._db = database
+        super().__init__(database)
+        self.database = database
         self._kept = Kept()
         self._recent = RecentRecords()
-        self._shapes: dict[int, Shape] = {}
-        self._chunks = sealed.Chunks()
+        self._records = Records(database)
         self.quantities = Quantities(database)
-        self._loaded_in: dict[str, int] = {}  # publisher -> epoch of the database
         database.on_break = self._after_a_break
 
     # -- writing
@@ -127,43 +119,6 @@ class Store:
             batch.put_tops({dev_eui for dev_eui, _ in new})
         return len(new)
 
-    # -- positions
-
-    def load(self, publisher: str) -> int:
-        """Return the last confirmed position of a publisher, 0 if there is none."""
-        epoch = self._db.epoch  # before reading
-        found = self.position(_PUBLISHER + publisher)
-        self._loaded_in[publisher] = epoch
-        return found
-
-    def is_current(self, publisher: str) -> bool:
-        """Tell whether what a publisher counted on from `load` still holds: no connection was lost since."""
-        return self._loaded_in.get(publisher, self._db.epoch) == self._db.epoch
-
-    def save(self, publisher: str, position: int) -> None:
-        """Make a publisher's position durable; raise StoreError."""
-        with self._db.write() as transaction:
-            if not self.is_current(publisher):
-                raise StoreError(f"{self._db.name}: was lost meanwhile: {publisher} reads its position again")
-            Batch(transaction, self._kept).put_position(_PUBLISHER + publisher, position)
-
-    def publisher_positions(self) -> dict[str, int]:
-        """Return the position of every publisher that ever saved one."""
-        rows = self._db.query("SELECT name, position FROM positions ORDER BY name")
-        return {
-            name.removeprefix(_PUBLISHER): position for name, position in rows if name.startswith(_PUBLISHER)
-        }
-
-    def position(self, name: str = PIPELINE) -> int:
-        """Return a position by its full name; the default is the pipeline's in the segment log."""
-        rows = self._db.query("SELECT position FROM positions WHERE name = ?", (name,))
-        return rows[0][0] if rows else 0
-
-    def newest_position(self) -> int:
-        """Return the highest position that an observation can have by now."""
-        following = self.position(_RECORDS)
-        return following * POSITIONS_PER_RECORD - 1 if following > 1 else 0
-
     # -- reading
 
     def known(self, dev_eui: str, seq: int) -> int | None:
@@ -200,7 +155,7 @@ class Store:
 
     def history(self, site_id: str, since_ms: int) -> list[Row]:
         """Return a site's observations from a time on, by observed time: what quality checks start from."""
-        return list(self._rows(self._of_site(site_id, since_ms, 2**62)))
+        return list(self._records.observations(self._records.of_site(site_id, since_ms, 2**62)))
 
     def newest_observed(self, site_id: str) -> int | None:
         """Return the newest observed time of a site, or None."""
@@ -266,7 +221,7 @@ class Store:
         """Return one series in [start_ms, end_ms), by observed time; the newest `limit` if there are more."""
         found: list[Row] = []
         places: dict[int, list[int]] = {}  # where the quantity stands, by the identity of the shape
-        with contextlib.closing(self._of_site(site_id, start_ms, end_ms, descending=True)) as records:
+        with contextlib.closing(self._records.of_site(site_id, start_ms, end_ms, descending=True)) as records:
             for record in records:
                 shape = record.shape
                 at = places.get(id(shape))
@@ -316,10 +271,10 @@ class Store:
             return found
         # What is committed may not be in memory yet: that nothing follows, only the database knows.
         if first >= self.position(sealed.SEALED):
-            rows = self._db.query(f"{_SELECT}WHERE r.id >= ? ORDER BY r.id LIMIT ?", (first, limit))
-            found = list(self._records(rows))
+            rows = self._db.query(f"{SELECT}WHERE r.id >= ? ORDER BY r.id LIMIT ?", (first, limit))
+            found = list(self._records.of_rows(rows))
         else:
-            with contextlib.closing(self._by_id(first)) as records:
+            with contextlib.closing(self._records.by_id(first)) as records:
                 found = list(islice(records, limit))
         n = len(found)
         if found and _ends_by(found[0], position):
@@ -333,7 +288,7 @@ class Store:
         wanted = None if sites is None else set(sites)
         found: list[Row] = []
         first = position // POSITIONS_PER_RECORD
-        with contextlib.closing(self._by_id(first)) as records:
+        with contextlib.closing(self._records.by_id(first)) as records:
             for record in records:
                 if wanted is None or record.site_id in wanted:
                     found.extend(row for row in record.rows() if row.position > position)
@@ -346,7 +301,7 @@ class Store:
     ) -> list[Row]:
         """Return observations (of some sites) in [start_ms, end_ms), by observed time then position."""
         found: list[Row] = []
-        with contextlib.closing(self._scan(start_ms, end_ms, sites)) as records:
+        with contextlib.closing(self._records.scan(start_ms, end_ms, sites)) as records:
             for record in records:
                 found.extend(record.rows())
                 if len(found) >= limit:
@@ -357,7 +312,9 @@ class Store:
         self, start_ms: int, end_ms: int, sites: Iterable[str], *, descending: bool = False
     ) -> Iterator[Row]:
         """Yield observations of sites in [start_ms, end_ms), by (observed time, position), either way."""
-        with contextlib.closing(self._scan(start_ms, end_ms, sites, descending=descending)) as records:
+        with contextlib.closing(
+            self._records.scan(start_ms, end_ms, sites, descending=descending)
+        ) as records:
             for record in records:
                 rows = record.rows()
                 yield from reversed(rows) if descending else rows
@@ -366,8 +323,8 @@ class Store:
         """Return observations of sites with first <= position < end, in store order."""
         wanted = set(sites)
         low, high = first // POSITIONS_PER_RECORD, -(-end // POSITIONS_PER_RECORD)
-        with contextlib.closing(self._by_id(low, high, _ALL)) as found:
-            rows = self._rows(record for record in found if record.site_id in wanted)
+        with contextlib.closing(self._records.by_id(low, high, _ALL)) as found:
+            rows = self._records.observations(record for record in found if record.site_id in wanted)
             return [row for row in rows if first <= row.position < end]
 
     def arrivals(self, first: int, end: int) -> list[tuple[int, int]]:
@@ -377,16 +334,16 @@ class Store:
             found: list[tuple[int, int]] = db.query(
                 "SELECT id, received_at_ms FROM records WHERE id >= ? AND id < ? ORDER BY id", (low, high)
             )
-            if low < self._sealed_below(db):
-                old = [(one[0], one[2]) for one in sealed.by_id(db, self._chunks, low, high, _ALL)]
+            if low < self._records.sealed_below(db):
+                old = [(one[0], one[2]) for one in self._records.packed(db, low, high, _ALL)]
                 found = sorted([(number, received) for number, received in found] + old)
         return [(number * POSITIONS_PER_RECORD, received) for number, received in found]
 
     def at(self, position: int) -> Row | None:
         """Return the observation at a position, or None."""
         number = position // POSITIONS_PER_RECORD
-        with contextlib.closing(self._by_id(number, number + 1, _ALL)) as found:
-            return next((row for row in self._rows(found) if row.position == position), None)
+        with contextlib.closing(self._records.by_id(number, number + 1, _ALL)) as found:
+            return next((row for row in self._records.observations(found) if row.position == position), None)
 
     def dead_letters(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the newest dead letters as they are in the table, payload in hex."""
@@ -423,112 +380,17 @@ class Store:
         """Close all connections."""
         self._db.close()
 
+    def shape_of(self, number: int) -> Shape:
+        """Return the shape of a number."""
+        return self._records.shape_of(number)
+
     # -- within
 
     def _after_a_break(self) -> None:
         """Forget what the database that we reach next may number in another way."""
         self._recent.clear()
-        self._chunks.clear()
-        self._shapes = {}
+        self._records.forget()
         self.quantities.forget()
-
-    def _of_site(
-        self, site_id: str, start_ms: int, end_ms: int, *, descending: bool = False
-    ) -> Generator[Record]:
-        way = "DESC" if descending else "ASC"
-        with self._db.snapshot() as db:
-            known = db.query("SELECT id FROM sites WHERE site_id = ?", (site_id,))
-            if not known:
-                return
-            hot = db.stream(
-                f"{_SELECT}WHERE r.site = ? AND r.observed_at_ms >= ? AND r.observed_at_ms < ? "
-                f"ORDER BY r.observed_at_ms {way}, r.id {way}",
-                (known[0][0], start_ms, end_ms),
-            )
-            old = sealed.of_site(db, known[0][0], start_ms, end_ms, descending=descending)
-            yield from heapq.merge(
-                self._records(hot),
-                (self._sealed(site_id, found) for found in old),
-                key=_moment,
-                reverse=descending,
-            )
-
-    def _scan(
-        self, start_ms: int, end_ms: int, sites: Iterable[str] | None, *, descending: bool = False
-    ) -> Generator[Record]:
-        wanted = None if sites is None else set(sites)
-        if wanted is not None and len(wanted) == 1:
-            yield from self._of_site(next(iter(wanted)), start_ms, end_ms, descending=descending)
-            return
-        way = "DESC" if descending else "ASC"
-        with self._db.snapshot() as db:
-            hot = db.stream(
-                f"{_SELECT}WHERE r.observed_at_ms >= ? AND r.observed_at_ms < ? "
-                f"ORDER BY r.observed_at_ms {way}, r.id {way}",
-                (start_ms, end_ms),
-            )
-            names = _names(db, wanted)
-            old = sealed.of_time(
-                db, start_ms, end_ms, None if wanted is None else names.keys(), descending=descending
-            )
-            yield from heapq.merge(
-                (record for record in self._records(hot) if wanted is None or record.site_id in wanted),
-                (self._sealed(names[site], found) for site, found in old),
-                key=_moment,
-                reverse=descending,
-            )
-
-    def _by_id(
-        self, first: int, end: int = 2**62, kinds: Sequence[int] = (sealed.CURRENT,)
-    ) -> Generator[Record]:
-        """Yield records with first <= id < end; of kind SUPERSEDED, too, where asked for."""
-        with self._db.snapshot() as db:
-            hot = self._records(
-                db.stream(f"{_SELECT}WHERE r.id >= ? AND r.id < ? ORDER BY r.id", (first, end))
-            )
-            top = self._sealed_below(db)
-            if first >= top:
-                yield from hot
-                return
-            names = _names(db, None)
-            old = sealed.by_id(db, self._chunks, first, min(end, top), kinds)
-            yield from heapq.merge(
-                hot, (self._sealed(names[one[4].site], one) for one in old), key=lambda record: record.id
-            )
-
-    def _sealed_below(self, db: Reading) -> int:
-        rows = db.query("SELECT position FROM positions WHERE name = ?", (sealed.SEALED,))
-        return rows[0][0] if rows else 0
-
-    def _sealed(self, site_id: str, found: sealed.Found) -> Record:
-        number, observed, received, shape_id, chunk, place = found
-        return Record(number, site_id, observed, received, self.shape_of(shape_id), *chunk.numbers(place))
-
-    def _records(self, rows: Iterable[Sequence[Any]]) -> Iterator[Record]:
-        for number, site_id, observed, received, shape_id, body in rows:
-            form = self.shape_of(shape_id)
-            yield Record(number, site_id, observed, received, form, *values_of(len(form), body))
-
-    def _rows(self, records: Iterable[Record]) -> Iterator[Row]:
-        for record in records:
-            yield from record.rows()
-
-    def shape_of(self, number: int) -> Shape:
-        """Return the shape of a number."""
-        found = self._shapes.get(number)
-        if found is None:
-            text = self._db.query("SELECT shape FROM shapes WHERE id = ?", (number,))[0][0]
-            found = self._shapes[number] = read_shape(text)
-        return found
-
-
-def _moment(record: Record) -> tuple[int, int]:
-    return record.observed_at_ms, record.id
-
-
-def _names(db: Reading, wanted: set[str] | None) -> dict[int, str]:
-    rows = db.query("SELECT id, site_id FROM sites")
-    return {number: site_id for number, site_id in rows if wanted is None or site_id in wanted}
 
 
 def _ends_by(record: Record, position: int) -> bool:

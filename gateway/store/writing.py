@@ -19,6 +19,7 @@ from gateway.shapes import Judged, Shape, fingerprint
 from gateway.statements import pieces
 from gateway.store.database import Transaction, marks
 from gateway.store.history.sealed import by_keys
+from gateway.store.positions import PIPELINE, position, put_position
 from gateway.store.rows import (
     POSITIONS_PER_RECORD,
     Part,
@@ -31,7 +32,6 @@ from gateway.store.rows import (
     values_of,
 )
 
-PIPELINE = "pipeline"
 _NEXT_RECORD = "records"
 _LOOK, _NOTHING = -1, -3  # instead of a set of quantities: look into `last`; there is nothing in it
 
@@ -207,16 +207,11 @@ class Batch:
 
     def position(self, name: str) -> int:
         """Return a position as it is in this transaction; 0 where there is none."""
-        rows = self._db.query("SELECT position FROM positions WHERE name = ?", (name,))
-        return rows[0][0] if rows else 0
+        return position(self._db, name)
 
-    def put_position(self, name: str, position: int) -> None:
+    def put_position(self, name: str, at: int) -> None:
         """Note a position."""
-        self._db.execute(
-            "INSERT INTO positions(name, position) VALUES (?, ?) "
-            "ON CONFLICT(name) DO UPDATE SET position = excluded.position",
-            (name, position),
-        )
+        put_position(self._db, name, at)
 
     # -- numbers
 

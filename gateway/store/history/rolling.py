@@ -28,6 +28,7 @@ from gateway.store.history.rollups import (
     pack_blocks,
     unpack_blocks,
 )
+from gateway.store.positions import position, put_position
 
 if TYPE_CHECKING:
     from gateway.store.store import Store
@@ -250,21 +251,6 @@ def _days_of(hours: Entries, levels: NDArray[np.bool_]) -> Entries:
     site, start_ms = sites_and_starts(hours.block, HOUR_MS)
     moved = Entries(site, hours.key, start_ms, hours.n, hours.mean, hours.low, hours.high)
     return placed(moved, DAY_MS, levels)
-
-
-def position(db: Reading | Transaction, name: str) -> int:
-    """Return a position, 0 where there is none."""
-    rows = db.query("SELECT position FROM positions WHERE name = ?", (name,))
-    return rows[0][0] if rows else 0
-
-
-def put_position(transaction: Transaction, name: str, found: int) -> None:
-    """Note a position."""
-    transaction.execute(
-        "INSERT INTO positions(name, position) VALUES (?, ?) "
-        "ON CONFLICT(name) DO UPDATE SET position = excluded.position",
-        (name, found),
-    )
 
 
 def mark_rewritten(transaction: Transaction) -> None:
