@@ -1,6 +1,7 @@
 """Pages over a large store: bytes, requests, latency. `python -m tests.bench.pages [--json]`.
 
 --sites N (1000)  --days N (2)  --step-min N (30)  --visitors N (200)  --requests N (1000)
+--observations N: instead of the town, N observations as `tests.bench.store` writes them (1e8)
 
 Fills a store with a made-up town (tools.town), and one site with a year of values every ten minutes; rolls it
 up, as a gateway does a few minutes after records came; runs the gateway as a process of its own; asks for
@@ -27,9 +28,13 @@ from typing import Any
 import httpx
 import psutil
 
+from gateway.registry import Registry
 from gateway.store import SqliteStore
 from gateway.store.history.rolling import roll_all
+from gateway.store.history.rollups import DAY_MS
+from tests.bench import store as bench
 from tests.bench.gateway.parts import a_gateway, free_port
+from tests.gateway.house import a_site
 from tools.town import fill
 
 YEAR_SITE = "proefstraat-01-air"
@@ -37,14 +42,14 @@ PAGES = {
     "map": "/nl/",
     "map_index": "/nl/?layer=belaqi",
     "map_part": "/nl/part/sites?layer=pm2_5",
-    "site": f"/nl/site/{YEAR_SITE}",
-    "site_year": f"/nl/site/{YEAR_SITE}?span=year",
+    "site": "/nl/site/{year_site}",
+    "site_year": "/nl/site/{year_site}?span=year",
     "quality": "/nl/quality",
     "register": "/nl/data",
-    "series_day": f"/api/series.json?site={YEAR_SITE}&quantity=pm2_5&points=800",
-    "series_year": f"/api/series.json?site={YEAR_SITE}&quantity=pm2_5&points=800&from={{year}}",
+    "series_day": "/api/series.json?site={year_site}&quantity=pm2_5&points=800",
+    "series_year": "/api/series.json?site={year_site}&quantity=pm2_5&points=800&from={year}",
     # Each time another width of the chart: nothing was made before.
-    "series_year_cold": f"/api/series.json?site={YEAR_SITE}&quantity=pm2_5&points={{points}}&from={{year}}",
+    "series_year_cold": "/api/series.json?site={year_site}&quantity=pm2_5&points={points}&from={year}",
     "latest": "/api/latest.json",
     # Each visitor another site: what is kept for one is of no use to the next.
     "map_sites": "/nl/?site={site}",
@@ -100,15 +105,36 @@ def spread(times: list[float]) -> dict[str, float]:
     return {"p50_ms": round(cuts[49], 1), "p99_ms": round(cuts[98], 1)}
 
 
-def measure(sites: int, days: float, step_min: int, visitors: int, requests: int) -> dict[str, Any]:
+def history(directory: Path, observations: int, sites: int) -> tuple[int, str]:
+    """Fill a store as `tests.bench.store` does, up to midnight; return the number, and who has a year."""
+    bench.END_MS = int(time.time() * 1000) // DAY_MS * DAY_MS
+    registry, store = Registry(directory), SqliteStore(directory / "store.db")
+    with registry.atomic():
+        for number in range(1, sites + 2):
+            site_id = f"site-{number:05d}"
+            at = {"longitude": 3.7 + number % 40 / 400, "latitude": 51.0 + number // 40 / 400}
+            registry.put_site(a_site(site_id, "air", **at))
+            registry.consent(site_id)
+    n = bench.fill(store, observations, sites, lambda text: print(text, file=sys.stderr, flush=True))
+    store.close()
+    registry.close()
+    return n, f"site-{sites + 1:05d}"
+
+
+def measure(
+    sites: int, days: float, step_min: int, visitors: int, requests: int, observations: int
+) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         end_ms = int(time.time() * 1000) // 60_000 * 60_000
-        n = fill(folder / "data", sites, days, step_min, 1, end_ms)
-        n += fill(folder / "data", 1, 366, 10, 1, end_ms)
-        store = SqliteStore(folder / "data" / "store.db")
-        roll_all(store)
-        store.close()
+        if observations:
+            n, year_site = history(folder / "data", observations, sites)
+        else:
+            n, year_site = fill(folder / "data", sites, days, step_min, 1, end_ms), YEAR_SITE
+            n += fill(folder / "data", 1, 366, 10, 1, end_ms)
+            store = SqliteStore(folder / "data" / "store.db")
+            roll_all(store)
+            store.close()
         port = free_port()
         config = folder / "meetnet.toml"
         config.write_text(
@@ -116,10 +142,14 @@ def measure(sites: int, days: float, step_min: int, visitors: int, requests: int
             f"[web]\nport = {port}\n[alerts]\nenabled = false\n"
         )
         with a_gateway(config) as (process, _):
-            return {"sites": sites, "observations": n, "pages": _pages(process.pid, port, visitors, requests)}
+            return {
+                "sites": sites,
+                "observations": n,
+                "pages": _pages(process.pid, port, visitors, requests, year_site),
+            }
 
 
-def _pages(pid: int, port: int, visitors: int, requests: int) -> dict[str, Any]:
+def _pages(pid: int, port: int, visitors: int, requests: int, year_site: str) -> dict[str, Any]:
     base = f"http://127.0.0.1:{port}"
     year = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 366 * 86400))
     gateway = psutil.Process(pid)
@@ -129,9 +159,13 @@ def _pages(pid: int, port: int, visitors: int, requests: int) -> dict[str, Any]:
         features = client.get("/api/sites.geojson").json()["features"]
         sites = [f["properties"]["site_id"] for f in features if f["properties"]["kind"] in TEMPERATE]
         for name, path in PAGES.items():
-            each = sites if "{site}" in path else [YEAR_SITE]
-            widths = range(320, 320 + requests) if "{points}" in path else [800]
-            addresses = [path.format(year=year, site=site, points=n) for site in each for n in widths]
+            each = sites if "{site}" in path else [year_site]
+            widths = range(760, 760 + requests) if "{points}" in path else [800]
+            addresses = [
+                path.format(year=year, site=site, points=n, year_site=year_site)
+                for site in each
+                for n in widths
+            ]
             row: dict[str, Any] = weigh(client, addresses[0])
             row["alone"] = spread(asyncio.run(ask(port, addresses, 1, 20)))
             before, begin = sum(gateway.cpu_times()[:2]), time.perf_counter()
@@ -150,9 +184,13 @@ def main() -> None:
     parser.add_argument("--step-min", type=int, default=30)
     parser.add_argument("--visitors", type=int, default=200)
     parser.add_argument("--requests", type=int, default=1000)
+    parser.add_argument("--observations", type=float, default=0, help="as tests.bench.store fills it")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = measure(options.sites, options.days, options.step_min, options.visitors, options.requests)
+    found = measure(
+        options.sites, options.days, options.step_min, options.visitors, options.requests,
+        int(options.observations),
+    )  # fmt: skip
     if options.json:
         print(json.dumps(found, indent=1))
 
