@@ -15,6 +15,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from gateway.app import Gateway
 from gateway.clock import Clock
 from gateway.config import Config
@@ -23,6 +25,8 @@ from gateway.registry import Registry, import_devices
 from gateway.store.frames import decode_uplink
 from gateway.store.segments import SegmentLog
 from gateway.store.writing import PIPELINE
+from gateway.update import UpdateBook
+from gateway.update.bundle import Release, build_application
 
 Tell = Callable[[str, str, str, dict[str, Any]], None]
 _COUNTERS_S = 60.0
@@ -123,6 +127,21 @@ class House:
                 found += [(uplink.dev_eui, _facts(uplink)) for uplink in uplinks]
             log.close()
         return found
+
+    def offer_application(self, folder: str, version: list[int], number: int, trial_min: int) -> int:
+        """Sign an application and roll it out over Wi-Fi; return to how many nodes. number: of the key."""
+        key = ec.derive_private_key(number, ec.SECP256R1())
+        now_ms = self._gateway.clock.now_ms()
+        release = Release((version[0], version[1], version[2]), now_ms // 1000 - 1_577_836_800)
+        bundle = build_application(Path(folder), release, key)
+        nodes = [device for device in self._gateway.registry.devices() if device.transport == "mqtt"]
+        devices = [device.dev_eui for device in nodes if not device.profile]
+        book = UpdateBook(self._gateway.directory.path)
+        try:
+            book.begin(bundle, devices, now_ms, 3600.0, trial_min)
+        finally:
+            book.close()
+        return len(devices)
 
     def publishers(self) -> dict[str, dict[str, Any]]:
         """Return how each publisher is doing."""

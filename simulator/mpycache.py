@@ -67,6 +67,23 @@ def _compiled(source: Path, stamp: str) -> Path:
     return target
 
 
+def compile_one(text: str, name: str, target: Path) -> None:
+    """Write a changed source file compiled beside where its source would stand; as it is without a compiler.
+
+    name: as it stands in tracebacks.
+    """
+    compiler = _compiler()
+    if compiler is None or CPU.get(os.uname().machine) != "x64":
+        target.write_text(text)
+        return
+    with tempfile.TemporaryDirectory(prefix="meetnet-") as folder:
+        source = Path(folder) / target.name
+        source.write_text(text)
+        out = target.with_suffix(".mpy")
+        command = [compiler, "-march=x64", "-s", name, "-o", str(out), str(source)]
+        subprocess.run(command, capture_output=True, check=True)
+
+
 def _forget_old(target: Path) -> None:
     """Remove what was compiled of earlier sources, but not what another process may be starting from."""
     kind = target.name.rpartition("-")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import importlib
 import inspect
 import json
@@ -17,6 +18,8 @@ from typing import Any, Protocol
 
 from simulator.loop import LoopClock
 from simulator.stage.lockstep import FollowingLoop
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class House(Protocol):
@@ -108,8 +111,17 @@ async def _main(loop: FollowingLoop, order: dict[str, Any]) -> None:
     await over.wait()
 
 
+def die_with(parent: int) -> None:
+    """Be killed when the stage's process ends, whatever this one does then (on Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it went before we could ask
+            os._exit(0)
+
+
 def main(fd: int, order: dict[str, Any]) -> None:
     """Run the house until it is told to stop, or the stage is gone."""
+    die_with(order["parent"])
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     control = socket.socket(fileno=fd)
     with asyncio.Runner(loop_factory=lambda: FollowingLoop(control, order["now_us"])) as runner:

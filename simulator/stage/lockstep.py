@@ -205,6 +205,7 @@ class HouseProcess:
                 "folder": str(self._folder),
                 "settings": self._settings | {f"{k}.port": v for k, v in self._kept_ports().items()},
                 "now_us": loop.now_us(),
+                "parent": os.getpid(),
             }
         )
         with log:

@@ -125,6 +125,14 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         return [read(row) for row in self.faults]
 
     @property
+    def overrides(self) -> dict[str, Any]:
+        """What faults want in the config.json of every node."""
+        found: dict[str, Any] = {}
+        for fault in self.scripts:
+            found |= fault.provisions(self.seed)
+        return found
+
+    @property
     def start_us(self) -> int:
         """When it begins, in microseconds since 1970."""
         return int(self.start.timestamp()) * 1_000_000

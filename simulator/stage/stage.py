@@ -201,6 +201,7 @@ class Stage:
                 around=self._around,
                 power_on=False,
                 patience_s=_PATIENCE_S if scenario.gateway.mqtt else 0.0,
+                overrides=scenario.overrides,
             ),
             on_event=self._on_node,
         )

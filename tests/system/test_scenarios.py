@@ -20,6 +20,7 @@ from simulator.stage.stage import Result, play
 pytestmark = [pytest.mark.mpy, pytest.mark.slow, pytest.mark.timeout(300)]
 PLATFORM = Path(__file__).with_name("platform.toml")
 EVERYTHING = Path(__file__).with_name("everything.toml")
+UPDATES = Path(__file__).with_name("updates.toml")
 Rows = list[dict[str, Any]]
 
 
@@ -50,7 +51,7 @@ def twice(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Result, Rows]]
 
 
 def test_every_kind_of_fault_is_in_it() -> None:
-    rows = load(EVERYTHING).faults + load(PLATFORM).faults
+    rows = load(EVERYTHING).faults + load(PLATFORM).faults + load(UPDATES).faults
     assert {row["do"] for row in rows} == set(KINDS)
 
 
@@ -123,6 +124,23 @@ def test_a_platform_that_failed_gets_everything_later_and_a_recording_plays_agai
         assert done.exit_code == 0, done.output
         assert json.loads(done.output)["records"] == len(stored)
         assert _rows(out) == stored
+
+
+def test_a_release_that_is_no_good_touches_one_node_which_is_back_by_itself(tmp_path: Path) -> None:
+    result, rows = run(load(UPDATES), tmp_path, str(UPDATES))
+    assert result.failures == [], result.reproduce
+    with closing(sqlite3.connect(tmp_path / "gateway" / "updates.db")) as db:
+        rollouts = db.execute("SELECT state FROM rollouts").fetchall()
+        targets = db.execute("SELECT dev_eui, state, reason FROM targets").fetchall()
+    assert rollouts == [("halted",)]
+    assert sorted(state for _, state, _ in targets) == ["reverted", "waiting"], targets
+    assert [reason for _, state, reason in targets if state == "reverted"] == ["crashed"]
+    begins, _ = span(rows, "bad_update")
+    boots = [row["who"] for row in rows if row["what"] == "reset" and row["t_us"] > begins]
+    assert len(set(boots)) == 1 and len(boots) == 2  # into the release, and back
+    last_us = max(row["t_us"] for row in rows)
+    for site in {row["who"] for row in rows if row["kind"] == "store"}:  # both measure as before
+        assert max(r["t_us"] for r in rows if r["kind"] == "store" and r["who"] == site) > last_us - 400e6
 
 
 def test_what_is_no_recording_is_told(tmp_path: Path) -> None:

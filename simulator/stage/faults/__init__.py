@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from simulator.nodeproc import SimulatorError
-from simulator.stage.faults import attacks, clocks, gateway, network, platform, power, sensors
+from simulator.stage.faults import attacks, clocks, gateway, network, platform, power, sensors, updates
 from simulator.stage.faults.base import Fault
 
 __all__ = ("KINDS", "Fault", "read")
@@ -35,6 +35,7 @@ _ALL: tuple[type[Fault], ...] = (
     gateway.DiskFull,
     gateway.DatabaseLocked,
     platform.PlatformRejects,
+    updates.BadUpdate,
 )
 KINDS: dict[str, type[Fault]] = {str(kind.__struct_config__.tag): kind for kind in _ALL}
 

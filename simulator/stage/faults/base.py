@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import random
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -54,6 +54,10 @@ class Fault(
         self.occurrences(random.Random(0), whole_us)  # noqa: S311 - a repeatable draw
         if self.lasts and not self.LASTS:
             raise SimulatorError(f"for: {self.name} is over at once and lasts no time")
+
+    def provisions(self, seed: int) -> dict[str, Any]:
+        """Return keys of config.json that nodes need for it from the beginning."""
+        return {}
 
     def occurrences(self, rng: random.Random, whole_us: int) -> list[tuple[int, int]]:
         """Return (begin, end) of each time in microseconds after the start; all is over by whole_us."""

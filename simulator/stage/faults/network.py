@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from msgspec import Meta
 
@@ -11,6 +11,27 @@ from simulator.stage.faults.base import Fault
 
 if TYPE_CHECKING:
     from simulator.stage.stage import Stage
+
+
+class _Turned(Fault):
+    """Attributes of the world that are other while it lasts."""
+
+    SAYS: ClassVar[str] = ""
+
+    def turns(self, stage: Stage) -> list[tuple[Any, str, Any, Any]]:
+        """Return (object, attribute, value while it lasts, value otherwise) of each."""
+        raise NotImplementedError
+
+    async def begin(self, stage: Stage, rng: random.Random) -> str:
+        """Turn them."""
+        for thing, name, during, _ in self.turns(stage):
+            setattr(thing, name, during)
+        return self.SAYS
+
+    async def end(self, stage: Stage) -> None:
+        """Turn them back."""
+        for thing, name, _, otherwise in self.turns(stage):
+            setattr(thing, name, otherwise)
 
 
 class GatewayOutage(Fault, tag="gateway_outage"):
@@ -21,7 +42,7 @@ class GatewayOutage(Fault, tag="gateway_outage"):
 
     async def begin(self, stage: Stage, rng: random.Random) -> str:
         """Switch it off."""
-        stage.air.deaf += 1
+        stage.air.deaf += 1  # it may be off for two reasons at once
         return "the LoRa gateway is off"
 
     async def end(self, stage: Stage) -> None:
@@ -29,72 +50,54 @@ class GatewayOutage(Fault, tag="gateway_outage"):
         stage.air.deaf -= 1
 
 
-class BackhaulOutage(Fault, tag="backhaul_outage"):
+class BackhaulOutage(_Turned, tag="backhaul_outage"):
     """The LoRa gateway hears, but its line to the server is cut."""
 
     DOES: ClassVar[str] = "the line between LoRa gateway and server is cut; what is heard is lost there"
     LASTS: ClassVar[str] = "1h"
+    SAYS: ClassVar[str] = "no line to the server"
 
-    async def begin(self, stage: Stage, rng: random.Random) -> str:
-        """Cut it."""
-        for forwarder in stage.forwarders:
-            forwarder.cut = True
-        return "no line to the server"
-
-    async def end(self, stage: Stage) -> None:
-        """Mend it."""
-        for forwarder in stage.forwarders:
-            forwarder.cut = False
+    def turns(self, stage: Stage) -> list[tuple[Any, str, Any, Any]]:
+        """Return the line of each."""
+        return [(forwarder, "cut", True, False) for forwarder in stage.forwarders]
 
 
-class Interference(Fault, tag="interference"):
+class Interference(_Turned, tag="interference"):
     """Somebody else is on the band."""
 
     DOES: ClassVar[str] = "`loss_percent` of all frames, either way, are not heard"
     LASTS: ClassVar[str] = "1h"
+    SAYS: ClassVar[str] = "the band is disturbed"
 
     loss_percent: Annotated[float, Meta(gt=0, le=100, description="share of frames, above 0 to 100")] = 30.0
 
-    async def begin(self, stage: Stage, rng: random.Random) -> str:
-        """Make noise."""
-        stage.air.jam_percent = self.loss_percent
-        return f"{self.loss_percent:g} % of frames"
-
-    async def end(self, stage: Stage) -> None:
-        """Be quiet."""
-        stage.air.jam_percent = 0.0
+    def turns(self, stage: Stage) -> list[tuple[Any, str, Any, Any]]:
+        """Return the noise."""
+        return [(stage.air, "jam_percent", self.loss_percent, 0.0)]
 
 
-class WifiOutage(Fault, tag="wifi_outage"):
+class WifiOutage(_Turned, tag="wifi_outage"):
     """The host's router is off."""
 
     DOES: ClassVar[str] = "the Wi-Fi is away"
     LASTS: ClassVar[str] = "1h"
+    SAYS: ClassVar[str] = "the access point is off"
 
-    async def begin(self, stage: Stage, rng: random.Random) -> str:
-        """Switch it off."""
-        stage.street.wifi.up = False
-        return "the access point is off"
-
-    async def end(self, stage: Stage) -> None:
-        """Switch it on."""
-        stage.street.wifi.up = True
+    def turns(self, stage: Stage) -> list[tuple[Any, str, Any, Any]]:
+        """Return the access point."""
+        return [(stage.street.wifi, "up", False, True)]
 
 
-class NoNames(Fault, tag="no_names"):
+class NoNames(_Turned, tag="no_names"):
     """Nobody answers questions for names."""
 
     DOES: ClassVar[str] = "the name server is silent"
     LASTS: ClassVar[str] = "1h"
+    SAYS: ClassVar[str] = "no DNS"
 
-    async def begin(self, stage: Stage, rng: random.Random) -> str:
-        """Silence it."""
-        stage.street.wifi.dns = False
-        return "no DNS"
-
-    async def end(self, stage: Stage) -> None:
-        """Let it speak."""
-        stage.street.wifi.dns = True
+    def turns(self, stage: Stage) -> list[tuple[Any, str, Any, Any]]:
+        """Return the name server."""
+        return [(stage.street.wifi, "dns", False, True)]
 
 
 class BrokerOutage(Fault, tag="broker_outage"):

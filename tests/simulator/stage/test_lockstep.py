@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +85,32 @@ def test_what_it_does_not_know_comes_back_as_an_error(tmp_path: Path) -> None:
             await house.call("slow", 1)
 
     run_stage(main(), start_us=START_US)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+def test_a_house_dies_with_a_stage_that_is_killed(tmp_path: Path) -> None:
+    """Also one that turns in a loop and never looks at its socket: nobody is left to spin."""
+    script = (
+        "import asyncio, os, pathlib, signal, threading\n"
+        "from simulator.stage.lockstep import HouseProcess, run_stage\n"
+        "async def main():\n"
+        f"    house = HouseProcess(asyncio.get_running_loop(), {HOUSE!r}, pathlib.Path({str(tmp_path)!r}),"
+        " {}, print)\n"
+        "    await house.start()\n"
+        "    print(house.pid, flush=True)\n"
+        "    threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()\n"
+        "    await house.call('spin')\n"
+        "run_stage(main(), start_us=0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    pid = int(done.stdout.split()[-1])
+    for _ in range(100):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return
+        if state == "Z":  # dead; whoever adopted it has not looked yet
+            return
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+    pytest.fail("the house went on without its stage")

@@ -37,6 +37,10 @@ class House(asyncio.DatagramProtocol):
         await asyncio.sleep(seconds)
         return seconds
 
+    def spin(self) -> None:
+        while True:
+            pass
+
     async def stop(self) -> None:
         self.ticking.cancel()
         self.transport.close()
