@@ -99,6 +99,11 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
     default="",
     help="Virtual seconds a second, or max. Default: max with a gateway of our own, else 1.",
 )
+@click.option(
+    "--short",
+    is_flag=True,
+    help="SCENARIO in the length of a CI job: 135 minutes, three nodes of a group, the same faults.",
+)
 @click.option("--map", "show_map", is_flag=True, help="Show the nodes on a map in the terminal.")
 @click.option(
     "--list", "listing", is_flag=True, help="List the scenarios that come along, and the faults there are."
@@ -158,6 +163,7 @@ def simulate(ctx: click.Context, scenario: str | None, **options: Any) -> None:
     Examples:
       meetnet simulate --list
       meetnet simulate first --until 1h
+      meetnet simulate soak --short
       meetnet simulate city.toml --seed 7 --map --out run7
       meetnet simulate --replay run7/events.jsonl --out again
       meetnet simulate --until 1s --out street        # writes street/street.json
@@ -204,6 +210,7 @@ def simulate(ctx: click.Context, scenario: str | None, **options: Any) -> None:
                     out=options["out"],
                     as_json=as_json,
                     show_map=options["show_map"],
+                    short=options["short"],
                 )
             )
     except (SimulatorError, OSError) as error:
@@ -236,7 +243,7 @@ def _list(as_json: bool) -> None:
 
 def _play_street(options: dict[str, Any]) -> None:
     until = options.pop("until")
-    del options["show_map"]
+    del options["show_map"], options["short"]
     options["duration_s"] = duration_us(until, "--until") / 1e6 if until else None
     options["seed"] = 1 if options["seed"] is None else options["seed"]
     options["out"] = options["out"] or Path("street")

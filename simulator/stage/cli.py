@@ -20,6 +20,7 @@ from simulator.nodeproc import SimulatorError
 from simulator.plan import plan_groups
 from simulator.stage import map as terminal_map
 from simulator.stage.scenario import Scenario, find, load
+from simulator.stage.shorter import shorter
 from simulator.stage.stage import Result, Stage, command_of, play
 from simulator.stage.units import duration_us
 
@@ -35,9 +36,12 @@ def play_scenario(
     out: Path | None,
     as_json: bool,
     show_map: bool,
+    short: bool = False,
 ) -> int:
     """Play a scenario by file or name; return the exit code. out None: a folder that goes afterwards."""
     scenario = load(find(name))
+    if short:
+        scenario = shorter(scenario)
     if seed is not None:
         scenario = msgspec.structs.replace(scenario, seed=seed)
     if until is not None:
@@ -52,7 +56,7 @@ def play_scenario(
             scenario,
             folder,
             speed=speed,
-            reproduce=command_of(name, scenario),
+            reproduce=command_of(name, scenario, short=short),
             progress=shown.progress,
             on_stage=shown.take,
             on_ready=shown.ready,

@@ -11,6 +11,7 @@ import base64
 import json
 import logging
 import socket
+import sys
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,6 +37,15 @@ class Request:
         except ValueError:
             return []
         return cast("list[Any]", found) if isinstance(found, list) else [found]
+
+
+class _Server(ThreadingHTTPServer):
+    """One that says nothing of clients who are gone: gateways here get killed."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Pass over connections that broke."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class HttpSink:
@@ -66,7 +76,7 @@ class HttpSink:
             def log_message(self, format: str, *args: Any) -> None:
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)

@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from simulator.cli import simulate
 from simulator.stage import events
 from simulator.stage.faults import KINDS
-from simulator.stage.scenario import Scenario, load
+from simulator.stage.scenario import Scenario, find, load
+from simulator.stage.shorter import shorter
 from simulator.stage.stage import Result, play
 
 pytestmark = [pytest.mark.mpy, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -141,6 +142,34 @@ def test_a_release_that_is_no_good_touches_one_node_which_is_back_by_itself(tmp_
     last_us = max(row["t_us"] for row in rows)
     for site in {row["who"] for row in rows if row["kind"] == "store"}:  # both measure as before
         assert max(r["t_us"] for r in rows if r["kind"] == "store" and r["who"] == site) > last_us - 400e6
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("garden-district", marks=pytest.mark.nightly),
+        "festival-night",
+        "waste-rounds",
+        pytest.param("soak", marks=pytest.mark.nightly),
+        pytest.param("faults", marks=pytest.mark.nightly),
+        pytest.param("five-hundred", marks=pytest.mark.nightly),
+    ],
+)
+def test_each_scenario_that_comes_along_is_played_in_its_short_form(tmp_path: Path, name: str) -> None:
+    scenario = shorter(load(find(name)))
+    result, rows = run(scenario, tmp_path, f"{name} --short")
+    assert result.failures == [], result.reproduce
+    assert result.accounts is not None and result.accounts["stored"] > 10 * scenario.count
+    begun = {row["who"] for row in rows if row["kind"] == "fault" and row["what"] == "begins"}
+    assert begun == {row["do"] for row in load(find(name)).faults}  # none of the whole form is left out
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("name", ["garden-district", "festival-night", "waste-rounds", "soak"])
+def test_each_scenario_that_comes_along_is_played_whole(tmp_path: Path, name: str) -> None:
+    result, _ = run(load(find(name)), tmp_path, name)
+    assert result.failures == [], result.reproduce
 
 
 def test_what_is_no_recording_is_told(tmp_path: Path) -> None:
