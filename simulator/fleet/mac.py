@@ -2,8 +2,8 @@
 
 The rules are those of the firmware's MAC (firmware/radio), in the part that shows on the air of a network
 that behaves: joins with rising nonces and falling data rates, FOpts, confirmed uplinks and their
-repetitions, LinkADRReq, DeviceTime, receive parameters, the silence that ADR counts. Orders that a fleet
-does not follow (NewChannelReq, DlChannelReq, DutyCycleReq) are refused or acknowledged, not obeyed.
+repetitions, LinkADRReq, channels, DeviceTime, receive parameters, the silence that ADR counts. DutyCycleReq
+is acknowledged and not obeyed.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ class Mac:
         self.dr = self.pending_dr = 0
         self.tx_power = 0
         self.nb_trans = 1
-        self.channels: list[tuple[int, int]] = [(f, f) for f in eu868.JOIN_CHANNELS_HZ]
+        # index -> [uplink Hz, lowest data rate, highest, downlink Hz]
+        self.channels = {k: [f, 0, eu868.MAX_DEFAULT_DR, f] for k, f in enumerate(eu868.JOIN_CHANNELS_HZ)}
         self.mask = _DEFAULTS
         self.fcnt_up = 0
         self.fcnt_down = -1
@@ -135,10 +136,9 @@ class Mac:
         if accept.cflist:
             kind, values = cflist.unpack(accept.cflist)
             if kind == cflist.FREQUENCIES:
-                for freq_hz in values:
-                    if freq_hz:
-                        self.mask |= 1 << len(self.channels)
-                        self.channels.append((freq_hz, freq_hz))
+                for k, freq_hz in enumerate(values, eu868.FIRST_FREE_CHANNEL):
+                    if _usable(freq_hz):
+                        self._define(k, freq_hz, 0, eu868.MAX_DEFAULT_DR)
         return True
 
     # -- uplink ------------------------------------------------------------------------------
@@ -182,17 +182,54 @@ class Mac:
 
     def pick_channel(self) -> int:
         """Return the frequency of the next transmission: an enabled channel, another than the last."""
-        usable = [k for k in range(len(self.channels)) if self.mask >> k & 1]
+        usable = self.usable()
         if not usable:
             self.mask |= _DEFAULTS
-            usable = [0, 1, 2]
+            self.dr = min(self.dr, eu868.MAX_DEFAULT_DR)
+            usable = self.usable()
         others = [k for k in usable if k != self._last_channel] or usable
         self._last_channel = others[self._chance.below(len(others))]
         return self.channels[self._last_channel][0]
 
-    def rx1(self, freq_hz: int) -> tuple[int, int]:
-        """Return (frequency, data rate) of RX1 after an uplink on a frequency."""
-        return freq_hz, eu868.rx1_data_rate(self.dr, self.rx1_dr_offset)
+    def usable(self) -> list[int]:
+        """Return the channels that are enabled and carry the data rate."""
+        return [k for k, row in self.channels.items() if self.mask >> k & 1 and row[1] <= self.dr <= row[2]]
+
+    @property
+    def rx1_freq_hz(self) -> int:
+        """Where RX1 listens after the last uplink."""
+        return self.channels[self._last_channel][3]
+
+    def _define(self, index: int, freq_hz: int, min_dr: int, max_dr: int) -> None:
+        self.channels[index] = [freq_hz, min_dr, max_dr, freq_hz]
+        self.mask |= 1 << index
+
+    def _new_channel(self, payload: bytes) -> int:
+        """Obey a NewChannelReq; return the bits of its answer (TS001-1.0.4 section 5.6)."""
+        index, freq_hz, min_dr, max_dr = mac.unpack_new_channel_req(payload)
+        if not eu868.FIRST_FREE_CHANNEL <= index < eu868.MAX_CHANNELS:
+            return 0
+        bits = mac.FREQUENCY_ACK if freq_hz == 0 or _usable(freq_hz) else 0
+        bits |= mac.RANGE_ACK if freq_hz == 0 or min_dr <= max_dr <= eu868.MAX_DR else 0
+        if bits == mac.FREQUENCY_ACK | mac.RANGE_ACK:
+            if freq_hz:
+                self._define(index, freq_hz, min_dr, max_dr)
+            else:
+                self.channels.pop(index, None)
+                self.mask &= ~(1 << index)
+            if not self.usable():
+                self.mask |= _DEFAULTS
+                self.dr = min(self.dr, eu868.MAX_DEFAULT_DR)
+        return bits
+
+    def _dl_channel(self, payload: bytes) -> int:
+        """Obey a DlChannelReq; return the bits of its answer (section 5.8)."""
+        index, freq_hz = mac.unpack_dl_channel_req(payload)
+        bits = mac.RANGE_ACK if index in self.channels else 0
+        bits |= mac.FREQUENCY_ACK if eu868.MIN_FREQ_HZ <= freq_hz <= eu868.MAX_FREQ_HZ else 0
+        if bits == mac.FREQUENCY_ACK | mac.RANGE_ACK:
+            self.channels[index][3] = freq_hz
+        return bits
 
     def silence(self) -> None:
         """An uplink brought no downlink: count, and climb the ladder of TS001-1.0.4 section 4.3.1.1."""
@@ -256,9 +293,9 @@ class Mac:
                 margin = min(max(self.snr_db, -32), 31)
                 self.answers += mac.pack_dev_status_ans(mac.BATTERY_UNKNOWN, margin)
             elif cid == mac.NEW_CHANNEL:
-                self.answers += mac.pack_new_channel_ans(0)
+                self.answers += mac.pack_new_channel_ans(self._new_channel(payload))
             elif cid == mac.DL_CHANNEL:
-                self.sticky += mac.pack_dl_channel_ans(0)
+                self.sticky += mac.pack_dl_channel_ans(self._dl_channel(payload))
             elif cid == mac.DUTY_CYCLE:
                 self.answers += mac.pack_duty_cycle_ans()
         self._link_adr(blocks)
@@ -267,7 +304,7 @@ class Mac:
         """Obey LinkADRReqs in a row together."""
         if not blocks:
             return
-        defined = (1 << len(self.channels)) - 1
+        defined = sum(1 << k for k in self.channels)
         mask, dr, power, nb_trans, good = self.mask, self.dr, self.tx_power, self.nb_trans, 7
         for payload in blocks:
             dr, power, wanted, control, nb_trans = mac.unpack_link_adr_req(payload)
@@ -281,7 +318,9 @@ class Mac:
             good &= ~mac.CHANNEL_MASK_ACK
         dr = self.dr if dr == eu868.KEEP else dr
         power = self.tx_power if power == eu868.KEEP else power
-        if not eu868.MIN_DR <= dr <= eu868.MAX_DEFAULT_DR:
+        judged = mask if good & mac.CHANNEL_MASK_ACK else self.mask
+        carried = any(row[1] <= dr <= row[2] for k, row in self.channels.items() if judged >> k & 1)
+        if not eu868.MIN_DR <= dr <= eu868.MAX_DR or not carried:
             good &= ~mac.DATA_RATE_ACK
         if power > eu868.MAX_TX_POWER:
             good &= ~mac.POWER_ACK
@@ -289,3 +328,7 @@ class Mac:
             self.mask, self.dr, self.tx_power, self.nb_trans = mask, dr, power, nb_trans or 1
         self.answers += mac.pack_link_adr_ans(good) * len(blocks)
         blocks.clear()
+
+
+def _usable(freq_hz: int) -> bool:
+    return eu868.MIN_FREQ_HZ <= freq_hz <= eu868.MAX_FREQ_HZ and eu868.sub_band(freq_hz) is not None

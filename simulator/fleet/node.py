@@ -234,8 +234,7 @@ class FleetNode:
         air_us = airtime.time_on_air_us(sf, bw, eu868.max_phy(mac.dr))
         return min(
             self.world.wait_us(self.index, mac.channels[k][0], air_us, now_us)
-            for k in range(len(mac.channels))
-            if mac.mask >> k & 1
+            for k in mac.usable() or (0, 1, 2)
         )
 
     # -- join --------------------------------------------------------------------------------
@@ -356,7 +355,7 @@ class FleetNode:
         end_us = self.world.transmit(
             self.index, now_us, freq_hz, flight.dr, _conducted_dbm(mac.tx_power), flight.phy
         )
-        rx1 = freq_hz, eu868.rx1_data_rate(flight.dr, mac.rx1_dr_offset)
+        rx1 = mac.rx1_freq_hz, eu868.rx1_data_rate(flight.dr, mac.rx1_dr_offset)
         self._listen(end_us + mac.rx1_delay_s * 1_000_000, rx1, (mac.rx2_freq_hz, mac.rx2_dr))
 
     def _listen(self, at_us: int, rx1: tuple[int, int], rx2: tuple[int, int]) -> None:

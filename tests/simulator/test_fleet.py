@@ -7,15 +7,17 @@ import pytest
 
 from drivers.sht4x import humidity_tenths, temperature_centi
 from kernels.dewpoint import dew_point_centi as firmware_dew_point
+from radio import mac_answers
+from radio.session import Session
 from simulator.chips.sht4x import _word
 from simulator.city import Town
-from simulator.fleet.mac import Chance, Mac
+from simulator.fleet.mac import Chance, Downlink, Mac
 from simulator.fleet.node import FleetNode, Habits
 from simulator.fleet.outbox import Outbox
 from simulator.fleet.plan import gateways, town
 from simulator.fleet.sensors import IDS, KindSensors, dew_point_centi, sht4x
 from simulator.nodeproc import SimulatorError
-from wire.lorawan import eu868
+from wire.lorawan import eu868, maccommands
 from wire.measurements import by_id
 from wire.record import OK, TIME_NETWORK, Record
 
@@ -140,3 +142,33 @@ def test_a_node_that_measures_waits_until_it_has_measured() -> None:
     for now_us in (end_us - 35_000_000, end_us - 20_000_000, end_us - 1):
         node.act(now_us, (end_us - 30_200_000, end_us))
         assert world.at_us[-1] > end_us
+
+
+def test_orders_about_channels_are_obeyed_as_by_the_firmware() -> None:
+    """Random NewChannelReq, DlChannelReq and LinkADRReq: the same answers, the same channels."""
+    rng = np.random.default_rng(9)
+
+    class Device:
+        battery, margin_db = 255, 0
+
+    for _ in range(40):
+        ours = Mac("00" * 8, "00" * 8, "00" * 16, Chance(1))
+        ours.dr = eu868.MAX_DEFAULT_DR
+        theirs = Session(bytes(8), bytes(8), 0, 0, bytes(16), bytes(16))
+        for _ in range(30):
+            index, freq = int(rng.integers(0, 18)), int(rng.integers(8_600_000, 8_720_000))
+            freq = 0 if rng.random() < 0.2 else freq
+            low, high = int(rng.integers(0, 8)), int(rng.integers(0, 8))
+            mask = int(rng.integers(0, 1 << 16))
+            mask &= (7, 255, 65535)[int(rng.integers(0, 3))]
+            order = (
+                bytes([7, index]) + freq.to_bytes(3, "little") + bytes([high << 4 | low]),
+                bytes([10, index]) + freq.to_bytes(3, "little"),
+                bytes([3, 15 << 4 | 15]) + mask.to_bytes(2, "little") + b"\x01",
+            )[int(rng.integers(0, 3))]
+            answers, sticky = mac_answers.handle(theirs, order, Device())
+            ours.answers = ours.sticky = b""
+            ours._obey(maccommands.split(order, False), Downlink(None, b"", False, False))
+            assert (ours.answers, ours.sticky) == (answers, sticky), order.hex()
+            slots = {k: row for k, row in enumerate(theirs.channels.slots) if row is not None}
+            assert (ours.channels, ours.mask, ours.dr) == (slots, theirs.channels.mask, theirs.dr)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,9 @@ import pytest
 from gateway.app import Gateway
 from gateway.errors import IngestError
 from gateway.model import Uplink
+from simulator.channel.loss import PathLoss
 from simulator.channel.model import RadioModel
+from simulator.channel.tables import PATH_LOSS
 from simulator.city import Town
 from simulator.fleet import FleetConfig, town
 from simulator.fleet.node import Habits
@@ -308,3 +313,41 @@ def test_twenty_thousand_nodes_for_a_day(tmp_path: Path) -> None:
     counted(run)
     assert len(run.measured) > 20_000 * 20
     assert len(run.stored) > 0.6 * len(run.measured)
+
+
+@pytest.mark.nightly
+@pytest.mark.mpy
+@pytest.mark.timeout(900)
+def test_a_fleet_loses_as_much_as_real_firmware_on_the_same_bad_air(tmp_path: Path) -> None:
+    """Four hours, 30 dB weaker, fading of 6 dB: the share of each node's frames lost, by their counters."""
+    town_table = PATH_LOSS["town"]
+    weaker = replace(town_table, antenna_gain_db=town_table.antenna_gain_db - 30.0)
+    radio = RadioModel(path_loss=PathLoss(weaker, fading_db=6.0))
+    planned = [node for node in plan(8, SEED) if node.transport == "lorawan"]
+
+    def make(there: Path, server: tuple[str, int]) -> FleetConfig:
+        return FleetConfig(
+            there, planned, (ROOF,), seed=SEED, semtech_udp=server, city=Town(SEED), radio=radio,
+            habits=Habits(180, batch=1), power_on_s=2.0,
+        )  # fmt: skip
+
+    run_fleet(tmp_path / "fleet", make, 4 * 3600, START_S)
+    run_house(
+        tmp_path / "real", nodes=8, virtual_s=4 * 3600, start_s=START_S, interval_s=180, seed=SEED,
+        city=Town(SEED), radio=radio,
+    )  # fmt: skip
+
+    def lost(folder: Path) -> np.ndarray:
+        with closing(sqlite3.connect(folder / "gateway" / "store.db")) as db:
+            query = (
+                "SELECT 1.0 * missed / (missed + uplinks) FROM devices WHERE source = 'lns' ORDER BY dev_eui"
+            )
+            return np.array([share for (share,) in db.execute(query)])
+
+    fleet_lost, real_lost = lost(tmp_path / "fleet"), lost(tmp_path / "real")
+    assert len(fleet_lost) == len(real_lost) == len(planned)
+    assert real_lost.max() > 0.4 and real_lost.min() < 0.2  # near and far
+    # some 90 frames of each: a share of a half is known to within 0.11, twice
+    assert np.abs(fleet_lost - real_lost).max() < 0.25
+    assert fleet_lost.mean() == pytest.approx(real_lost.mean(), abs=0.07)
+    assert np.corrcoef(fleet_lost, real_lost)[0, 1] > 0.7
