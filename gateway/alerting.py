@@ -29,6 +29,7 @@ from gateway.leases import Turn
 
 logger = logging.getLogger("meetnet.health")
 LOOK_S = 60.0
+RESTS = 20.0  # of the length of a look: where devices are many, looking costs no more than a twentieth
 KEPT_MS = 400 * 86_400_000
 WEBHOOK_TIMEOUT_S = 10.0
 _WIDE = ("network", "gateway")  # of these the devices that they silence are on record
@@ -83,11 +84,13 @@ class Alerting:
         self._zone = ZoneInfo(settings.time_zone)
 
     async def run(self) -> None:
-        """Look each minute, until cancelled."""
+        """Look each minute, more seldom where a look takes long, until cancelled."""
         loop = asyncio.get_running_loop()
+        took_s = 0.0
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="meetnet-health") as executor:
             while True:
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(max(LOOK_S, RESTS * took_s))
+                begin_s = loop.time()
                 try:
                     await loop.run_in_executor(executor, lambda: self.look(self._facts()))
                 except StoreError as error:
@@ -95,6 +98,7 @@ class Alerting:
                 except Exception as error:  # whatever it is, the next look is in a minute
                     logger.exception("health")
                     self._counters.count("health.failed", repr(error))
+                took_s = loop.time() - begin_s
 
     def look(self, facts: Facts) -> None:
         """Conclude, keep, and tell."""

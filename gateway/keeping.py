@@ -29,6 +29,7 @@ logger = logging.getLogger("meetnet.keeping")
 DAY_MS = 86_400_000
 FIRST_S, EVERY_S = 20.0, 600.0
 PAUSES = 3.0  # of the length of a step
+BUSY_PAUSES, BUSY_PER_S = 12.0, 1000.0  # while so many records a second come: a backlog goes first
 _NEXT = "records"
 
 
@@ -52,6 +53,8 @@ class Keeper:
         self._config = config
         self._directory = directory
         self._until: int | None = None
+        self._come = (0, 0.0)  # records so far, and when that was seen
+        self._pauses = PAUSES
 
     async def run(self) -> None:
         """Keep house until cancelled."""
@@ -90,7 +93,15 @@ class Keeper:
         """Roll up what was there the last time, so that a site's records of a while are added at once."""
         until, self._until = self._until, self._store.position(_NEXT)
         while n := rolling.roll(self._store, until):
+            self._look_around()
             yield n
+
+    def _look_around(self) -> None:
+        """See how much is coming in."""
+        before, before_s = self._come
+        self._come = come, now_s = self._store.position(_NEXT), time.monotonic()
+        is_busy = come - before > BUSY_PER_S * (now_s - before_s)
+        self._pauses = BUSY_PAUSES if is_busy else PAUSES
 
     async def _take(
         self, loop: asyncio.AbstractEventLoop, executor: ThreadPoolExecutor, name: str, steps: Iterator[int]
@@ -103,7 +114,7 @@ class Keeper:
                 if not n:
                     return
                 self._counters.count(f"store.{name}", n=n)
-                await asyncio.sleep(PAUSES * (time.monotonic() - started_s))
+                await asyncio.sleep(self._pauses * (time.monotonic() - started_s))
         except StoreError as error:
             self._counters.count(f"store.{name}_failed", str(error))
         except Exception as error:  # whatever it is, the next time is another

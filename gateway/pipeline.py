@@ -371,7 +371,8 @@ class Pipeline:
         if new:
             taken.counts.append(("pipeline.records", "", len(new)))
         memory = self._judge.memory
-        return {site_id: memory.dump(memory.row(site_id)) for site_id in {spot.id for _, _, spot in new}}
+        sites = list({spot.id for _, _, spot in new})
+        return dict(zip(sites, memory.dumps([memory.row(one) for one in sites]), strict=True))
 
     def _again(self, outcome: Outcome, record: Decoded, is_same: bool, taken: _Taken) -> None:
         if is_same:

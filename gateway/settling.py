@@ -107,7 +107,8 @@ class Settler:
                     )
                 )  # fmt: skip
         memory = self._judge.memory
-        memories = {site_id: memory.dump(memory.row(site_id)) for site_id in {spot.id for _, _, spot in new}}
+        sites = list({spot.id for _, _, spot in new})
+        memories = dict(zip(sites, memory.dumps([memory.row(one) for one in sites]), strict=True))
         return Settled(entries[0][0], entries[-1][0], outcomes, memories, heard, made)
 
     def _is_met(self, spot: Spot) -> bool:

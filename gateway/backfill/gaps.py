@@ -25,6 +25,8 @@ class Gaps:
     come twice rather than one not at all.
     """
 
+    __slots__ = ("missing", "top")  # there is one for each device
+
     def __init__(self, top: int = 0, missing: Sequence[Range] = ()) -> None:
         self.top = top
         self.missing = list(missing)

@@ -122,6 +122,7 @@ class Judge:
         clean = bytes(len(head))
         own = self._corrected() if self._corrected is not None else ()
         notes = head.quantities.index("sound_notes") if "sound_notes" in head.quantities else -1
+        every = tuple([(column, method.name, method.version) for column, method, _ in better])
         is_derived = not _DERIVED.isdisjoint(head.quantities)
         for at, (number, row) in enumerate(members):
             decoded, site = records[number]
@@ -136,7 +137,7 @@ class Judge:
             if self._asks_each or not defaults.is_plain or decoded.dev_eui in own:
                 methods, shown = self._own(decoded, good_rows[at])
             elif better:
-                methods, shown = _defaults(raws, better, at)
+                methods, shown = _defaults(raws, better, every, at)
             else:
                 methods, shown = (), raws
             bits = clean if is_clean[at] else flags[at].tobytes()
@@ -222,16 +223,19 @@ class Judge:
 
 
 def _defaults(
-    raws: tuple[Value, ...], better: list[tuple[int, table.Method, list[Value]]], at: int
+    raws: tuple[Value, ...], better: list[tuple[int, table.Method, list[Value]]], every: _Methods, at: int
 ) -> tuple[_Methods, tuple[Value, ...]]:
-    methods: list[tuple[int, str, int]] = []
+    """Return the methods of a record, and its values. every: of one that all of `better` is for."""
     shown = list(raws)
-    for column, method, values in better:
+    missing: set[int] = set()
+    for column, _, values in better:
         value = values[at]
-        if value is not None:
-            methods.append((column, method.name, method.version))
+        if value is None:
+            missing.add(column)
+        else:
             shown[column] = value
-    return tuple(methods), tuple(shown)
+    methods = tuple([one for one in every if one[0] not in missing]) if missing else every
+    return methods, tuple(shown)
 
 
 def _common_flags(common: int) -> tuple[str, ...]:

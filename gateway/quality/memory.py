@@ -32,6 +32,7 @@ _COLUMNS = len(SERIES) + 1
 # Written before every row: one of other quantities, or another order, is not read but made again.
 _LAYOUT = struct.pack("<I", zlib.crc32(repr((FIELDS, SERIES)).encode()))
 _ITEM = struct.Struct(f"<B{FIELDS}d")
+_ITEMS = np.dtype([("column", "u1"), ("fields", "<f8", FIELDS)])
 
 
 class Memory:
@@ -49,9 +50,11 @@ class Memory:
         found = self._rows.get(site_id)
         if found is None:
             found = self._rows[site_id] = len(self._rows)
-            if found >= len(self.series):
-                more = np.full((max(64, len(self.series) // 4), _COLUMNS, FIELDS), np.nan)
-                self.series = np.concatenate((self.series, more))
+            n = len(self.series)
+            if found >= n:
+                # In place: a city's array is never there twice. Nobody holds a part of it between two calls.
+                self.series.resize((n + max(64, n // 8), _COLUMNS, FIELDS), refcheck=False)
+                self.series[n:] = np.nan
         return found
 
     def forget(self) -> None:
@@ -73,11 +76,17 @@ class Memory:
 
     def dump(self, row: int) -> bytes:
         """Return a row as bytes: the columns that remember anything."""
-        parts = [_LAYOUT]
-        for column, fields in enumerate(self.series[row].tolist()):
-            if fields[NEWEST_MS] == fields[NEWEST_MS]:
-                parts.append(_ITEM.pack(column, *fields))
-        return b"".join(parts)
+        return self.dumps([row])[0]
+
+    def dumps(self, rows: Sequence[int]) -> list[bytes]:
+        """Return rows as bytes, as `dump` does."""
+        block = self.series[np.array(rows, np.int64)]
+        is_there = ~np.isnan(block[:, :, NEWEST_MS])
+        items = np.empty(is_there.shape, _ITEMS)
+        items["column"], items["fields"] = np.arange(_COLUMNS), block
+        data = items[is_there].tobytes()
+        ends = (np.cumsum(is_there.sum(axis=1)) * _ITEM.size).tolist()
+        return [_LAYOUT + data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
     def push(self, row: int, history: Sequence[tuple[str, int, float | None]]) -> None:
         """Remember (quantity, observed_at_ms, raw value) of a site, by observed time."""

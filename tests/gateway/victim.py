@@ -18,9 +18,23 @@ from tests.gateway.house import T0_MS, a_house, a_record, an_uplink, fill_regist
 MINUTE_MS = 60_000
 
 
+class Nobody:
+    """Hears of what is judged before it is stored, and does nothing: the pipeline judges early for it."""
+
+    def judged(self, first: int, last: int, records: object) -> None:
+        pass
+
+    def stored(self, last: int, before: int, newest: int) -> None:
+        pass
+
+    def lost(self) -> None:
+        pass
+
+
 async def main(directory: Path, first: int) -> None:
     async with a_house(directory, 1 << 14) as house:
         fill_registry(house.registry)
+        house.pipeline.ahead = Nobody()
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         number = first
