@@ -20,6 +20,7 @@ class Sender(threading.Thread):
 
     `acknowledged`: the numbers that the broker took, and when. Whoever kills the broker calls `broker_died`:
     what it took of late and nobody has seen yet is sent again, for a broker answers before it is on the disk.
+    So are answers of the dead broker that are read only afterwards.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Sender(threading.Thread):
         self._waiting: dict[int, int] = {}  # packet number -> message
         self._next = self._first = first
         self._is_stopping = False
+        self._deaths = 0
         self._lock = threading.Lock()
         self.acknowledged: dict[int, float] = {}
         self.sent_again = 0
@@ -39,6 +41,7 @@ class Sender(threading.Thread):
     def broker_died(self) -> None:
         """Send again whatever the platform has not seen."""
         with self._lock:
+            self._deaths += 1
             since = time.perf_counter() - _DOUBTED_S
             taken = list(self.acknowledged.items())  # in the order in which they were
             doubted = {n for n, at in taken if at > since} | {n for n, _ in taken[-_DOUBTED:]}
@@ -60,14 +63,15 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         while not self._is_stopping:
+            deaths = self._deaths
             with contextlib.suppress(OSError, AssertionError, IndexError):
-                self._talk(connect(self._port))
+                self._talk(connect(self._port), deaths)
             with self._lock:
                 self._wanted += self._waiting.values()
                 self._waiting.clear()
             time.sleep(0.05)
 
-    def _talk(self, sock: socket.socket) -> None:
+    def _talk(self, sock: socket.socket, deaths: int) -> None:
         rest = b""
         begin, before = time.perf_counter(), 0
         with sock:
@@ -84,7 +88,7 @@ class Sender(threading.Thread):
                     data = sock.recv(65536)
                     if not data:
                         raise ConnectionError
-                    rest = self._acknowledge(rest + data)
+                    rest = self._acknowledge(rest + data, deaths)
 
     def _take(self, most: int) -> list[int]:
         with self._lock:
@@ -96,10 +100,12 @@ class Sender(threading.Thread):
             self._waiting.update({n % 65535 + 1: n for n in numbers})
             return numbers
 
-    def _acknowledge(self, data: bytes) -> bytes:
+    def _acknowledge(self, data: bytes, deaths: int) -> bytes:
         whole = len(data) // 4 * 4  # a clean MQTT 3.1.1 session that subscribes to nothing hears PUBACKs only
         now = time.perf_counter()
         with self._lock:
+            if self._deaths != deaths:
+                raise ConnectionError("that broker is dead: what it answered may not be on its disk")
             for at in range(0, whole, 4):
                 n = self._waiting.pop(int.from_bytes(data[at + 2 : at + 4], "big"), None)
                 if n is not None:

@@ -72,7 +72,21 @@ class Stand:
         self.starts_s.append(seconds)
 
     def wait_until_subscribed(self) -> None:
-        """Return once the gateway hears the broker."""
+        """Return once the gateway hears the broker, and the broker has its session on the disk.
+
+        By itself Mosquitto writes after some changes only: killed before, it would know nobody to keep for.
+        """
+        self._wait_until_connected()
+        assert self.broker is not None
+        kept = self.folder / "mosquitto.db"
+        end = time.monotonic() + 30
+        while not kept.exists() or b"meetnet-chirpstack" not in kept.read_bytes():
+            if time.monotonic() > end:
+                raise TimeoutError("the broker wrote down no session")
+            self.broker.send_signal(signal.SIGUSR1)
+            time.sleep(0.1)
+
+    def _wait_until_connected(self) -> None:
         found = DataDirectory(self.data).read_control()
         assert found is not None
         port, token = found
