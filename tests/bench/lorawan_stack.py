@@ -21,11 +21,12 @@ from simulator import boards
 from simulator.channel.ideal import IdealChannel
 from simulator.loop import run
 from simulator.node import NodeSettings
+from simulator.where import FIRMWARE
 from simulator.world import World
 from tests.firmware.radio.rig import Network
 from tests.firmware.radio.server import APP_KEY, DEV_EUI, JOIN_EUI
 from tests.firmware.radio.test_power_cuts import Always, Server
-from tools.sizes import ARCHITECTURES, ROOT, compile_file
+from tools.sizes import ARCHITECTURES, compile_file
 
 START_US = 1_790_000_000_000_000
 BOARDS = {"sx126x": "sim_bin", "sx127x": "sim_bin_sx1276"}
@@ -76,7 +77,7 @@ print(json.dumps({{"bytecode": loaded - empty, "state": gc.mem_alloc() - before,
 def flash_bytes(phy: str) -> dict[str, int]:
     """Return bytes of .mpy by architecture for one radio."""
     other = "sx127x" if phy == "sx126x" else "sx126x"
-    found = [*(ROOT / "firmware/radio").glob("*.py"), *(ROOT / "firmware/wire/lorawan").glob("*.py")]
+    found = [*(FIRMWARE / "radio").glob("*.py"), *(FIRMWARE / "wire" / "lorawan").glob("*.py")]
     files = sorted(f for f in found if f.name not in _OTHERS and not f.name.startswith(other))
     total = dict.fromkeys(ARCHITECTURES, 0)
     with tempfile.TemporaryDirectory() as folder:
