@@ -68,7 +68,7 @@ def test_a_node_that_never_finds_a_network_keeps_every_minute(tmp_path: Path) ->
     assert {state for r in records for _id, _raw, state in r.readings} == {OK}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in (1, 2))])
 def test_power_cuts_at_any_instant_lose_no_finished_record_and_reuse_no_number(
     tmp_path: Path, seed: int
 ) -> None:
