@@ -92,13 +92,20 @@ def main(control_fd: int) -> None:
     children: dict[int, int] = {}  # pid -> id
     gc.freeze()  # forks share these pages for good
 
-    def send(message: dict[str, object]) -> None:
+    # What is told waits here until it is read: were it to wait in a send, the orders of a street that
+    # ends hundreds of nodes at once would fill the socket the other way, and nobody would ever read again.
+    waiting = bytearray()
+
+    def tell(message: dict[str, object]) -> None:
         body = json.dumps(message).encode()
-        control.sendall(struct.pack("<I", len(body)) + body)
+        waiting.extend(struct.pack("<I", len(body)) + body)
 
     try:
         while True:
-            ready, _, _ = select.select([control, wake_read], [], [])
+            ready, writable, _ = select.select([control, wake_read], [control] if waiting else [], [])
+            if writable:
+                with contextlib.suppress(BlockingIOError):
+                    del waiting[: control.send(waiting, socket.MSG_DONTWAIT)]
             if wake_read in ready:
                 with contextlib.suppress(BlockingIOError):
                     wake_read.recv(4096)
@@ -106,7 +113,7 @@ def main(control_fd: int) -> None:
                     pid, status = os.waitpid(-1, os.WNOHANG)
                     if pid == 0:
                         break
-                    send({"exit": children.pop(pid), "status": status})
+                    tell({"exit": children.pop(pid), "status": status})
             if control not in ready:
                 continue
             order, link = _receive(control)
