@@ -97,6 +97,10 @@ class BoundedBroker(Broker):
     async def shutdown(self) -> None:
         """Stop; connections that do not end by themselves are cut."""
         self._is_closing = True
+        for (
+            server
+        ) in self._servers.values():  # first: the next one needs the port
+            server.instance.close()
         for timer, writer in list(self._strangers.values()):
             timer.cancel()
             writer.transport.abort()
@@ -104,6 +108,8 @@ class BoundedBroker(Broker):
             await asyncio.wait_for(super().shutdown(), SHUTDOWN_S)
         except TimeoutError:
             self._failed("connections had to be cut at the end")
+            if self._session_monitor_task is not None:
+                self._session_monitor_task.cancel()
         for writer in self._writers:
             writer.transport.abort()
         if self._connections:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -57,4 +58,5 @@ class Client:
         self._news.set()
 
     def _soon(self, call: Any, *args: Any) -> None:
-        self._loop.call_soon_threadsafe(call, *args)
+        with contextlib.suppress(RuntimeError):  # paho's thread outlived the test
+            self._loop.call_soon_threadsafe(call, *args)

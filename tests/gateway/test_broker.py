@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import broker_server
 from gateway.broker import EmbeddedBroker
 from gateway.counters import Counters
 from gateway.errors import ConfigError, RegistryError, StoreError
@@ -245,3 +246,22 @@ async def test_a_port_in_use_is_told(setup: Setup) -> None:
     other = EmbeddedBroker(setup.sink, setup.registry, setup.clock, setup.counters, setup.waiting)
     with pytest.raises(ConfigError, match="choose another port"):
         await other.start("127.0.0.1", setup.broker.port)
+
+
+async def test_a_connection_that_does_not_end_keeps_the_port_from_nobody(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_server, "SHUTDOWN_S", 0.2)
+    port = setup.broker.port
+    async with a_node(setup) as node:
+
+        async def never(*_: object) -> None:
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(broker_server.BoundedBroker, "_stop_handler", never)
+        await setup.broker.close()
+        assert setup.counters.get("broker.connection_broke") == 1
+        await setup.broker.start("127.0.0.1", port)
+        monkeypatch.undo()
+        assert setup.broker.port == port
+        await asyncio.wait_for(node.lost.wait(), 30)
