@@ -97,9 +97,7 @@ class BoundedBroker(Broker):
     async def shutdown(self) -> None:
         """Stop; connections that do not end by themselves are cut."""
         self._is_closing = True
-        for (
-            server
-        ) in self._servers.values():  # first: the next one needs the port
+        for server in self._servers.values():  # first: the next one needs the port
             server.instance.close()
         for timer, writer in list(self._strangers.values()):
             timer.cancel()
