@@ -13,7 +13,7 @@ from typing import Any
 
 from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
-from amqtt.errors import AMQTTError
+from amqtt.errors import AMQTTError, NoDataError
 from amqtt.session import Session
 
 GREETING_S = 10.0
@@ -69,6 +69,10 @@ class BoundedBroker(Broker):
             self._connections.discard(task)
             writer.close()
 
+    async def _handle_client_session(self, reader: Any, *others: Any) -> None:
+        reader.handler = others[2]
+        await super()._handle_client_session(reader, *others)
+
     async def _session_monitor(self) -> None:
         """Forget sessions that ended and need no keeping (amqtt looks every second: too often)."""
         while True:
@@ -116,7 +120,20 @@ class BoundedBroker(Broker):
 
 
 class _BoundedReader(StreamReaderAdapter):
+    """What a connection sends.
+
+    amqtt ends a connection by cancelling the task that reads, and waits for it. Up to Python 3.11 `wait_for`
+    forgets a cancellation that comes just as a packet does: such a connection would be read on, and waited
+    for without end (github.com/python/cpython/issues/86296).
+    """
+
+    handler: Any = None  # once it has logged in
+
     async def read(self, n: int = -1) -> bytes:
+        """Return n bytes; raise NoDataError once the connection is to end, AMQTTError when n is too many."""
+        reading: asyncio.Task[None] | None = getattr(self.handler, "_reader_task", None)
+        if reading is not None and reading.cancelling():
+            raise NoDataError
         if n > MAX_PACKET:
             raise AMQTTError(f"a packet of {n} bytes: at most {MAX_PACKET} are taken")
         return await super().read(n)

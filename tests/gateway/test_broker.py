@@ -265,3 +265,17 @@ async def test_a_connection_that_does_not_end_keeps_the_port_from_nobody(
         monkeypatch.undo()
         assert setup.broker.port == port
         await asyncio.wait_for(node.lost.wait(), 30)
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_connection_ends_though_a_packet_comes_just_then(setup: Setup, turns: int) -> None:
+    # Python 3.11's wait_for forgets a cancellation in the turn of the loop in which it has its result.
+    async with a_node(setup) as node:
+        server = setup.broker._broker
+        assert server is not None
+        ((_, handler),) = server._sessions.values()
+        handler.reader._reader.feed_data(b"\xc0\x00")  # PINGREQ
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await asyncio.wait_for(handler.stop(), 5)
+        await asyncio.wait_for(node.lost.wait(), 30)

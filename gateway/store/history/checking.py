@@ -103,7 +103,9 @@ def _rollup_faults(store: Store, db: Reading) -> Iterator[str]:
         for step_ms in (HOUR_MS, DAY_MS):
             try:
                 rows = db.query(
-                    "SELECT start_ms, body FROM rollups WHERE site = ? AND step_ms = ?", (site, step_ms)
+                    "SELECT start_ms, body FROM rollups INDEXED BY rollups_by_site "
+                    "WHERE site = ? AND step_ms = ?",
+                    (site, step_ms),
                 )
                 found = unpack_blocks([(start, bytes(body)) for start, body in rows])
             except StoreError as error:
