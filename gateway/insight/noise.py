@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from functools import lru_cache
 
 from gateway.sounddays import COVERAGE, den_db
 
@@ -101,6 +102,7 @@ def calendar(hours: Sequence[tuple[int, float]], zone: tzinfo) -> list[CalendarD
     return found
 
 
+@lru_cache(20_000)  # the hours of two years are the same for every site
 def local(ms: int, zone: tzinfo) -> datetime:
     """Return a moment in a zone."""
     return datetime.fromtimestamp(ms / 1000, zone)
