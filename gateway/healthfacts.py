@@ -112,7 +112,7 @@ class Collector:
             since_ms=one.since_ms,
             way=seen.source if seen else one.transport,
             heard_ms=heard_ms,
-            interval_ms=_interval_ms(one.speaks_s, uplinks, seen.uplinks if seen else 0),
+            interval_ms=self._interval_ms(one, uplinks, seen.uplinks if seen else 0),
             heard_by=_heard_by(uplinks) if uplinks else _NOBODY,
             margin_db=_margin_db(uplinks),
             missed=_missed(uplinks),
@@ -120,6 +120,13 @@ class Collector:
             status=(seen.status if seen else None) or {},
             newest=_said([part.forms() for part in own]),
         )
+
+    def _interval_ms(self, one: Standing, uplinks: Sequence[Uplink], heard: int) -> int | None:
+        """Return how often a device should be heard: by what it told, and how it was heard lately."""
+        usual_ms = _usual_ms([uplink.received_at_ms for uplink in uplinks], heard) if uplinks else None
+        if usual_ms is not None:
+            usual_ms = max(usual_ms, self._recent.pause_ms(one.dev_eui))
+        return usual_ms if one.speaks_s is None else max(one.speaks_s * 1000, usual_ms or 0)
 
     def _battery(self, site_id: str, now_ms: int) -> tuple[tuple[int, float], ...]:
         """Return the daily means of two weeks, read again each six hours, of some sites at a look."""
@@ -180,12 +187,6 @@ def _said(parts: Sequence[tuple[Form, ...]]) -> tuple[Newest, ...]:
 
 def _heard_by(uplinks: Sequence[Uplink]) -> frozenset[str]:
     return frozenset(heard.gateway_id for uplink in uplinks for heard in uplink.receptions)
-
-
-def _interval_ms(speaks_s: int | None, uplinks: Sequence[Uplink], heard: int) -> int | None:
-    """Return how often a device should be heard, by what it told of itself and by its last uplinks."""
-    usual_ms = _usual_ms([uplink.received_at_ms for uplink in uplinks], heard) if uplinks else None
-    return usual_ms if speaks_s is None else max(speaks_s * 1000, usual_ms or 0)
 
 
 def _usual_ms(times_ms: Sequence[int], heard: int) -> int | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from simulator.chips.base import Source
 
 _KEEP = 50_000
 _AGAIN_US = 1_000_000
+_APART_US = 5_000_000  # between two acquisitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,10 @@ class Ledger:
         self._source = source
         self._last: dict[str, Seen] = {}
         self.seen: deque[Seen] = deque(maxlen=_KEEP)
+        self.asked_us = array("q")
+        """When it was asked for anything, to the second: for ever, where `seen` forgets."""
+        self.acquired: Counter[str] = Counter()
+        """How often each quantity was asked for, 5 s apart or more."""
         self.on_seen: Callable[[Seen, Seen | None], None] | None = None
         """Told of each value and the one before it of the same quantity."""
 
@@ -41,6 +47,10 @@ class Ledger:
         if last is None or last.value != value or now_us - last.at_us >= _AGAIN_US:
             self._last[quantity] = seen = Seen(now_us, quantity, value)
             self.seen.append(seen)
+            if last is None or now_us - last.at_us > _APART_US:
+                self.acquired[quantity] += 1
+            if not self.asked_us or abs(now_us - self.asked_us[-1]) >= _AGAIN_US:
+                self.asked_us.append(now_us)
             if self.on_seen is not None:
                 self.on_seen(seen, last)
         return value

@@ -61,6 +61,8 @@ class Op(IntEnum):
     ULP = 40
     PEEK = 41
     POKE = 42
+    ERASED = 43
+    COMMITTED = 44
 
 
 CARRY_PAYLOAD = frozenset(

@@ -60,6 +60,13 @@ class Wifi:
 
 
 @dataclass
+class Router:
+    """The access point as the host of one node has it."""
+
+    on: bool = True
+
+
+@dataclass
 class _Socket:
     stream: bool
     real: socket.socket | None = None
@@ -71,7 +78,8 @@ class _Socket:
 class NodeNetwork:
     """The network stack of one life of a node."""
 
-    def __init__(self, loop: VirtualLoop, wifi: Wifi) -> None:
+    def __init__(self, loop: VirtualLoop, wifi: Wifi, router: Router) -> None:
+        self._router = router
         self._loop = loop
         self._wifi = wifi
         self._wanted: tuple[str, str] | None = None  # network and password that the node asked for
@@ -107,7 +115,7 @@ class NodeNetwork:
             answer(0, value=self._wifi_status())
         elif op == Op.WIFI_SCAN:
             heard = list(self._wifi.around)
-            if self._wifi.up:
+            if self._wifi.up and self._router.on:
                 heard.append((self._wifi.ssid, -61, bool(self._wifi.password)))
             answer(0, json.dumps(heard).encode())
         elif op == Op.WIFI_AP:
@@ -182,7 +190,7 @@ class NodeNetwork:
         """Return how it stands now. The port tries again for ever, so an access point may come back."""
         if self._wanted is None:
             return IDLE
-        if self._wanted[0] != self._wifi.ssid or not self._wifi.up:
+        if self._wanted[0] != self._wifi.ssid or not (self._wifi.up and self._router.on):
             return NO_AP
         if self._wifi.wpa3_only:
             return NO_SECURITY

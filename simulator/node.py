@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.buses import FAR_US, Board, BusAnswer
 from simulator.link import REPLY, FrameReader, Op
-from simulator.net import NodeNetwork, Wifi
+from simulator.net import NodeNetwork, Router, Wifi
 from simulator.nodeproc import HEAP_BYTES
+from simulator.wear import Wear
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -52,6 +53,7 @@ class NodeSettings:
     path: tuple[Path, ...] | None = None
     heap_bytes: int = HEAP_BYTES
     wifi: Wifi = field(default_factory=Wifi)
+    router: Router = field(default_factory=Router)
     partitions: tuple[tuple[str, int], ...] = (("vfs2", 0x40000), ("log", 0x20000))
     mac: bytes | None = None
     rtc_ppm: float = 0.0  # how much the clock runs fast in deep sleep
@@ -74,6 +76,7 @@ class SimNode:
         self.state = "off"  # off, booting, running, waiting, asleep, ended, crashed
         self.boots = 0
         self.transactions = 0
+        self.wear = Wear()
         self._life: _Life | None = None
         self._boot_at: Callable[[], None] | None = None
         self._rtc_us = 0
@@ -209,7 +212,7 @@ class _Life:
         self._busy = False
         self._ended = False
         self._serving = False
-        self.network = NodeNetwork(self._loop, node.settings.wifi)
+        self.network = NodeNetwork(self._loop, node.settings.wifi, node.settings.router)
         self._ours, theirs = socket.socketpair()
         # A read waits this long for a node that is the only busy one, before the loop turns again.
         self._ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 2000))
@@ -326,7 +329,11 @@ class _Life:
     def _handle(self, op: int, unit: int, addr: int, n: int, t: int, payload: bytes) -> None:
         board = self._board
         if op == Op.SLEEP:
-            self.later(t, lambda: self._reply(BusAnswer(), t))
+            self._set_busy(False)
+            if self._world.leap(t):
+                self._reply(BusAnswer(), t)
+            else:
+                self.later(t, lambda: self._reply(BusAnswer(), t))
         elif op == Op.I2C_WRITE:
             self._reply(board.i2c_write(unit, addr, payload, t), t)
         elif op == Op.I2C_READ:
@@ -377,6 +384,10 @@ class _Life:
         node = self._node
         if op == Op.HELLO:
             self._reply(BusAnswer(data=self._hello), self._loop.now_us())
+        elif op == Op.ERASED:
+            node.wear.erased(node.settings.partitions[unit][0], addr)
+        elif op == Op.COMMITTED:
+            node.wear.committed(n)
         elif op == Op.RTC_SET:
             node.set_rtc(struct.unpack("<q", payload)[0])
         elif op == Op.RTC_MEMORY:

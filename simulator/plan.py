@@ -201,6 +201,26 @@ def plan_groups(groups: Sequence[Group], seed: int = 1) -> list[PlannedNode]:
     return planned
 
 
+def config_json(planned: PlannedNode, interval_s: int) -> dict[str, Any]:
+    """Return a node's config.json but for its Wi-Fi. interval_s: where its group says nothing."""
+    config: dict[str, Any] = {
+        "schema": 1,
+        "kind": planned.kind,
+        "board": planned.board,
+        "interval_s": planned.interval_s or interval_s,
+        "radio": planned.transport,
+        "dev_eui": planned.dev_eui,
+        "ntp": "ntp",
+    }
+    if planned.kind in ("bin", "garden"):
+        config["battery_low_mv"] = 3300
+    if planned.kind == "noise":
+        config["noise_s"] = 1  # to listen all the time would be most of a simulated day's work
+    if planned.transport == "lorawan":
+        config |= {"join_eui": planned.join_eui, "app_key": planned.app_key}
+    return config
+
+
 def write_provisioning(path: Path, nodes: list[PlannedNode]) -> None:
     """Write street.json: what the gateway must know of each node. It holds keys: its owner alone reads it."""
     path.parent.mkdir(parents=True, exist_ok=True)

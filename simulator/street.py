@@ -28,7 +28,7 @@ from simulator.net import Wifi
 from simulator.node import NodeSettings, SimNode
 from simulator.nodeproc import HEAP_BYTES
 from simulator.places import Place, Places
-from simulator.plan import MM_PER_TIP, PlannedNode, plan, write_provisioning
+from simulator.plan import MM_PER_TIP, PlannedNode, config_json, plan, write_provisioning
 from simulator.replay import Recording
 from simulator.world import World
 
@@ -75,7 +75,7 @@ class StreetConfig:
     overrides: dict[str, Any] = field(default_factory=dict[str, Any])
     planned: list[PlannedNode] | None = None
     """Who lives there; None is the street of twelve kinds, `nodes` long."""
-    forwarder: type[Forwarder] = Forwarder
+    forwarder: Callable[..., Forwarder] = Forwarder
     around: Callable[[str, Source], Source] = lambda _site, source: source
     """What to put between what there is to measure at a site and its sensors."""
     power_on: bool = True
@@ -225,22 +225,8 @@ class Street:
         )
 
     def _config_json(self, planned: PlannedNode) -> dict[str, Any]:
-        config: dict[str, Any] = {
-            "schema": 1,
-            "kind": planned.kind,
-            "board": planned.board,
-            "interval_s": planned.interval_s or self.config.interval_s,
-            "radio": planned.transport,
-            "dev_eui": planned.dev_eui,
-            "ntp": "ntp",
-        }
-        if planned.kind in ("bin", "garden"):
-            config["battery_low_mv"] = 3300
-        if planned.kind == "noise":
-            config["noise_s"] = 1  # to listen all the time would be most of a simulated day's work
-        if planned.transport == "lorawan":
-            config |= {"join_eui": planned.join_eui, "app_key": planned.app_key}
-        else:
+        config = config_json(planned, self.config.interval_s)
+        if planned.transport != "lorawan":
             config["wifi"] = {"ssid": self.wifi.ssid, "password": self.wifi.password}
             config["mqtt"] = {
                 "host": "gateway",

@@ -113,6 +113,10 @@ class World:
         if self._timer is None or t_us < self._timer_us:
             self._arm()
 
+    def leap(self, t_us: int) -> bool:
+        """Go to t_us at once, if nothing is to happen before; tell whether the world is there now."""
+        return (not self._queue or self._queue[0][0] > t_us) and self.loop.leap(t_us)
+
     def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()

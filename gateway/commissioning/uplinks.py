@@ -1,14 +1,39 @@
-"""The last uplinks of each device with how they were received: what a signal check looks at."""
+"""The last uplinks of each device with how they were received, and its usual pauses: what checks look at."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
+from dataclasses import dataclass, field
 
 from gateway.model import Uplink
 
 KEPT = 8
 DEVICES = 5000
+_HOUR_MS = 3_600_000
+_FORGOTTEN_MS = 24 * _HOUR_MS  # in this time a pause counts for half as long
+_NEW_MS = 3 * _HOUR_MS  # so long every pause of a device is its own way; later a long one is an outage
+_OUTAGES, _LEAST_OUTAGE_MS = 3.0, 20 * 60_000  # gateway.health.rules: silent_intervals, silent_least_ms
+
+
+@dataclass(slots=True)
+class _Heard:
+    """One device. pause_ms: the longest after which it was heard again lately, outages aside."""
+
+    first_ms: int
+    uplinks: deque[Uplink] = field(default_factory=lambda: deque[Uplink](maxlen=KEPT))
+    pause_ms: float = 0.0
+
+    def take(self, uplink: Uplink) -> None:
+        """Take an uplink, and the pause before it."""
+        at_ms = uplink.received_at_ms
+        if self.uplinks:
+            pause_ms = max(0, at_ms - self.uplinks[-1].received_at_ms)
+            usual = pause_ms <= max(_OUTAGES * self.pause_ms, _LEAST_OUTAGE_MS)
+            self.pause_ms *= 0.5 ** (pause_ms / _FORGOTTEN_MS)
+            if usual or at_ms - self.first_ms <= _NEW_MS:
+                self.pause_ms = max(self.pause_ms, pause_ms)
+        self.uplinks.append(uplink)
 
 
 class RecentUplinks:
@@ -16,12 +41,15 @@ class RecentUplinks:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._of: OrderedDict[str, deque[Uplink]] = OrderedDict()
+        self._of: OrderedDict[str, _Heard] = OrderedDict()
 
     def heard(self, uplink: Uplink) -> None:
         """Keep an uplink."""
         with self._lock:
-            self._of.setdefault(uplink.dev_eui, deque(maxlen=KEPT)).append(uplink)
+            found = self._of.get(uplink.dev_eui)
+            if found is None:
+                found = self._of[uplink.dev_eui] = _Heard(uplink.received_at_ms)
+            found.take(uplink)
             self._of.move_to_end(uplink.dev_eui)
             while len(self._of) > DEVICES:
                 self._of.popitem(last=False)
@@ -29,4 +57,15 @@ class RecentUplinks:
     def of(self, dev_eui: str, since_ms: int = 0) -> list[Uplink]:
         """Return the last uplinks of a device that were received since a time, oldest first."""
         with self._lock:
-            return [uplink for uplink in self._of.get(dev_eui, ()) if uplink.received_at_ms >= since_ms]
+            found = self._of.get(dev_eui)
+            uplinks = found.uplinks if found is not None else ()
+            return [uplink for uplink in uplinks if uplink.received_at_ms >= since_ms]
+
+    def pause_ms(self, dev_eui: str) -> int:
+        """Return the longest pause of a device lately, outages aside; 0 while there was none.
+
+        Who sends between its usual times, as a rain gauge in a shower, is not to be heard more often.
+        """
+        with self._lock:
+            found = self._of.get(dev_eui)
+            return round(found.pause_ms) if found is not None else 0

@@ -2,7 +2,7 @@
 import ujson
 import uos
 
-from _link import HELLO, ask_with
+from _link import HELLO, ask_with, tell
 
 _ROOT = HELLO["nvs_root"]
 _BLANK = b"\xff" * 256  # the chip erases by itself: no memory of the board goes into it
@@ -25,11 +25,13 @@ class NVS:
                 self._keys = ujson.load(f)
         except OSError:
             self._keys = {}
+        self._written = 0  # entries of 32 bytes since the last commit
 
     def _set(self, kind, key, value):
         if len(key) > 15:
             raise OSError(-4361, "ESP_ERR_NVS_KEY_TOO_LONG")
         self._keys[key] = [kind, value]
+        self._written += 1 if kind == "i" else 2 + (len(value) // 2 + 31) // 32
 
     def _get(self, kind, key):
         entry = self._keys.get(key)
@@ -64,6 +66,8 @@ class NVS:
         with open(self._path + ".new", "w") as f:
             ujson.dump(self._keys, f)
         uos.rename(self._path + ".new", self._path)
+        tell(44, 0, 0, None, self._written)
+        self._written = 0
 
 
 class Partition:
@@ -76,9 +80,10 @@ class Partition:
     BLOCK = 4096
 
     def __init__(self, id, block_size=4096):
-        for entry in HELLO["partitions"]:
+        for number, entry in enumerate(HELLO["partitions"]):
             if entry[0] == id:
                 self._label, self._size = entry
+                self._number = number
                 break
         else:
             raise OSError(-2, "no partition " + str(id))
@@ -107,6 +112,7 @@ class Partition:
                 f.seek(arg * 4096)
                 for _ in range(16):
                     f.write(_BLANK)
+            tell(43, self._number, arg, None)
         return 0
 
     def readblocks(self, block, buf, offset=0):

@@ -46,7 +46,7 @@ class Town:
         self._quantities: dict[str, Sampler] = {
             "temperature": self._temperature,
             "relative_humidity": self._humidity,
-            "rain_rate": air.rain_mm_h,
+            "rain_rate": self._rain,
             "sound_level": streets.sound_level_dba,
             "music_dba": streets.music_dba,
             "siren_dba": streets.siren_dba,
@@ -83,6 +83,10 @@ class Town:
     def _temperature(self, places: Places, times_us: Ints) -> Floats:
         inside = self.streets.indoors(places, times_us)
         return np.where(inside, _INSIDE_C, self.air.temperature_c(places, times_us))
+
+    def _rain(self, places: Places, times_us: Ints) -> Floats:
+        inside = self.streets.indoors(places, times_us)
+        return np.where(inside, 0.0, self.air.rain_mm_h(places, times_us))
 
     def _humidity(self, places: Places, times_us: Ints) -> Floats:
         inside = self.streets.indoors(places, times_us)

@@ -7,17 +7,17 @@ Times are microseconds UTC.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol, cast
 
 from simulator.fleet.mac import Chance, Downlink, Mac
 from simulator.fleet.outbox import Frame, Outbox
+from simulator.fleet.telling import status_payload
 from simulator.plan import PlannedNode
-from simulator.where import FIRMWARE
-from wire import backfill, ports, status
+from wire import backfill, ports
 from wire.errors import WireError
 from wire.lorawan import airtime, eu868
+from wire.measurements import BATTERY
 from wire.record import TIME_NETWORK, TIME_NEVER_SET, Record
 
 MS = 1000
@@ -39,16 +39,6 @@ _ANTENNA_CDB = 215
 _CLOSED_US = 250_000  # after RX2 has opened nobody begins any more
 _WORTH_WAITING_US = 10_000_000
 NEVER_US = 1 << 62
-
-
-def _firmware_version() -> tuple[int, int, int]:
-    """Return what the firmware beside this file says of itself."""
-    found = re.search(r"VERSION = \((\d+), (\d+), (\d+)\)", (FIRMWARE / "node" / "version.py").read_text())
-    assert found is not None
-    return int(found[1]), int(found[2]), int(found[3])
-
-
-_VERSION = _firmware_version()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +100,10 @@ class FleetNode:
     """One node; `index` is its number in the fleet."""
 
     __slots__ = (
-        "_link_at_us", "_live_air_ms", "again_at_us", "chance", "config_hash", "failures", "flight",
-        "habits", "index", "last_failure", "link_failures", "mac", "more", "outbox", "planned", "power_on_us",
+        "_link_at_us", "_live_air_ms", "again_at_us", "boots", "chance", "failures", "flight", "habits",
+        "index", "last_failure", "link_failures", "mac", "more", "newest", "outbox", "planned", "power_on_us",
         "powered", "records", "rejoin", "since_confirm", "status_due_us", "time_due_us", "time_known",
-        "time_tries", "unconfirmed", "windows", "world",
+        "time_set_us", "time_tries", "unconfirmed", "windows", "world",
     )  # fmt: skip
 
     def __init__(self, world: World, index: int, planned: PlannedNode, habits: Habits, seed: int) -> None:
@@ -123,7 +113,7 @@ class FleetNode:
         self.habits = habits
         self.chance = Chance(seed)
         self.mac = Mac(planned.dev_eui, planned.join_eui, planned.app_key, self.chance)
-        self.config_hash = (seed & 0xFFFFFFFF).to_bytes(4, "big")
+        self.boots = 0
         self.outbox = Outbox(habits.codec, habits.batch)
         self.records = 0
         self.powered = False
@@ -134,6 +124,8 @@ class FleetNode:
         """What a start begins with: the session and the log survive, the clock does not."""
         self.power_on_us = now_us
         self.time_known = False
+        self.time_set_us = 0
+        self.newest: int | None = None
         self.time_tries = self.failures = self.link_failures = self.last_failure = 0
         self.unconfirmed = 0
         self.rejoin = self.more = False
@@ -150,6 +142,7 @@ class FleetNode:
         self.flight = None
         self._reset(now_us)
         self.records = 0
+        self.boots += 1
         self.world.event(self.index, now_us, "power_on")
 
     def power_off(self, now_us: int) -> None:
@@ -171,6 +164,7 @@ class FleetNode:
         slot = (time_s + interval_s // 2) // interval_s if self.time_known else 0
         seq = self.outbox.take_seq(slot)
         self.outbox.add(ref, seq)
+        self.newest = ref
         if self.records:
             spread_ms = interval_s * 1000 // _SPREAD_PART
             self._link_at_us = max(self._link_at_us, now_us + self.chance.below(spread_ms) * MS)
@@ -324,13 +318,26 @@ class FleetNode:
 
     def _status(self, now_us: int) -> bytes:
         """Return the status uplink of a healthy node."""
-        return status.encode_status(
-            status.Status(
-                _VERSION, 1, 1, 0, self.config_hash, 0, (now_us - self.power_on_us) // 1_000_000,
-                len(self.outbox.unsent) + len(self.outbox.again), 0, self.link_failures, self.last_failure, 0,
-                0 if self.time_known else 255, [0],
-            )
-        )  # fmt: skip
+        age_h = (now_us - self.time_set_us) // 3_600_000_000 if self.time_known else 255
+        return status_payload(
+            self.planned,
+            asdict(self.habits),
+            self.mac.max_payload(),
+            boots=self.boots,
+            battery_mv=self._battery_mv(),
+            uptime_s=(now_us - self.power_on_us) // 1_000_000,
+            waiting=len(self.outbox.unsent) + len(self.outbox.again),
+            failures=self.link_failures,
+            last_failure=self.last_failure,
+            time_age_h=min(255, age_h),
+        )
+
+    def _battery_mv(self) -> int:
+        """Return the battery of the newest record, 0 where none is measured."""
+        if self.newest is None:
+            return 0
+        readings = cast("list[tuple[int, int, int]]", self.world.record(self.index, self.newest).readings)
+        return next((raw for measurement, raw, _ in readings if measurement == BATTERY), 0)
 
     def _deliver(self, now_us: int, port: int | None, payload: bytes, frame: Frame | None = None) -> None:
         ask = port is not None and (
@@ -395,6 +402,7 @@ class FleetNode:
     def _take(self, now_us: int, down: Downlink) -> None:
         if down.time_ms is not None:
             self.time_known = True
+            self.time_set_us = now_us
             self.time_tries = 0
             self.time_due_us = now_us + self.habits.time_s * 1_000_000
         if down.port == ports.COMMANDS and down.payload[:1] == bytes([backfill.SEND_RECORDS]):

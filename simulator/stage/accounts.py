@@ -94,14 +94,14 @@ def settle(
     clock_true: whether the node's time can be held against the ledger's (False after a lying clock).
     """
     account = NodeAccount(site_id)
-    account.acquired = max(len(ledger.acquisitions(q, gap_s=5.0)) for q in ASKED[kind])
+    account.acquired = max(ledger.acquired[q] for q in ASKED[kind])
     account.in_flash, account.stored = len(set(flash)), len({seq for seq, _, _ in rows})
     times = Counter(seq for seq, _, _ in rows)
     account.twice = sorted(seq for seq, n in times.items() if n > 1)
     accepted = sorted(set(flash))
     account.lost = sorted(set(accepted[: len(accepted) - not_yet if not_yet else None]) - set(times))
     if clock_true:
-        asked_s = sorted(seen.at_us / 1e6 for seen in ledger.seen)
+        asked_s = sorted(at_us / 1e6 for at_us in ledger.asked_us)
         account.invented = [ms for _, ms, own in rows if own and not _near(asked_s, ms / 1000)]
     return account
 

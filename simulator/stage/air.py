@@ -14,6 +14,7 @@ from simulator.channel.radio import RadioChannel
 from simulator.places import Place
 
 _KEEP = 20_000
+_BEFORE_US = 60_000_000  # then the gateway, which looks at the multiple, finds everybody there
 _STRANGER = Place("stranger")
 
 
@@ -66,11 +67,13 @@ class AirFaults:
 class StageForwarder(Forwarder):
     """Counts what the server acknowledged: that much it may never lose."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, slack_us: int = 0, **options: Any) -> None:
+        """slack_us: not 0: keep-alive and statistics wait for the minute before each multiple of it."""
         super().__init__(*args, **options)
         self.on_sent: Callable[[], None] = lambda: None
         self.on_acked: Callable[[bytes], None] = lambda _payload: None
         self.cut = False
+        self._slack_us = slack_us
         self._pending: dict[int, bytes] = {}
         self._payload = b""
 
@@ -78,6 +81,12 @@ class StageForwarder(Forwarder):
         self._payload = frame.payload
         super()._received(frame)
         self._payload = b""
+
+    def _after(self, delay_s: float, action: Callable[..., None], *args: Any) -> None:
+        if self._slack_us and action in (self._keepalive, self._stat):
+            before_us = self.now_us() + _BEFORE_US
+            delay_s = (self._slack_us - before_us % self._slack_us) / 1e6
+        super()._after(delay_s, action, *args)
 
     def _send(self, kind: int, body: bytes = b"", token: int | None = None) -> None:
         if self.cut:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ KINDS = ("sensor", "node", "radio", "gateway", "store", "fault")
 class EventLog:
     """Writes events.jsonl. `close()` before reading `sha256`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kinds: Sequence[str] = KINDS) -> None:
+        """kinds: those that are written; the others are counted."""
         self.path = path
+        self._kinds = frozenset(kinds)
         self.counts: Counter[str] = Counter()
         self._file = path.open("w", encoding="utf-8")
         self._hash = hashlib.sha256()
@@ -32,10 +35,12 @@ class EventLog:
 
     def add(self, t_us: int, kind: str, who: str, what: str, **facts: Any) -> None:
         """Take one event. Facts are plain values; bytes become hex."""
+        self.counts[f"{kind}.{what}"] += 1
+        if kind not in self._kinds:
+            return
         row: dict[str, Any] = {"t_us": t_us, "kind": kind, "who": who, "what": what}
         for name, value in facts.items():
             row[name] = value.hex() if isinstance(value, bytes) else value
-        self.counts[f"{kind}.{what}"] += 1
         # One that comes too late would break the order: it is said where it can still stand.
         self._waiting.append((max(t_us, self._flushed_us), json.dumps(row, separators=(",", ":"))))
 

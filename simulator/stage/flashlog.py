@@ -15,6 +15,19 @@ _HEADER = 20
 _BODY_BYTES = {0xF1: 11, 0xF2: 2}
 
 
+class Kept:
+    """The records that a node's flash ever held: looked at again and again, as the log goes round."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._found: set[int] = set()
+
+    def look(self) -> list[int]:
+        """Look, and return all that was found so far, in order."""
+        self._found.update(records(self._path))
+        return sorted(self._found)
+
+
 def records(path: Path) -> list[int]:
     """Return the numbers of the whole records in a partition file, as they lie there."""
     data = path.read_bytes() if path.exists() else b""

@@ -124,7 +124,9 @@ def main(fd: int, order: dict[str, Any]) -> None:
     die_with(order["parent"])
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     control = socket.socket(fileno=fd)
-    with asyncio.Runner(loop_factory=lambda: FollowingLoop(control, order["now_us"])) as runner:
+    with asyncio.Runner(
+        loop_factory=lambda: FollowingLoop(control, order["now_us"], order["slack_us"])
+    ) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, FollowingLoop)
         runner.run(_main(loop, order))

@@ -32,6 +32,7 @@ from simulator.where import FIRMWARE, SIMULATOR
 _T = TypeVar("_T")
 _PATIENCE_S = 5.0  # of reality, for the answer of a platform
 _ASK_AGAIN_S = 0.001
+_PATIENT_S = 20.0  # a timer of so long is housekeeping: nothing on the air waits for it
 _LOOK_S = 0.05  # of reality: how often a house at a set pace is let look at its sockets
 
 
@@ -99,7 +100,9 @@ class _Asked:
 class FollowingLoop(VirtualLoop):
     """The house's loop: its clock moves only as the stage says."""
 
-    def __init__(self, control: socket.socket, start_us: int) -> None:
+    def __init__(self, control: socket.socket, start_us: int, slack_us: int = 0) -> None:
+        """slack_us: timers of _PATIENT_S or more fall together on multiples of it, as late as need be."""
+        self._slack_us = slack_us
         super().__init__(start_us)
         self.control = control
         self.on_call: Callable[[int, str, list[Any]], None] = lambda _n, _name, _arguments: None
@@ -108,6 +111,13 @@ class FollowingLoop(VirtualLoop):
         self._allowed_us = 0
         self._lines = bytearray()
         self.call_later(1e9, lambda: None)  # there is always a next timer, so the loop always asks
+
+    def call_at(self, when: float, callback: Callable[..., object], *args: Any, **options: Any) -> Any:
+        """Call back at a loop time; what may wait longer, at a whole multiple of the slack."""
+        if self._slack_us and when - self.time() >= _PATIENT_S:
+            at_us = self._begin_us + round(when * 1e6)
+            when = (-(-at_us // self._slack_us) * self._slack_us - self._begin_us) / 1e6
+        return super().call_at(when, callback, *args, **options)
 
     def tell(self, **message: Any) -> None:
         """Send one line to the stage."""
@@ -163,8 +173,10 @@ class HouseProcess:
         folder: Path,
         settings: dict[str, Any],
         on_event: Callable[[list[Any]], None],
+        slack_us: int = 0,
     ) -> None:
         """house: "module:class". on_event: told (t_us, kind, who, what, facts) of what happens inside."""
+        self._slack_us = slack_us
         self.loop = loop
         self.ports: dict[str, int] = {}
         self.starts = 0
@@ -205,6 +217,7 @@ class HouseProcess:
                 "folder": str(self._folder),
                 "settings": self._settings | {f"{k}.port": v for k, v in self._kept_ports().items()},
                 "now_us": loop.now_us(),
+                "slack_us": self._slack_us,
                 "parent": os.getpid(),
             }
         )

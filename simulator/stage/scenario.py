@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from simulator.nodeproc import SimulatorError
+from simulator.stage.events import KINDS as KINDS_OF_EVENTS
 from simulator.stage.faults import KINDS, Fault, read
 from simulator.stage.units import duration_us
 
@@ -109,10 +110,32 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     settle: Annotated[
         str, Meta(description="how long at the end, within `until`, no new fault begins: time to catch up")
     ] = "0s"
+    events: Annotated[
+        list[Literal["sensor", "node", "radio", "gateway", "store", "fault"]],
+        Meta(description="kinds of events that are written: sensor, node, radio, gateway, store, fault"),
+    ] = msgspec.field(default_factory=lambda: list(KINDS_OF_EVENTS))
+    slack: Annotated[
+        str,
+        Meta(
+            description="how late the minute's work of gateway and packet forwarder may be, such as 1h: for "
+            "scenarios of years; 0s: as in life"
+        ),
+    ] = "0s"
     platform: Annotated[
         Literal["", "ngsi_ld", "ngsi_v2"],
         Meta(description="a platform to publish to, which takes everything: ngsi_ld, ngsi_v2, or nothing"),
     ] = ""
+    city: Annotated[
+        Literal["street", "town"],
+        Meta(description="what there is to measure: street (one street's), or town (fitted to recordings)"),
+    ] = "street"
+    hosts: Annotated[
+        bool,
+        Meta(
+            description="true: hosts of nodes on Wi-Fi switch their routers off, as people of the town do; "
+            "false: nobody does"
+        ),
+    ] = False
     gateway: Gateway = msgspec.field(default_factory=Gateway)
     radio: Radio = msgspec.field(default_factory=Radio)
     faults: Annotated[list[dict[str, Any]], Meta(description="what goes wrong, one row each")] = (
@@ -141,6 +164,11 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     def until_us(self) -> int:
         """How long it lasts, in microseconds."""
         return duration_us(self.until, "until")
+
+    @property
+    def slack_us(self) -> int:
+        """How late timers of a while may be, in microseconds."""
+        return duration_us(self.slack, "slack", 0)
 
     @property
     def count(self) -> int:
@@ -185,6 +213,7 @@ def parse(document: dict[str, Any], source: str = "scenario") -> Scenario:
         found = msgspec.convert(document, Scenario)
         whole_us = found.until_us
         rest_us = duration_us(found.settle, "settle", 0)
+        _ = found.slack_us
         if rest_us >= whole_us:
             raise SimulatorError(f"settle: {found.settle} is not shorter than until, {found.until}")
         for at, row in enumerate(found.faults):

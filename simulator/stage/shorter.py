@@ -33,6 +33,7 @@ def shorter(scenario: Scenario) -> Scenario:
         title=f"{scenario.title} (short)",
         until=f"{round((scenario.until_us - settle_us) * factor / 1e6) + SETTLE_S}s",
         settle=f"{SETTLE_S}s",
+        slack="0s",
         nodes=groups,
         faults=[_sooner(row, factor) for row in scenario.faults],
     )

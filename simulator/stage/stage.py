@@ -21,6 +21,7 @@ from simulator.channel.frame import Frame
 from simulator.channel.ideal import IdealChannel
 from simulator.channel.model import RadioModel
 from simulator.chips.base import Source
+from simulator.city import Town
 from simulator.ledger import Seen
 from simulator.nodeproc import SimulatorError
 from simulator.plan import plan_groups, write_provisioning
@@ -28,7 +29,8 @@ from simulator.stage.accounts import Accounts, settle
 from simulator.stage.air import AirFaults, StageForwarder
 from simulator.stage.events import EventLog
 from simulator.stage.faults import Fault
-from simulator.stage.flashlog import records
+from simulator.stage.flashlog import Kept
+from simulator.stage.hosts import Hosts
 from simulator.stage.lockstep import HouseProcess, StageLoop, run_stage
 from simulator.stage.map import state
 from simulator.stage.overlay import Overlay
@@ -44,6 +46,7 @@ _OFF_BEAT_US = 1_237  # faults do not fall on the instants at which timers of ot
 _PATIENCE_S = 0.5  # of reality, for answers of a broker that is not ours
 _CATCH_UP_US = 3_000_000
 _ASKED_AGAIN_S = 3600
+_ROUND_INTERVALS, _ROUND_MOST_S = 1000, 5 * 86_400.0  # within it no record log goes round
 Progress = Callable[[int, int, str], None]
 
 
@@ -61,6 +64,7 @@ class Result:
     accounts: dict[str, Any] | None
     counters: dict[str, int]
     rss_mb: dict[str, float] = field(default_factory=dict[str, float])
+    flash: dict[str, Any] = field(default_factory=dict[str, Any])
     house_starts: int = 0
     house_steps: int = 0
     bus_transactions: int = 0
@@ -106,8 +110,10 @@ class Stage:
         self._counters: Counter[str] = Counter()
         self._clock_lied = False
         folder.mkdir(parents=True, exist_ok=True)
-        self.events = EventLog(folder / "events.jsonl")
+        self.events = EventLog(folder / "events.jsonl", scenario.events)
         self._flood: socket.socket | None = None
+        self._kept: dict[str, Kept] = {}
+        self._town = Town(scenario.seed) if scenario.city == "town" else None
 
     # -- what faults use -------------------------------------------------------------------------
     def now_us(self) -> int:
@@ -198,7 +204,8 @@ class Stage:
                 mqtt=mqtt,
                 planned=planned,
                 radio=None if scenario.radio.model == "ideal" else RadioModel(),
-                forwarder=StageForwarder,
+                city=self._town,
+                forwarder=partial(StageForwarder, slack_us=scenario.slack_us),
                 around=self._around,
                 power_on=False,
                 patience_s=_PATIENCE_S if scenario.gateway.mqtt else 0.0,
@@ -254,6 +261,7 @@ class Stage:
             accounts=accounts.as_dict() if accounts else None,
             counters=dict(sorted(self._counters.items())),
             rss_mb={"gateway": round(house.max_rss_kib / 1024, 1)} if house else {},
+            flash=self._worst_flash(),
             house_starts=house.starts if house else 0,
             house_steps=house.steps if house else 0,
             platform=self._of_platform(),
@@ -279,6 +287,10 @@ class Stage:
             node = self.street.nodes[planned.site_id]
             if node.state == "off":
                 node.power_on(start_us + 2000 + planned.index * _STAGGER_US)
+            self._kept[planned.site_id] = Kept(node.folder / "partition-log.bin")
+        self.spawn(self._look_at_flash())
+        if scenario.hosts:
+            self.spawn(self._hosts().run(self.now_us))
         end_us = start_us + whole_us
         living = asyncio.ensure_future(self.street.world.run_until(end_us))
         stopping = asyncio.ensure_future(self.stopping.wait())
@@ -301,7 +313,23 @@ class Stage:
                 counts = self.events.counts
                 note = f"{counts['radio.up']} frames, {counts['store.record']} records stored"
                 self._progress(self.now_us() - start_us, end_us - start_us, note)
-            await asyncio.sleep(_FLUSH_S if self.loop.speed is None else max(0.5 * self.loop.speed, 0.5))
+            flush_s = max(_FLUSH_S, self.scenario.slack_us / 1e6)
+            await asyncio.sleep(flush_s if self.loop.speed is None else max(0.5 * self.loop.speed, 0.5))
+
+    def _hosts(self) -> Hosts:
+        def told(site_id: str, on: bool) -> None:
+            self.events.add(self.now_us(), "node", site_id, "router", on=on)
+
+        town = self._town or Town(self.scenario.seed)
+        return Hosts(town, self.street.planned, self.street.nodes, told)
+
+    async def _look_at_flash(self) -> None:
+        """Count what the nodes' flash holds before newer records take its place."""
+        shortest_s = min(planned.interval_s or 300 for planned in self.street.planned)
+        while True:
+            await asyncio.sleep(min(_ROUND_INTERVALS * shortest_s, _ROUND_MOST_S))
+            for kept in self._kept.values():
+                kept.look()
 
     async def _play(self, fault: Fault, begin_us: int, end_us: int, seed: str) -> None:
         await asyncio.sleep(max(0, begin_us - self.now_us()) / 1e6)
@@ -324,7 +352,8 @@ class Stage:
             self.platform = self._stack.enter_context(HttpSink())
             publish[self.scenario.platform] = {"url": self.platform.url}
         settings = gateway.settings | ({"publish": publish} if publish else {})
-        self.house = HouseProcess(self.loop, gateway.house, self.folder, settings, self._on_house)
+        slack_us = self.scenario.slack_us
+        self.house = HouseProcess(self.loop, gateway.house, self.folder, settings, self._on_house, slack_us)
         self.house.on_death = lambda: self.events.add(self.now_us(), "gateway", "gateway", "died")
         return await self.house.start()
 
@@ -332,6 +361,12 @@ class Stage:
     def forwarders(self) -> list[StageForwarder]:
         """The LoRa gateways on the roofs."""
         return [one for one in self.street.forwarders if isinstance(one, StageForwarder)]
+
+    def _worst_flash(self) -> dict[str, Any]:
+        """Return how worn the most worn node's flash is."""
+        nodes = self.street.nodes.values()
+        worst = max(nodes, key=lambda node: node.wear.worst, default=None)
+        return {"node": worst.name, **worst.wear.as_dict()} if worst is not None else {}
 
     def _of_platform(self) -> dict[str, Any]:
         if self.platform is None:
@@ -355,7 +390,7 @@ class Stage:
                 node.site_id,
                 node.kind,
                 self.street.ledgers[node.site_id],
-                records(self.folder / node.name / "partition-log.bin"),
+                self._kept[node.site_id].look(),
                 rows.get(node.dev_eui, []),
                 not_yet=self._under_way(node.interval_s or 300),
                 clock_true=not self._clock_lied,

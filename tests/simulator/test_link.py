@@ -25,7 +25,7 @@ _SPOKEN = {
     "socket.py": {
         "RESOLVE", "SOCKET", "CONNECT", "SEND", "RECV", "SENDTO", "RECVFROM", "CLOSE", "LISTEN", "ACCEPT",
     },
-    "esp32.py": {"ULP"},
+    "esp32.py": {"ULP", "ERASED", "COMMITTED"},
     "onewire.py": {"ONE_WIRE"},
     "select.py": {"POLL"},
 }  # fmt: skip

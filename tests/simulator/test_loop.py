@@ -40,6 +40,39 @@ def test_timers_fire_at_their_microsecond_and_in_order() -> None:
     assert run(main(), start_us=START_US) == [(1, "a"), (300_000, "b"), (300_001, "c")]
 
 
+def test_a_leap_is_refused_where_anything_is_to_happen_before() -> None:
+    async def main() -> list[bool]:
+        loop, found = _loop(), []
+        ours, theirs = socket.socketpair()
+        loop.add_reader(ours.fileno(), lambda: None)
+
+        def leap(after_us: int) -> None:
+            found.append(loop.leap(loop.now_us() + after_us))
+
+        leap(10)  # nothing is due
+        later = loop.call_later(0.001, lambda: None)
+        leap(2000)  # a timer is
+        leap(10)
+        later.cancel()
+        loop.hold()
+        leap(20)  # somebody works
+        loop.release()
+        with loop.patience(5):
+            leap(30)  # somebody outside may answer
+        loop.call_soon(lambda: None)
+        leap(40)  # a callback waits
+        await asyncio.sleep(0)
+        theirs.send(b"x")
+        leap(50)  # something can be read
+        loop.remove_reader(ours.fileno())
+        ours.close()
+        theirs.close()
+        assert loop.now_us() == START_US + 20
+        return found
+
+    assert run(main(), start_us=START_US) == [True, False, True, False, False, False, False]
+
+
 def test_time_stands_still_while_an_executor_works() -> None:
     async def main() -> tuple[int, int]:
         loop = _loop()

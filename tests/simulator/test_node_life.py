@@ -13,6 +13,7 @@ from simulator.buses import Board
 from simulator.loop import run
 from simulator.node import NodeSettings, SimNode
 from simulator.nodeproc import SimulatorError
+from simulator.wear import Wear
 from simulator.world import NodeCrashedError, World
 from tests.simulator.bench import START_US, run_script
 
@@ -138,6 +139,35 @@ print(b)
     )
     # programming clears bits (0x0f & 0xf3 = 0x03), erasing sets them
     assert lines == ["64 4096", r"bytearray(b'\xff\x03\xff')", r"bytearray(b'\xff\xff\xff')"]
+
+
+def test_erased_sectors_and_commits_are_counted(tmp_path: Path) -> None:
+    seen: list[Wear] = []
+
+    async def take(world: World, node: SimNode) -> None:
+        await world.run_for(10)
+        seen.append(node.wear)
+
+    script = """
+import esp32
+p = esp32.Partition("log")
+for block in (3, 5, 3, 3):
+    p.ioctl(6, block)
+p.writeblocks(7, bytes(4096))  # erases first
+nvs = esp32.NVS("lora")
+for n in range(2):
+    nvs.set_i32("a", n)
+    nvs.set_blob("b", bytes(33))
+    nvs.commit()
+"""
+    run_script(tmp_path, script, during=take)
+    (wear,) = seen
+    assert wear.erases == {"log": {3: 3, 5: 1, 7: 1}}
+    assert wear.nvs_commits == 2
+    # ESP-IDF programming guide, NVS: an i32 is one entry of 32 bytes; of a blob of 33 bytes the data are two,
+    # with one before them and one for the index
+    assert wear.nvs_entries == 2 * (1 + 4)
+    assert wear.as_dict()["most_erases"] == {"log": 3} and wear.worst == 3
 
 
 def test_a_crash_stops_the_run_and_shows_the_nodes_traceback(tmp_path: Path) -> None:

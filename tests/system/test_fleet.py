@@ -23,6 +23,7 @@ from simulator.fleet import FleetConfig, town
 from simulator.fleet.node import Habits
 from simulator.fleet.outbox import Outbox
 from simulator.fleet.plan import gateways
+from simulator.fleet.telling import status_payload
 from simulator.interfaces import Observer
 from simulator.places import Place
 from simulator.plan import PlannedNode, plan
@@ -31,12 +32,18 @@ from tests.system.fleet_house import Run, run_fleet
 from tests.system.house import run_house
 from wire import codec, ports
 from wire.record import TIME_NETWORK, Record
+from wire.status import decode_status
 
 START_S = 1_789_999_200  # a whole hour
 SEED = 5
 ROOF = Place("gateway", 0.0, 0.0, 25.0)
 INTERVAL_S = 300
 NODES, VIRTUAL_S = 4, 5400
+# fields of a status that follow from the moment, and those that do not
+MOMENT = ("boots", "battery_mv", "uptime_s", "waiting", "failures", "last_failure", "time_age_h")
+LASTING = (
+    "firmware", "reset_cause", "boots", "flags", "config_hash", "dropped", "crashes", "sensors", "blocks"
+)  # fmt: skip
 
 
 def fleet_of(
@@ -146,6 +153,26 @@ def test_given_the_same_records_a_fleet_sends_the_same_bytes(real: list[Uplink])
             assert frame.payload == payload, (node, records)
             compared += 1
     assert compared > 60
+
+
+@pytest.mark.mpy
+@pytest.mark.slow
+def test_given_the_same_state_a_fleet_tells_its_status_in_the_same_bytes(
+    real: list[Uplink], fleet: list[tuple[int, str, str, str]]
+) -> None:
+    """Each status of real firmware, with its blocks: the fleet's of the same moment is equal to the bit."""
+    planned = {node.name: node for node in plan(NODES, SEED)}
+    firmware, ours = received(real, ports.STATUS), payloads(fleet, ports.STATUS)
+    assert {planned[name].kind for name in firmware} == {"air", "noise", "bin", "garden"}
+    for name, rows in firmware.items():
+        (_, mine), *_ = ours[name]
+        for _, payload in rows:
+            told = decode_status(payload)
+            moment = {key: getattr(told, key) for key in MOMENT}
+            assert status_payload(planned[name], {"interval_s": INTERVAL_S}, 222, **moment) == payload
+        first, of_fleet = decode_status(rows[0][1]), decode_status(mine)
+        assert [getattr(of_fleet, key) for key in LASTING] == [getattr(first, key) for key in LASTING], name
+        assert of_fleet.battery_mv == pytest.approx(first.battery_mv, abs=1)
 
 
 @pytest.mark.mpy

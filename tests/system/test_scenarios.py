@@ -153,6 +153,7 @@ def test_a_release_that_is_no_good_touches_one_node_which_is_back_by_itself(tmp_
         pytest.param("soak", marks=pytest.mark.nightly),
         pytest.param("faults", marks=pytest.mark.nightly),
         pytest.param("five-hundred", marks=pytest.mark.nightly),
+        pytest.param("ten-years", marks=pytest.mark.nightly),
     ],
 )
 def test_each_scenario_that_comes_along_is_played_in_its_short_form(tmp_path: Path, name: str) -> None:

@@ -121,6 +121,26 @@ def test_the_usual_time_between_uplinks_is_not_that_of_a_start(
     assert _usual_ms(times_ms, heard) == (None if usual_s is None else usual_s * 1000)
 
 
+def _pause_of(gaps_s: Sequence[int]) -> int:
+    recent = RecentUplinks()
+    for at_s in accumulate(gaps_s, initial=1_795_000_000):
+        recent.heard(Uplink("lorawan", AIR, 1, b"", 1000 * at_s, 1))
+    return recent.pause_ms(AIR) // 1000
+
+
+def test_a_shower_makes_no_garden_one_that_is_heard_each_minute() -> None:
+    """An hour of rain: a record each three minutes beside the hourly ones; a dry hour is no outage."""
+    hourly, shower = (3600,) * 6, (180,) * 20
+    assert 0.8 * 3600 < _pause_of((*hourly, *shower)) <= 3600
+    assert 0.7 * 3600 < _pause_of((*hourly, *(*shower, 3600, 3600) * 3, *shower)) <= 3600
+    assert _pause_of((*shower, 3000)) == 3000  # it rained as it was hung up
+
+
+def test_an_outage_is_no_pause_and_old_pauses_are_forgotten() -> None:
+    assert 200 < _pause_of((*(300,) * 60, 5 * 3600, *(300,) * 3)) <= 300
+    assert 290 < _pause_of((*(3600,) * 4, *(300,) * 288 * 4)) < 600  # told to speak more often, four days ago
+
+
 def test_a_node_that_told_how_many_records_share_a_frame_is_not_called_silent_in_between(
     tmp_path: Path,
 ) -> None:

@@ -42,6 +42,15 @@ def test_what_is_lost_twice_or_never_measured_is_found() -> None:
     assert settle("s", "garden", ledger, [], [(5, 500_000, True)], clock_true=False).invented == []
 
 
+def test_kinds_of_events_that_nobody_wants_are_counted_and_not_written(tmp_path: Path) -> None:
+    log = events.EventLog(tmp_path / "events.jsonl", ["node"])
+    log.add(1, "sensor", "a", "asked", quantity="x")
+    log.add(2, "node", "a", "reset")
+    log.close()
+    assert [row["kind"] for row in events.read(log.path)] == ["node"]
+    assert log.counts == {"sensor.asked": 1, "node.reset": 1}
+
+
 def test_events_are_written_in_order_whatever_order_they_come_in(tmp_path: Path) -> None:
     hashes: list[str] = []
     rows = [

@@ -56,6 +56,25 @@ def live(folder: Path, settings: dict[str, Any] | None = None) -> tuple[list[Any
     return events, back
 
 
+def test_with_slack_what_can_wait_falls_together_and_what_cannot_does_not(tmp_path: Path) -> None:
+    told: list[list[int]] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, StageLoop)
+        house = HouseProcess(loop, HOUSE, tmp_path, {}, lambda _event: None, slack_us=3_600_000_000)
+        await house.start()
+        for _ in range(2):
+            told.append(await house.call("wakes", [0.5, 19, 20, 60, 3600]))
+        await house.stop()
+
+    run_stage(main(), start_us=START_US)  # 1,790,000,000 s: 13 min 20 s after a full hour
+    hour_s = 1_790_000_000 // 3600 * 3600 + 3600
+    assert told[0] == [1_790_000_000, 1_790_000_019, hour_s, hour_s, hour_s + 3600]
+    after_s = hour_s + 3600
+    assert told[1] == [after_s, after_s + 19, after_s + 3600, after_s + 3600, after_s + 3600]
+
+
 def test_both_see_the_same_times_and_every_run_is_the_same(tmp_path: Path) -> None:
     events, back = live(tmp_path)
     assert back == [(250_000, b"0ba"), (1_350_000, b"1ba"), (1_350_700, b"2ba"), 3_850_700]

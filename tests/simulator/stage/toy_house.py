@@ -37,6 +37,15 @@ class House(asyncio.DatagramProtocol):
         await asyncio.sleep(seconds)
         return seconds
 
+    async def wakes(self, pauses_s: list[float]) -> list[int]:
+        """Sleep for each, all at once; return the whole seconds at which each was over."""
+
+        async def sleep(pause_s: float) -> int:
+            await asyncio.sleep(pause_s)
+            return int(self.clock.now_ms() // 1000)
+
+        return list(await asyncio.gather(*(sleep(pause_s) for pause_s in pauses_s)))
+
     def spin(self) -> None:
         while True:
             pass
