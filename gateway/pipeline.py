@@ -103,6 +103,7 @@ class Pipeline:
         self._settled_to = self._position  # the sequence up to which everything is stored or judged early
         self._is_taking = False  # the store's thread judges
         self._is_held = False  # what comes next is not plain
+        self._has_read_all = False  # the log held no more than we were told of
 
     @property
     def position(self) -> int:
@@ -251,10 +252,14 @@ class Pipeline:
         if self._is_unsure:  # a database that took the place of another may lack what was committed last
             known = await loop.run_in_executor(self._executor, self._store.position, self._name)
             self._position, self._is_unsure = min(known, self._position), False
-        entries = await self._log.read(self._position, BATCH)
+            self._has_read_all = False
+        is_level = self._has_read_all and self._position >= self._durable
+        # A look into the log holds up what comes meanwhile: not for nothing.
+        entries = [] if is_level else await self._log.read(self._position, BATCH)
         self._is_held = False
         self._settled_to = self._position
         if not entries:
+            self._has_read_all = True
             return False
         taken = await loop.run_in_executor(self._executor, self._take, entries)
         self._position = self._settled_to = entries[-1][0]

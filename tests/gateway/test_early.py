@@ -22,7 +22,7 @@ from gateway.publish.sidelist import FileSideList
 from gateway.publish.waiting import Backoff
 from gateway.quality import Judge
 from gateway.registry import Registry
-from gateway.store import SqlitePublicReader, SqliteStore
+from gateway.store import DurableLog, SqlitePublicReader, SqliteStore
 from gateway.store.writing import Batch
 
 from .house import AIR, GARDEN, T0_MS, a_house, a_record, a_site, an_uplink, fill_registry
@@ -148,6 +148,31 @@ async def test_what_is_plain_goes_out_before_it_is_stored_and_once(tmp_path: Pat
         for site in ("plein-1", "tuin-3"):  # and no moment of a site before an earlier one
             times = [at_ms for name, at_ms in keys if name == site]
             assert times == sorted(times)
+
+
+async def test_all_goes_out_early_once_the_log_was_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    read = DurableLog.read
+
+    async def slow(log: DurableLog, after: int, limit: int) -> list[Any]:
+        looks.append(after)
+        await asyncio.sleep(0.05)  # what comes meanwhile would have to go the long way
+        return await read(log, after, limit)
+
+    monkeypatch.setattr(DurableLog, "read", slow)
+    async with a_street(tmp_path) as street:
+        for dev_eui in (AIR, GARDEN):
+            await street.says(dev_eui)
+        await street.until_told()
+        await asyncio.sleep(0.2)
+        before, first = len(looks), street.sent_early
+        for _ in range(30):
+            await street.says(AIR)
+            await asyncio.sleep(0.01)
+        await street.until_told()
+        assert (len(looks) - before, street.sent_early - first) == (0, 30)
 
 
 async def test_what_was_judged_early_is_stored_as_if_it_had_not_been(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ class Sender:
         if settings.token:
             headers["authorization"] = f"Bearer {settings.token}"
         self._client = HttpClient(settings.url, headers, settings.timeout_s, transport)
+        self._context_texts: dict[str, str] = {}  # model -> its @context as it ends an entity
         self._has_taken = False
         self._has_batch = settings.batch != "never"
 
@@ -208,7 +209,10 @@ class Sender:
             )
         else:
             headers["content-type"] = "application/ld+json"
-            context = f',"@context":{dumps(body_context(model, settings))}}}'
+            context = self._context_texts.get(model.type)
+            if context is None:
+                context = f',"@context":{dumps(body_context(model, settings))}}}'
+                self._context_texts[model.type] = context
             content = (context + ",").join([text[:-1] for text in texts]) + context
             return await self._request(method, path, f"[{content}]" if is_list else content, headers)
         content = f"[{','.join(texts)}]" if is_list else texts[0]
