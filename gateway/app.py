@@ -18,11 +18,11 @@ import socket
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.applications import Starlette
 
-from gateway.alerting import Alerting, AlertSettings
+from gateway.alarms import start_alerts
 from gateway.backfill import Backfill, GapBook, Heard
 from gateway.claims import ClaimBook
 from gateway.clock import Clock, SystemClock
@@ -33,43 +33,36 @@ from gateway.counters import Counters
 from gateway.datadir import DataDirectory
 from gateway.decode import Decoder, Foreign, Profiles, WindowBook
 from gateway.downlinks import Downlinks
-from gateway.errors import ConfigError, StoreError
+from gateway.errors import StoreError
 from gateway.explaining import Sources, explain
 from gateway.health import IncidentBook
 from gateway.healthfacts import Collector
 from gateway.http import HttpServer
-from gateway.keeping import Keeper
-from gateway.leases import ALERTS, KEEPER, Leases, Turn, of_publisher, of_worker
+from gateway.keeping import Keeper, keep_raw
+from gateway.leases import ALERTS, KEEPER, Leases, Turn, of_worker
 from gateway.live import Change, Live, Section
-from gateway.mail import Mailer
 from gateway.model import Uplink
 from gateway.networks import Networks
+from gateway.outward import Outward
 from gateway.pipeline import Pipeline
-from gateway.publish import FileSideList, Follower, Publisher, SiteBook
+from gateway.publish import Publisher
 from gateway.readers import reader_for
 from gateway.registry import Registry
-from gateway.retention import declared, rules
+from gateway.reloading import Reloading
+from gateway.report import PublicReport, Report
+from gateway.retention import rules
 from gateway.reviewing import Review
 from gateway.store import Changes, DurableLog, SegmentLog, SqlitePublicReader, open_store
 from gateway.store.assessments import Assessments
-from gateway.store.retention import prune
-from gateway.store.rows import Record
 from gateway.store.writing import PIPELINE
-from gateway.tracing import Traces, processor_of
+from gateway.tasks import keep_task
+from gateway.tracing import Traces, start_tracing
 from gateway.update import UpdateBook, UpdateService
 from gateway.update.events import something_on
 from gateway.ways import Ways
-from gateway.webserver import mail_settings, start_web
-
-if TYPE_CHECKING:
-    pass
+from gateway.webserver import start_web
 
 logger = logging.getLogger("meetnet")
-RETENTION_S = 3600.0
-DAY_MS = 86_400_000
-RELOAD_SOON_S = 0.3
-REGISTER_S = 1.0  # how often it is asked whether the register changed
-FOLLOWER_IDLE_S = 60.0  # they are told of news; this is for what a fault left behind
 
 
 class Gateway:
@@ -85,12 +78,9 @@ class Gateway:
         self.ports: dict[str, int] = {}
         self._publishers = publishers
         self._stack = contextlib.AsyncExitStack()
-        self.followers: dict[str, Follower] = {}
-        self.own_ports: dict[str, int] = {}
+        self.web_ports: dict[str, int] = {}
         self.traces = Traces()
         self.reread: Callable[[], Config] | None = None  # the configuration as it is now in its file
-        self._reloading = asyncio.Lock()
-        self._reloads: set[asyncio.Task[None]] = set()
         self._is_running = asyncio.Event()
 
     async def start(self) -> None:
@@ -103,7 +93,6 @@ class Gateway:
 
     async def stop(self) -> None:
         """Stop taking in, store what was taken in, close."""
-        await asyncio.gather(*self._reloads)
         await self._stack.aclose()
 
     # -- from the bottom
@@ -149,12 +138,26 @@ class Gateway:
             self.directory.lns,
             self.ways.wants_object,
         )
+        self._report = Report(
+            self._public_report,
+            self.clock,
+            self.counters,
+            self.registry,
+            self.store,
+            self.networks,
+            self.ways,
+            self.outward,
+            self.leases,
+            self.backfill,
+            self.incidents,
+            self.ports,
+        )
         self.collector = Collector(
             self.registry,
             self.store,
             self.recent,
             self.networks.status,
-            lambda: {name: follower.state() for name, follower in self.followers.items()},
+            self.outward.state,
             lambda: self.counters.seen("store.log_write_failed"),
             self.clock.now_ms(),
         )
@@ -163,6 +166,8 @@ class Gateway:
         await self.networks.start(self._stack)
         self.live = Live(self.config, self._adopt)
         self._stack.push_async_callback(self.live.close)
+        self._reloading = Reloading(self.live, self.profiles, self.counters, self._know_ports)
+        self._stack.push_async_callback(self._reloading.close)
         await self._start_live()
         self._is_running.set()
         logger.info("running: %s", ", ".join(f"{name} {port}" for name, port in self.ports.items()))
@@ -172,7 +177,7 @@ class Gateway:
         self.leases = Leases(self.store.database.leases(self._owner()), self.counters)
         self._stack.push_async_callback(self.leases.close)
         await self.leases.claim_name(of_worker(self.config.text("data.worker")))
-        self._keep_task(self.leases.run(), "meetnet-leases")
+        keep_task(self._stack, self.leases.run(), "meetnet-leases")
 
     async def _start_pipeline(self) -> None:
         segments = SegmentLog(self.directory.segments, self.config.whole("data.segment_mib") << 20)
@@ -215,8 +220,29 @@ class Gateway:
             decoder=Decoder(windows, self.registry.profile_of, Foreign(self.profiles.get)),
         )
         self.pipeline.traces = self.traces
+        self._public_report = PublicReport(
+            lambda: self._loop.time() - self._started_s,
+            self.clock,
+            self.counters,
+            self.changes,
+            self.pipeline,
+        )
+        self.outward = Outward(
+            lambda: self.config,
+            self.store,
+            self.registry,
+            self.directory,
+            self.clock,
+            self.counters,
+            self.traces,
+            self.reader_of,
+            self.public_status,
+            self._turn,
+            self._is_running.wait,
+            self._publishers,
+        )
         if not self.config.text("data.postgres"):  # nobody else stores between what is judged and stored
-            self.pipeline.ahead = self
+            self.pipeline.ahead = self.outward
         self._stack.callback(self.pipeline.close)
         task = asyncio.create_task(self.pipeline.run(), name="meetnet-pipeline")
 
@@ -225,7 +251,12 @@ class Gateway:
             await task
 
         self._stack.push_async_callback(finish)
-        self._keep_task(self._retain(), "meetnet-retention")
+        self._start_housekeeping()
+
+    def _start_housekeeping(self) -> None:
+        stored, config = (lambda: self.pipeline.position), (lambda: self.config)
+        raw = keep_raw(self.log, stored, config, self.clock, self.counters)
+        keep_task(self._stack, raw, "meetnet-retention")
         review = Review(
             self.store,
             self.registry.sites,
@@ -233,9 +264,9 @@ class Gateway:
             self.clock,
             self.counters,
             self.registry.site_count,
-            lambda: bool(self.followers) or self.config.flag("web.enabled"),
+            lambda: bool(self.outward.followers) or self.config.flag("web.enabled"),
         )
-        self._keep_task(self._once_running(review.run), "meetnet-review")
+        keep_task(self._stack, self._once_running(review.run), "meetnet-review")
         keeper = Keeper(
             self.store,
             self.clock,
@@ -244,58 +275,11 @@ class Gateway:
             self.directory.path,
             self.leases.turn(KEEPER),
         )
-        self._keep_task(self._once_running(keeper.run), "meetnet-keeper")
+        keep_task(self._stack, self._once_running(keeper.run), "meetnet-keeper")
 
     def reader_of(self, recipient: str) -> SqlitePublicReader:
         """Return what a recipient may read, as the hosts have it on record at each reading."""
         return reader_for(recipient, self.store, self.registry, self.assessments, self.clock.now_ms)
-
-    async def _start_publishers(self, stack: contextlib.AsyncExitStack) -> None:
-        from gateway.outlets import Surroundings, outlets
-
-        self.own_ports = {"web": self.own_ports["web"]} if "web" in self.own_ports else {}
-        self.followers.clear()
-        folder = self.directory.path / "publish"
-        folder.mkdir(exist_ok=True, mode=0o700)
-        self.surroundings = Surroundings(
-            self.counters,
-            folder,
-            self.clock,
-            self.public_status,
-            self.reader_of,
-            kept=lambda: declared(self.config, self.clock.now_ms()),
-        )
-        found: list[tuple[Publisher, str]] = [(one, "public") for one in self._publishers or ()]
-        if self._publishers is None:
-            made = [
-                (outlet.publisher(self.surroundings), outlet.recipient) for outlet in outlets(self.config)
-            ]
-            found = [(publisher, recipient) for publisher, recipient in made if publisher is not None]
-        side = FileSideList(self.directory.side)
-        for publisher, recipient in found:
-            opened: Any = publisher
-            if hasattr(opened, "open"):  # it listens, too
-                await opened.open()
-                self.own_ports[publisher.name] = opened.port
-            follower = Follower(
-                publisher,
-                self.reader_of(recipient),
-                self.store,
-                side,
-                self.counters,
-                idle_s=FOLLOWER_IDLE_S,
-                newest=self.store.newest_position,
-                book=SiteBook(folder / f"{publisher.name}.sites.db"),
-                register=self.registry.version,
-                turn=self._turn(of_publisher(publisher.name), stack),
-                is_current=self.store.is_current,
-            )
-            self.followers[publisher.name] = follower
-            if self.traces.active:
-                follower.on_sent = self.traces.sent
-            self._keep_task(self._once_running(follower.run), f"meetnet-publish-{publisher.name}", stack)
-        if self.followers:
-            self._keep_task(self._watch_register(), "meetnet-register", stack)
 
     async def _start_control(self) -> None:
         token = secrets.token_urlsafe(32)
@@ -305,36 +289,12 @@ class Gateway:
         self.directory.write_control(control.port, token)
         self._stack.callback(self.directory.control.unlink, missing_ok=True)
 
-    async def _start_health(self, stack: contextlib.AsyncExitStack) -> None:
-        if not self.config.flag("alerts.enabled"):
-            return
-        settings = AlertSettings(
-            mail_to=self.config.texts("alerts.mail_to"),
-            webhook_url=self.config.text("alerts.webhook_url"),
-            language=self.config.text("alerts.language"),
-            time_zone=self.config.text("web.time_zone"),
-            quiet_from_h=self.config.whole("alerts.quiet_from_h"),
-            quiet_to_h=self.config.whole("alerts.quiet_to_h"),
-            remind_h=self.config.whole("alerts.remind_h"),
-        )
-        alerting = Alerting(
-            lambda: self.collector.facts(self.clock.now_ms()),
-            self.incidents,
-            Mailer(mail_settings(self.config)),
-            self.clock,
-            self.counters,
-            settings,
-            self.collector.site_names,
-            self._turn(ALERTS, stack) if self.leases.table.is_shared else None,
-        )
-        self._keep_task(alerting.run(), "meetnet-health", stack)
-
     # -- what can change while it runs
 
     async def _start_live(self) -> None:
         """Start the sections, each with the settings that it reads."""
         sections = (
-            Section("publishers", ("publish.",), self._start_publishers),
+            Section("publishers", ("publish.",), self.outward.start),
             Section("tracing", ("otel.",), self._start_tracing),
             Section("web", ("web.", "publish.", "mail."), lambda stack: start_web(self, stack)),
             Section("chirpstack", ("chirpstack.",), lambda s: self.networks.chirpstack(self.config, s)),
@@ -343,91 +303,39 @@ class Gateway:
             Section("mqtt", ("mqtt.",), lambda s: self.ways.mqtt(self.config, s)),
             Section("push", ("push.",), lambda s: self.ways.push(self.config, s)),
             Section("serial", ("serial.",), lambda s: self.ways.serial(self.config, s)),
-            Section("alerts", ("alerts.", "mail.", "web.time_zone"), self._start_health),
+            Section("alerts", ("alerts.", "mail.", "web.time_zone"), self._start_alerts),
         )
         for section in sections:
             await self.live.add(section)
         self._know_ports()
 
     async def _start_tracing(self, stack: contextlib.AsyncExitStack) -> None:
-        endpoint = self.config.text("otel.endpoint")
-        if not endpoint:
-            return
-        service, percent = self.config.text("otel.service"), self.config.number("otel.sample_percent")
-        self.traces.start(processor_of(endpoint), service, percent)
-        for follower in self.followers.values():
-            follower.on_sent = self.traces.sent
+        await start_tracing(self.config, self.traces, self.outward.trace, stack)
 
-        async def stop() -> None:
-            for follower in self.followers.values():
-                follower.on_sent = None
-            await asyncio.get_running_loop().run_in_executor(None, self.traces.stop)
-
-        stack.push_async_callback(stop)
-
-    async def reload(self) -> Change:
-        """Read the configuration again and run with it; with the old one, and why, when it is wrong."""
-        async with self._reloading:
-            from gateway import outlets
-
-            try:
-                if self.reread is None:
-                    raise ConfigError("file", "this gateway was started without one")
-                new = self.reread()
-                outlets.check_publishers(new)
-                self.profiles.load()
-                found = await self.live.change(new)
-            except ConfigError as error:
-                found = Change(ok=False, error=f"{error}; the configuration before goes on")
-            self._know_ports()
-        if found.ok:
-            self.counters.count("config.reloaded")
-        else:
-            self.counters.count("config.refused", found.error)
-        for key in found.needs_restart:
-            self.counters.count("config.needs_restart", f"{key} takes effect after a restart")
-        return found
-
-    def reload_soon(self) -> None:
-        """Reload once what is being answered now is out: the pages, too, may start again."""
-
-        async def work() -> None:
-            await asyncio.sleep(RELOAD_SOON_S)
-            await self.reload()
-
-        task = asyncio.create_task(work(), name="meetnet-reload")
-        self._reloads.add(task)
-        task.add_done_callback(self._reloads.discard)
+    async def _start_alerts(self, stack: contextlib.AsyncExitStack) -> None:
+        await start_alerts(
+            self.config,
+            self.collector,
+            self.incidents,
+            self.clock,
+            self.counters,
+            lambda: self._turn(ALERTS, stack) if self.leases.table.is_shared else None,
+            stack,
+        )
 
     def _adopt(self, config: Config) -> None:
         self.config = config
 
     def _know_ports(self) -> None:
         self.ports.clear()
-        self.ports |= self.own_ports | self.networks.ports | self.ways.ports
+        self.ports |= self.web_ports | self.outward.ports | self.networks.ports | self.ways.ports
 
     # -- while it runs
 
     def _stored(self, position: int) -> None:
         self.changes.announce(position)
         if self.pipeline.ahead is None:
-            for follower in self.followers.values():
-                follower.notify()
-
-    def judged(self, first: int, last: int, records: Sequence[Record]) -> None:
-        """Tell the followers what is durable and not stored yet."""
-        for follower in self.followers.values():
-            follower.judged(first, last, records)
-
-    def stored(self, last: int, before: int, newest: int) -> None:
-        """Tell the followers that uplinks are stored."""
-        for follower in self.followers.values():
-            follower.stored(last, before, newest)
-
-    def lost(self) -> None:
-        """Tell the followers that what they were told early is judged again."""
-        for follower in self.followers.values():
-            follower.lost()
+            self.outward.notify()
 
     def _heard(self, heard: Sequence[Heard]) -> None:
         self.backfill.heard(heard)
@@ -437,79 +345,25 @@ class Gateway:
             if one.uplink is not None:
                 self.recent.heard(one.uplink)
 
-    async def _watch_register(self) -> None:
-        """Wake the followers when sites or consents changed, also by another process."""
-        seen = self.registry.version()
-        while True:
-            await asyncio.sleep(REGISTER_S)
-            found = self.registry.version()
-            if found != seen:
-                seen = found
-                for follower in self.followers.values():
-                    follower.notify()
+    def public_status(self) -> dict[str, Any]:
+        """Return what anybody may know: numbers, no device, no detail."""
+        return self._public_report()
+
+    def status(self) -> dict[str, Any]:
+        """Return what the operator may know: counters with details, devices, gateways, publishers."""
+        return self._report()
+
+    async def reload(self) -> Change:
+        """Read the configuration again and run with it; with the old one, and why, when it is wrong."""
+        return await self._reloading.now(self.reread)
+
+    def reload_soon(self) -> None:
+        """Reload once what is being answered now is out: the pages, too, may start again."""
+        self._reloading.soon(self.reread)
 
     async def drained(self) -> None:
         """Return when everything that was acknowledged is stored."""
         await self.pipeline.drained()
-
-    async def _retain(self) -> None:
-        while True:
-            before_ms = self.clock.now_ms() - self.config.whole("data.raw_days") * DAY_MS
-            keep_bytes = self.config.whole("data.raw_mib") << 20
-            stored = self.pipeline.position
-            try:
-                dropped = await self.log.call(
-                    partial(prune, stored=stored, before_ms=before_ms, keep_bytes=keep_bytes)
-                )
-                if dropped:
-                    self.counters.count("store.segments_dropped", n=dropped)
-            except StoreError as error:
-                self.counters.count("store.retention_failed", str(error))
-            await asyncio.sleep(RETENTION_S)
-
-    def public_status(self) -> dict[str, Any]:
-        """Return what anybody may know: numbers, no device, no detail."""
-        return {
-            "uptime_s": round(asyncio.get_running_loop().time() - self._started_s),
-            "now_ms": self.clock.now_ms(),
-            "position": self.changes.position,
-            "log": {"durable": self.pipeline.durable, "stored": self.pipeline.position},
-            "counters": {name: found["count"] for name, found in self.counters.snapshot().items()},
-        }
-
-    def status(self) -> dict[str, Any]:
-        """Return what the operator may know: counters with details, devices, gateways, publishers."""
-        seen = {device.dev_eui: device for device in self.store.devices_seen()}
-        devices: list[dict[str, Any]] = []
-        for device in self.registry.devices():
-            site = self.registry.site_of(device.dev_eui, self.clock.now_ms())
-            found = seen.pop(device.dev_eui, None)
-            devices.append(
-                {
-                    **asdict(device),
-                    "site": site.id if site else None,
-                    "seen": asdict(found) if found else None,
-                    "config": self.registry.node_config(device.dev_eui),
-                }
-            )
-        return {
-            **self.public_status(),
-            "ports": self.ports,
-            "counters": self.counters.snapshot(),
-            "devices": devices,
-            "foreign_devices": [asdict(device) for device in seen.values()],
-            **self.networks.status(),
-            "serial": self.ways.status(),
-            "mqtt_connected": self.ways.mqtt_connected,
-            "publishers": {name: follower.state() for name, follower in self.followers.items()},
-            "leases": self.leases.state(),
-            "missing_records": self.backfill.state(),
-            "incidents": [
-                {**asdict(entry.incident), "id": entry.id, "opened_ms": entry.opened_ms}
-                for entry in self.incidents.open()
-            ],
-            "dead_letters": self.store.dead_letters(20),
-        }
 
     # -- within
 
@@ -572,15 +426,6 @@ class Gateway:
         """Do what reads the whole register only once nobody waits for the start any more."""
         await self._is_running.wait()
         await work()
-
-    def _keep_task(self, work: Any, name: str, stack: contextlib.AsyncExitStack | None = None) -> None:
-        task = asyncio.create_task(work, name=name)
-
-        async def cancel() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-        (stack or self._stack).push_async_callback(cancel)
 
     def in_log(self, work: Callable[[SegmentLog], int]) -> int:
         """Run a function in the thread of the raw log, and wait: not to be called on the loop."""

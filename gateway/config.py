@@ -70,6 +70,16 @@ class Config:
         text = self.text(key)
         return self.base / Path(text).expanduser() if text else None
 
+    def secret(self, key: str) -> str:
+        """Return what the file of a setting holds, "" when none is set; raise ConfigError."""
+        path = self.path(key)
+        if path is None:
+            return ""
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(key, f"cannot read {path} ({error}): correct it") from error
+
     @property
     def directory(self) -> Path:
         """The data directory."""

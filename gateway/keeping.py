@@ -1,4 +1,4 @@
-"""The housekeeping of the store while a gateway runs: rolling up, packing, retention.
+"""The housekeeping while a gateway runs: rolling up, packing, retention, also of raw frames.
 
 Each step is a transaction of its own, and a pause of several times its length follows it, so that measuring
 and publishing hardly notice. Records are rolled up a while after they came, many of a site at a time:
@@ -22,12 +22,14 @@ from gateway.counters import Counters
 from gateway.errors import StoreError
 from gateway.leases import Turn
 from gateway.retention import in_directory, in_store
-from gateway.store import Store
+from gateway.store import DurableLog, Store
 from gateway.store.history import rolling, sealing
+from gateway.store.retention import prune
 
 logger = logging.getLogger("meetnet.keeping")
 DAY_MS = 86_400_000
 FIRST_S, EVERY_S = 20.0, 600.0
+RAW_EVERY_S = 3600.0
 PAUSES = 3.0  # of the length of a step
 BUSY_PAUSES, BUSY_PER_S = 12.0, 1000.0  # while so many records a second come: a backlog goes first
 _NEXT = "records"
@@ -120,3 +122,24 @@ class Keeper:
         except Exception as error:  # whatever it is, the next time is another
             logger.exception("keeping")
             self._counters.count(f"store.{name}_failed", repr(error))
+
+
+async def keep_raw(
+    log: DurableLog,
+    stored: Callable[[], int],
+    config: Callable[[], Config],
+    clock: Clock,
+    counters: Counters,
+) -> None:
+    """Delete raw frames that are older or more than the settings keep, until cancelled."""
+    while True:
+        before_ms = clock.now_ms() - config().whole("data.raw_days") * DAY_MS
+        keep_bytes = config().whole("data.raw_mib") << 20
+        at = stored()
+        try:
+            dropped = await log.call(partial(prune, stored=at, before_ms=before_ms, keep_bytes=keep_bytes))
+            if dropped:
+                counters.count("store.segments_dropped", n=dropped)
+        except StoreError as error:
+            counters.count("store.retention_failed", str(error))
+        await asyncio.sleep(RAW_EVERY_S)

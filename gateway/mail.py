@@ -8,6 +8,8 @@ import ssl
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 
+from gateway.config import Config
+
 logger = logging.getLogger("meetnet.mail")
 TIMEOUT_S = 20.0
 
@@ -68,3 +70,15 @@ class Mailer:
                 server.close()
                 raise
         return server
+
+
+def mail_settings(config: Config) -> MailSettings:
+    """Return how mail is sent."""
+    return MailSettings(
+        host=config.text("mail.host"),
+        port=config.whole("mail.port"),
+        security=config.text("mail.security"),
+        username=config.text("mail.username"),
+        password=config.secret("mail.password_file"),
+        sender=config.text("mail.sender"),
+    )

@@ -120,7 +120,7 @@ class Networks:
             uri=config.text("basics_station.uri"),
             certificate=config.path("basics_station.tls_certificate"),
             key=config.path("basics_station.tls_key"),
-            token=read_secret(config, "basics_station.token_file"),
+            token=config.secret("basics_station.token_file"),
             gateways=frozenset(config.texts("basics_station.gateways")),
             ping_s=config.number("basics_station.ping_s"),
             extra_channels_hz=lns.extra_channels_hz,
@@ -197,20 +197,9 @@ def mqtt_settings(config: Config, section: str) -> MqttSettings:
         port=config.whole(f"{section}.port"),
         client_id=config.text(f"{section}.client_id"),
         username=config.text(f"{section}.username"),
-        password=read_secret(config, f"{section}.password_file"),
+        password=config.secret(f"{section}.password_file"),
         tls=config.flag(f"{section}.tls"),
         tls_ca=config.path(f"{section}.tls_ca"),
         in_flight=config.whole(f"{section}.in_flight"),
         group=config.text(f"{section}.group") if section != "ttn" else "",
     )
-
-
-def read_secret(config: Config, key: str) -> str:
-    """Return what the file of a setting holds, "" when none is set; ConfigError when it cannot be read."""
-    path = config.path(key)
-    if path is None:
-        return ""
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(key, f"cannot read {path} ({error}): correct it") from error

@@ -11,13 +11,16 @@ frame. When it is off nothing of OpenTelemetry is imported, and the stages ask o
 
 from __future__ import annotations
 
+import asyncio
 import bisect
+import contextlib
 import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gateway.config import Config
 from gateway.errors import ConfigError
 from gateway.publish.base import Parcel
 from gateway.store import Outcome
@@ -185,3 +188,24 @@ def processor_of(endpoint: str) -> SpanProcessor:
     if not address.endswith("/v1/traces"):
         address += "/v1/traces"
     return BatchSpanProcessor(OTLPSpanExporter(endpoint=address, timeout=5))
+
+
+async def start_tracing(
+    config: Config,
+    traces: Traces,
+    tell: Callable[[Callable[[str, Parcel, int, bool], None] | None], None],
+    stack: contextlib.AsyncExitStack,
+) -> None:
+    """Trace until a stack is closed, if a collector is named. tell: hands on whom to tell what is sent."""
+    endpoint = config.text("otel.endpoint")
+    if not endpoint:
+        return
+    service, percent = config.text("otel.service"), config.number("otel.sample_percent")
+    traces.start(processor_of(endpoint), service, percent)
+    tell(traces.sent)
+
+    async def stop() -> None:
+        tell(None)
+        await asyncio.get_running_loop().run_in_executor(None, traces.stop)
+
+    stack.push_async_callback(stop)

@@ -14,7 +14,7 @@ from gateway.downlinks import Downlinks
 from gateway.errors import ConfigError, IngestError
 from gateway.ingest.mqtt.waiting import WaitingCommands
 from gateway.model import BatchSink, Uplink
-from gateway.networks import mqtt_settings, read_secret
+from gateway.networks import mqtt_settings
 from gateway.registry import Registry
 from gateway.tls import tls_files
 
@@ -98,7 +98,7 @@ class Ways:
             port=config.whole("push.port"),
             tls=tls_files(config, "push"),
             per_minute=config.whole("push.per_minute"),
-            webhook_token=read_secret(config, "push.webhook_token_file"),
+            webhook_token=config.secret("push.webhook_token_file"),
         )
         if settings.webhook_token and len(settings.webhook_token) < 16:
             raise ConfigError(

@@ -12,8 +12,7 @@ from gateway.config import Config
 from gateway.config_bench import ConfigBench
 from gateway.errors import ConfigError
 from gateway.http import HttpServer
-from gateway.mail import Mailer, MailSettings
-from gateway.networks import read_secret
+from gateway.mail import Mailer, mail_settings
 from gateway.noise_bench import NoiseBench
 from gateway.office import Office
 from gateway.provision.benchbook import BenchBook
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 async def start_web(gateway: Gateway, stack: contextlib.AsyncExitStack) -> None:
     """Serve the pages, if that is switched on; `ports` of the gateway says where."""
     config = gateway.config
-    gateway.own_ports.pop("web", None)
+    gateway.web_ports.pop("web", None)
     if not config.flag("web.enabled"):
         return
     from gateway.outlets import public_documents, served
@@ -58,7 +57,7 @@ async def start_web(gateway: Gateway, stack: contextlib.AsyncExitStack) -> None:
         accounts,
         mailer.is_set_up,
         mailer.send,
-        lambda: {name: follower.state() for name, follower in gateway.followers.items()},
+        gateway.outward.state,
         _desk(gateway, stack),
         NoiseBench(gateway.registry, gateway.downlinks),
         ConfigBench(gateway.registry, gateway.downlinks, gateway.clock),
@@ -87,7 +86,7 @@ async def start_web(gateway: Gateway, stack: contextlib.AsyncExitStack) -> None:
         outlines=config.path("web.outlines"),
         flasher=config.path("web.flasher"),
         documents=public_documents(config),
-        applications=served(config, gateway.reader_of, gateway.surroundings)
+        applications=served(config, gateway.reader_of, gateway.outward.surroundings)
         | {"/update": bundles_app(gateway.updates.offered)},
     )
     app = create_app(
@@ -101,12 +100,12 @@ async def start_web(gateway: Gateway, stack: contextlib.AsyncExitStack) -> None:
     server = HttpServer(app, config.text("web.host"), config.whole("web.port"), "web.port", tls)
     await server.start()
     stack.push_async_callback(server.close)
-    gateway.own_ports["web"] = server.port
+    gateway.web_ports["web"] = server.port
 
 
 def _office(gateway: Gateway) -> Office:
     side = FileSideList(gateway.directory.side)
-    return Office(_Running(gateway), side, gateway.reader_of, gateway.surroundings)
+    return Office(_Running(gateway), side, gateway.reader_of, gateway.outward.surroundings)
 
 
 class _Running:
@@ -188,20 +187,8 @@ def _identity_provider(config: Config) -> OidcClient | None:
         raise ConfigError("oidc.client_id", "is needed with oidc.issuer: the provider hands it out")
     from gateway.web.oidc import OidcClient, OidcSettings
 
-    secret = read_secret(config, "oidc.client_secret_file")
+    secret = config.secret("oidc.client_secret_file")
     name = config.text("oidc.name")
     return OidcClient(
         OidcSettings(issuer, config.text("oidc.client_id"), secret, name, base + "/oidc/callback")
-    )
-
-
-def mail_settings(config: Config) -> MailSettings:
-    """Return how mail is sent."""
-    return MailSettings(
-        host=config.text("mail.host"),
-        port=config.whole("mail.port"),
-        security=config.text("mail.security"),
-        username=config.text("mail.username"),
-        password=read_secret(config, "mail.password_file"),
-        sender=config.text("mail.sender"),
     )

@@ -68,7 +68,7 @@ class Running:
 
 async def test_what_can_change_changes_and_what_cannot_is_named(tmp_path: Path) -> None:
     async with Running(tmp_path) as running:
-        assert running.gateway.followers == {}
+        assert running.gateway.outward.followers == {}
         nothing = await running.change(BASE)
         assert (nothing.ok, nothing.changed, nothing.restarted) == (True, [], [])
         secret = "whsec_" + base64.b64encode(bytes(24)).decode()
@@ -81,14 +81,14 @@ async def test_what_can_change_changes_and_what_cannot_is_named(tmp_path: Path) 
         assert set(found.changed) == {"data.segment_mib", "data.raw_days", "web.title", "publish.stad"}
         assert found.restarted == ["publishers", "web"]
         assert found.needs_restart == ["data.segment_mib"]
-        assert set(running.gateway.followers) == {"stad"}
+        assert set(running.gateway.outward.followers) == {"stad"}
         assert "Meten in de wijk" in (await running.get("/nl/")).text
         assert running.gateway.config.whole("data.raw_days") == 7
         assert running.gateway.config.whole("data.segment_mib") == 1  # as it runs
         again = await running.gateway.reload()
         assert (again.restarted, again.needs_restart) == ([], ["data.segment_mib"])
         assert (await running.change(BASE)).restarted == ["publishers", "web"]
-        assert running.gateway.followers == {}
+        assert running.gateway.outward.followers == {}
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ async def test_one_reading_is_one_trace_from_its_reception_to_each_recipient(tmp
     exporter = memory.InMemorySpanExporter()
     async with running(tmp_path) as (gateway, platform):
         gateway.traces.start(sdk.SimpleSpanProcessor(exporter), "meetnet-test", 50)
-        for follower in gateway.followers.values():
+        for follower in gateway.outward.followers.values():
             follower.on_sent = gateway.traces.sent
         for n in range(4):
             await gateway.log.accept(an_uplink(a_record(n, T0_MS + n * 60_000, temperature=20 + n)))
