@@ -7,7 +7,7 @@ keep only the last of a batch. What each answer means: sending.py.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -35,6 +35,16 @@ class _Sorted:
     late: list[Item]
     sendable: list[PublicObservation]
     rejections: list[Rejection]
+
+
+@dataclass(slots=True)
+class _Drawn:
+    """Records as entities. others: those out of the ordinary. devices: not looked at yet, by their looks."""
+
+    found: list[tuple[int, str, Item]] = field(default_factory=list[tuple[int, str, Item]])
+    others: list[PublicRecord] = field(default_factory=list[PublicRecord])
+    devices: dict[int, PublicSite] = field(default_factory=dict[int, PublicSite])
+    unmapped: int = 0
 
 
 class NgsiLdPublisher:
@@ -97,45 +107,18 @@ class NgsiLdPublisher:
 
     def pack_records(self, records: Sequence[PublicRecord], reader: RecordReader) -> Packed:
         """Make batches of records in store order; those out of the ordinary as `pack` does it."""
-        site_ids = list({record.site_id for record in records})
-        sites = reader.places_of(site_ids)
+        sites = reader.places_of(list({record.site_id for record in records}))
         strangers = list({record.site_id for record in records if record.is_late is None})
-        newest: Mapping[str, tuple[int, int]] = reader.newest_of(strangers) if strangers else {}
-        found: list[tuple[int, str, Item]] = []
-        others: list[PublicObservation] = []
-        strange: dict[str, PublicSite] = {}
-        unmapped = 0
-        for record in records:
-            site_id = record.site_id
-            site = sites.get(site_id)
-            if site is None:
-                continue
-            plan = self._planner.plan(site.kind, record.forms)
-            if plan.model is None or not plan.indexes:
-                unmapped += len(record.forms)
-                continue
-            may_be_late = record.is_late
-            if may_be_late is None:
-                newest_ms, first_position = newest.get(site_id, (0, 0))
-                may_be_late = newest_ms > record.observed_at_ms and first_position <= record.position
-            entity = None if may_be_late else self._planner.entity(site, record, plan)
-            if entity is None:
-                others += record.rows()
-                continue
-            unmapped += plan.unmapped
-            item = Item(entity[0], entity[1], plan.model, (), (record, plan))
-            found.append((record.observed_at_ms, site_id, item))
-            if self._settings.devices:
-                seen = _looks(site, plan)
-                if seen not in self._devices_seen:
-                    self._devices_seen.add(seen)
-                    strange[site_id] = site
-        if unmapped:
-            self._counters.count(f"publish.{self.name}.unmapped", n=unmapped)
-        batches = [Batch(tuple(items)) for items in self._new_devices(strange, reader)]
+        drawn = self._draw(records, sites, reader.newest_of(strangers) if strangers else {})
+        self._count_unmapped(drawn.unmapped)
+        self._devices_seen |= drawn.devices.keys()
+        new = {site.site_id: site for site in drawn.devices.values()}
+        batches = [Batch(tuple(items)) for items in self._new_devices(new, reader)]
+        found = drawn.found
         rejections: list[Rejection] = []
         late: list[Item] = []
-        if others:
+        if drawn.others:
+            others = [row for record in drawn.others for row in record.rows()]
             whole, latest = self._whole({row.site_id: sites[row.site_id] for row in others}, reader)
             sorted_out = self._sort_rows(others, whole, latest, reader)
             found += [
@@ -150,28 +133,54 @@ class NgsiLdPublisher:
 
     def pack_early(self, records: Sequence[PublicRecord], reader: RecordReader) -> Packed | None:
         """Make batches of records that are not stored yet; None when one is out of the ordinary. Quick."""
-        sites = reader.places_of(list({record.site_id for record in records}))
-        found: list[tuple[int, str, Item]] = []
-        unmapped = 0
+        drawn = self._draw(records, reader.places_of(list({record.site_id for record in records})))
+        if drawn.others or drawn.devices:
+            return None
+        self._count_unmapped(drawn.unmapped)
+        drawn.found.sort(key=_by_time)
+        batches = batches_of([item for _, _, item in drawn.found], self._settings.max_entities)
+        return Packed([parcel_of(batch) for batch in batches])
+
+    def _draw(
+        self,
+        records: Sequence[PublicRecord],
+        sites: Mapping[str, PublicSite],
+        newest: Mapping[str, tuple[int, int]] | None = None,
+    ) -> _Drawn:
+        """Make entities of records by their plans.
+
+        newest: of sites whose records do not say themselves whether they are late; None: then they may be.
+        """
+        drawn = _Drawn()
         for record in records:
-            site = sites.get(record.site_id)
+            site_id = record.site_id
+            site = sites.get(site_id)
             if site is None:
                 continue
             plan = self._planner.plan(site.kind, record.forms)
             if plan.model is None or not plan.indexes:
-                unmapped += len(record.forms)
+                drawn.unmapped += len(record.forms)
                 continue
-            entity = None if record.is_late is not False else self._planner.entity(site, record, plan)
-            if entity is None or (self._settings.devices and _looks(site, plan) not in self._devices_seen):
-                return None
-            unmapped += plan.unmapped
+            may_be_late = record.is_late
+            if may_be_late is None:
+                newest_ms, first_position = (2**62, 0) if newest is None else newest.get(site_id, (0, 0))
+                may_be_late = newest_ms > record.observed_at_ms and first_position <= record.position
+            entity = None if may_be_late else self._planner.entity(site, record, plan)
+            if entity is None:
+                drawn.others.append(record)
+                continue
+            drawn.unmapped += plan.unmapped
             item = Item(entity[0], entity[1], plan.model, (), (record, plan))
-            found.append((record.observed_at_ms, record.site_id, item))
-        if unmapped:
-            self._counters.count(f"publish.{self.name}.unmapped", n=unmapped)
-        found.sort(key=_by_time)
-        batches = batches_of([item for _, _, item in found], self._settings.max_entities)
-        return Packed([parcel_of(batch) for batch in batches])
+            drawn.found.append((record.observed_at_ms, site_id, item))
+            if self._settings.devices:
+                looks = _looks(site, plan)
+                if looks not in self._devices_seen:
+                    drawn.devices[looks] = site
+        return drawn
+
+    def _count_unmapped(self, n: int) -> None:
+        if n:
+            self._counters.count(f"publish.{self.name}.unmapped", n=n)
 
     def _whole(
         self, sites: Mapping[str, PublicSite], reader: RecordReader
