@@ -193,13 +193,6 @@ KINDS: dict[str, _Kind] = {
 UNASKED = ("ldes", "catalog", "sensorthings_server")  # open data that is there without a table of its own
 
 
-def make_publishers(config: Config, counters: Counters) -> list[Publisher]:
-    """Return the publishers that are configured; raise ConfigError."""
-    surroundings = Surroundings(counters, config.directory / "publish")
-    found = (outlet.publisher(surroundings) for outlet in outlets(config))
-    return [publisher for publisher in found if publisher is not None]
-
-
 def public_documents(config: Config) -> dict[str, tuple[str, bytes]]:
     """Return the documents that platforms fetch from the page: path to (media type, content)."""
     found: dict[str, tuple[str, bytes]] = codec_documents()

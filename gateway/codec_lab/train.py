@@ -158,17 +158,3 @@ def train(parts: list[Seen], schedule: Schedule) -> tuple[Weights, float]:
         if step > schedule.steps * 0.9:
             recent.append(float(length.mean()))
     return rounded(weights), float(np.mean(recent))
-
-
-def mean_bits(weights: Weights, seen: Seen) -> float:
-    """Return the mean bits a value of everything a channel sees."""
-    rows = len(seen.differences)
-    length, _ = bits(
-        weights,
-        seen.features.astype(float),
-        seen.terms.astype(float),
-        seen.position,
-        seen.differences.astype(float),
-        np.full(rows, seen.scale_log),
-    )
-    return float(length.mean())

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any, cast
 
@@ -67,21 +66,6 @@ def reason(answer: httpx.Response) -> str:
         parts.append(SETTINGS_HINTS[answer.status_code])
     parts.append(_problem_text(_json(answer)) or " ".join(answer.text.split())[:200])
     return ": ".join(part for part in parts if part)
-
-
-def retry_after_s(answer: httpx.Response) -> float | None:
-    """Return Retry-After in seconds; a date counts from the answer's own Date, as its clock is the same."""
-    text = answer.headers.get("retry-after", "").strip()
-    if not text:
-        return None
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        until = parsedate_to_datetime(text)
-        since = parsedate_to_datetime(answer.headers.get("date", ""))
-        return max(0.0, (until - since).total_seconds())
-    except (ValueError, TypeError):
-        return None
 
 
 def batch_result(answer: httpx.Response) -> BatchResult:

@@ -13,12 +13,12 @@ import httpx
 
 from gateway.counters import Counters
 from gateway.publish.base import Outcome, Parcel, RecordRows, Rejection
-from gateway.publish.ngsi_ld.answers import Verdict, batch_result, judge, reason, retry_after_s
+from gateway.publish.ngsi_ld.answers import Verdict, batch_result, judge, reason
 from gateway.publish.ngsi_ld.batches import Batch, Item
 from gateway.publish.ngsi_ld.contexts import body_context, context_address
 from gateway.publish.ngsi_ld.entities import dumps, temporal
 from gateway.publish.ngsi_ld.settings import NgsiLdSettings
-from gateway.publish.posting import HttpClient
+from gateway.publish.posting import HttpClient, retry_after_s
 
 UPSERT = "/ngsi-ld/v1/entityOperations/upsert?options=update"
 DELETE = "/ngsi-ld/v1/entityOperations/delete"

@@ -16,13 +16,13 @@ import httpx
 from gateway.counters import Counters
 from gateway.model import PublicObservation, PublicReader, PublicSite
 from gateway.publish.base import Outcome, Packed, Parcel, Rejection
-from gateway.publish.ngsi_ld.answers import Verdict, judge, reason, retry_after_s
+from gateway.publish.ngsi_ld.answers import Verdict, judge, reason
 from gateway.publish.ngsi_ld.batches import is_late, once_each
 from gateway.publish.ngsi_ld.entities import dumps, refusal
 from gateway.publish.ngsi_ld.models import MODELS
 from gateway.publish.ngsi_v2.entities import about, entity
 from gateway.publish.ngsi_v2.settings import NgsiV2Settings
-from gateway.publish.posting import HttpClient
+from gateway.publish.posting import HttpClient, retry_after_s
 from gateway.publish.sitebook import News
 
 UPDATE = "/v2/op/update"

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.publish.ngsi_ld.answers import Verdict, batch_result, judge, reason, retry_after_s
+from gateway.publish.ngsi_ld.answers import Verdict, batch_result, judge, reason
+from gateway.publish.posting import retry_after_s
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
