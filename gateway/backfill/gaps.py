@@ -12,6 +12,7 @@ Range = tuple[int, int]  # first, end: the end is not in it
 MAX_GAPS = 64
 NEW_COUNT = int(backfill.NEW_COUNT)
 FIRST_COUNT = int(backfill.FIRST_COUNT)
+_NONE: list[Range] = []  # of every device that misses nothing; never changed
 LOOK_BACK = 32_000  # more than the ring of a node holds: 512 KiB of the shortest records
 
 
@@ -22,14 +23,16 @@ class Gaps:
     counted before a few records may be missing.
 
     There are at most MAX_GAPS of them; where there would be more, the two nearest become one, so some records
-    come twice rather than one not at all.
+    come twice rather than one not at all. `missing` is never changed in place. is_risen: `top` is higher than
+    on the disk.
     """
 
-    __slots__ = ("missing", "top")  # there is one for each device
+    __slots__ = ("is_risen", "missing", "top")  # there is one for each device
 
     def __init__(self, top: int = 0, missing: Sequence[Range] = ()) -> None:
         self.top = top
-        self.missing = list(missing)
+        self.missing = list(missing) or _NONE
+        self.is_risen = False
 
     @property
     def count(self) -> int:
@@ -45,7 +48,7 @@ class Gaps:
                 continue
             if seq > self.top:
                 is_new = seq > self.top + NEW_COUNT
-                self.missing.append((self.top, self.top + FIRST_COUNT if is_new else seq))
+                self.missing = [*self.missing, (self.top, self.top + FIRST_COUNT if is_new else seq)]
                 self._bound()
             self.top = seq + 1
         return filled
@@ -61,27 +64,30 @@ class Gaps:
                 continue
             closed += high - low
             left += [piece for piece in ((a, low), (high, b)) if piece[0] < piece[1]]
-        self.missing = left
-        self._bound()
+        if closed:
+            self.missing = left or _NONE
+            self._bound()
         return closed
 
     def _bound(self) -> None:
         """Give up the oldest, where more is missing than a node can hold."""
+        missing = list(self.missing)
         excess = self.count - LOOK_BACK
         while excess > 0:
-            first, end = self.missing[0]
-            self.missing[:1] = [(first + excess, end)] if end - first > excess else []
+            first, end = missing[0]
+            missing[:1] = [(first + excess, end)] if end - first > excess else []
             excess -= end - first
-        while len(self.missing) > MAX_GAPS:
-            holes = [after[0] - before[1] for before, after in pairwise(self.missing)]
+        while len(missing) > MAX_GAPS:
+            holes = [after[0] - before[1] for before, after in pairwise(missing)]
             i = holes.index(min(holes))
-            self.missing[i : i + 2] = [(self.missing[i][0], self.missing[i + 1][1])]
+            missing[i : i + 2] = [(missing[i][0], missing[i + 1][1])]
+        self.missing = missing or _NONE
 
 
 def gaps_of(seqs: Sequence[int], first: int) -> Gaps:
     """Return the gaps of a device from a number on, given the sorted numbers that are there."""
     gaps = Gaps(first)
     if first > NEW_COUNT:  # what it said before it knew the time
-        gaps.missing.append((0, FIRST_COUNT))
+        gaps.missing = [(0, FIRST_COUNT)]
     gaps.arrived(seqs)
     return gaps

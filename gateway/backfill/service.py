@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 
 import msgspec
 
@@ -31,7 +32,9 @@ GRACE_S = 120.0  # a gap that has just shown: the node may fill it by itself
 PATIENCE_S = 1800.0  # without anything of what was asked; doubled each time
 LONGEST_PATIENCE_S = 6 * 3600.0
 ASKS_A_MINUTE = 30
-SAVE_S = 0.5
+SAVE_S = 0.5  # after a gap has come or gone
+SAVE_TOPS_S = 3600.0  # of devices of which the highest number rose, and no more than that
+_AT_ONCE, _FEW, _PAUSES = 1000, 50, 20.0  # devices written, or asked of the store, at a time
 FIRST_LOOK_BACK = 600  # two days of 5 minutes: what a device may have said before it was heard at first
 
 
@@ -75,12 +78,16 @@ class Backfill:
         self._asks = asks
         self._counters = counters
         self._gaps = book.load()
+        # After a kill: until they are heard, and the store was asked what it has that the book does not.
+        self._doubtful = set[str]() if book.open() else set(self._gaps)
+        self._tops_at_s = 0.0
+        self._checker: asyncio.Task[None] | None = None
         self._asking: dict[str, _Asking] = {}
         self._waiting: dict[str, tuple[Range, ...]] = {}
         self._recent: deque[float] = deque()
         self._dirty: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._saver: asyncio.Task[None] | None = None
+        self._saver: asyncio.Task[bool] | asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="meetnet-gaps")
 
@@ -95,14 +102,29 @@ class Backfill:
 
     def heard(self, news: Sequence[Heard]) -> None:
         """Take what the pipeline has stored. Called on the loop; returns at once."""
+        open_ones: set[str] = set()
         for one in news:
+            gaps = self._gaps.get(one.dev_eui)
+            # nearly always: the next record of a device that misses nothing
+            if (
+                gaps is not None
+                and one.seqs == (gaps.top,)
+                and not (gaps.missing or one.gone or one.skipped)
+                and one.waiting is None
+            ):
+                gaps.top += 1
+                gaps.is_risen = True
+                continue
             self._take(one)
-        for dev_eui in {one.dev_eui for one in news}:
+            open_ones.add(one.dev_eui)
+        for dev_eui in open_ones:
             if self._hopeless(dev_eui) and self._may_ask(dev_eui):
                 task = asyncio.get_running_loop().create_task(self._ask(dev_eui))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         self._save()
+        if self._doubtful and self._checker is None:
+            self._checker = asyncio.get_running_loop().create_task(self._check_all())
 
     async def close(self) -> None:
         """Finish what is under way and write what is known."""
@@ -112,8 +134,11 @@ class Backfill:
         self._closing.set()
         if self._saver is not None:
             await self._saver
+        if self._checker is not None:
+            await self._checker
+        is_written = await self._save_tops()
         self._executor.shutdown(wait=True)
-        self._book.close()
+        self._book.close(is_complete=is_written and not self._doubtful)
 
     # -- what is missing
 
@@ -125,6 +150,9 @@ class Backfill:
             first = max(0, min(one.seqs) - FIRST_LOOK_BACK)
             gaps = gaps_of(self._known_seqs(one.dev_eui, first, first + LOOK_BACK), first)
             self._gaps[one.dev_eui] = gaps
+            gaps.is_risen = True
+        elif one.dev_eui in self._doubtful:
+            self._settle(one.dev_eui, self._known_seqs(one.dev_eui, gaps.top, gaps.top + LOOK_BACK))
         before, top = gaps.missing, gaps.top
         filled = gaps.arrived(one.seqs)
         if one.waiting is not None:
@@ -132,7 +160,8 @@ class Backfill:
         for first, end in one.skipped:
             gaps.close(first, end)
         gone = sum(gaps.close(first, end) for first, end in one.gone)
-        if gaps.missing != before or gaps.top != top:
+        gaps.is_risen |= gaps.top != top
+        if gaps.missing != before:
             self._dirty.add(one.dev_eui)
         if filled:
             self._counters.count("backfill.filled", n=filled)
@@ -148,6 +177,39 @@ class Backfill:
             open_still = any(_overlap(gaps.missing, piece) for piece in asking.asked)
             now_s = asyncio.get_running_loop().time()
             asking.again_s = now_s + PATIENCE_S if open_still else now_s
+
+    def _settle(self, dev_eui: str, seqs: Sequence[int]) -> None:
+        """Take what the store has of a device above what was written of it."""
+        self._doubtful.discard(dev_eui)
+        gaps = self._gaps[dev_eui]
+        before, top = gaps.missing, gaps.top
+        gaps.arrived(seqs)
+        gaps.is_risen |= gaps.top != top
+        if gaps.missing != before:
+            self._dirty.add(dev_eui)
+
+    async def _check_all(self) -> None:
+        """Ask the store of the devices that were not heard since a kill, a few at a time."""
+        loop = asyncio.get_running_loop()
+
+        def look(some: Sequence[tuple[str, int]]) -> list[Sequence[int]]:
+            return [self._known_seqs(dev_eui, top, top + LOOK_BACK) for dev_eui, top in some]
+
+        while self._doubtful and not self._closing.is_set():
+            some = [(dev_eui, self._gaps[dev_eui].top) for dev_eui in islice(self._doubtful, _FEW)]
+            begin_s = loop.time()
+            try:
+                found = await loop.run_in_executor(self._executor, look, some)
+            except StoreError as error:
+                self._counters.count("backfill.not_checked", str(error))
+                return  # they are asked for when they are heard
+            for (dev_eui, top), seqs in zip(some, found, strict=True):
+                if dev_eui in self._doubtful and self._gaps[dev_eui].top == top:
+                    self._settle(dev_eui, seqs)
+            self._save()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PAUSES * (loop.time() - begin_s) + 0.05):
+                    await self._closing.wait()
 
     # -- asking
 
@@ -191,8 +253,16 @@ class Backfill:
     # -- the disk
 
     def _save(self) -> None:
-        if self._dirty and self._saver is None:
-            self._saver = asyncio.get_running_loop().create_task(self._keep_saving())
+        loop = asyncio.get_running_loop()
+        if self._saver is not None:
+            return
+        if self._dirty:
+            self._saver = loop.create_task(self._keep_saving())
+        elif not self._tops_at_s:
+            self._tops_at_s = loop.time() + SAVE_TOPS_S
+        elif loop.time() >= self._tops_at_s:
+            self._tops_at_s = loop.time() + SAVE_TOPS_S
+            self._saver = loop.create_task(self._save_tops())
 
     async def _keep_saving(self) -> None:
         try:
@@ -201,14 +271,35 @@ class Backfill:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(SAVE_S):
                         await self._closing.wait()
-                rows = [row_of(dev_eui, self._gaps[dev_eui]) for dev_eui in self._dirty]
-                self._dirty = set()
-                try:
-                    await asyncio.get_running_loop().run_in_executor(self._executor, self._book.save, rows)
-                except StoreError as error:
-                    self._counters.count("backfill.save_failed", str(error))
+                dirty, self._dirty = self._dirty, set()
+                await self._write([(dev_eui, self._gaps[dev_eui]) for dev_eui in dirty])
         finally:
             self._saver = None
+
+    async def _save_tops(self) -> bool:
+        """Write the devices of which the highest number rose, some at a time; false: not all could be."""
+        try:
+            is_written = True
+            risen = [dev_eui for dev_eui, gaps in self._gaps.items() if gaps.is_risen]
+            for at in range(0, len(risen), _AT_ONCE):
+                part = risen[at : at + _AT_ONCE]
+                is_written &= await self._write([(dev_eui, self._gaps[dev_eui]) for dev_eui in part])
+            return is_written
+        finally:
+            self._saver = None
+
+    async def _write(self, found: Sequence[tuple[str, Gaps]]) -> bool:
+        rows = [row_of(dev_eui, gaps) for dev_eui, gaps in found]
+        for _, gaps in found:
+            gaps.is_risen = False
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._book.save, rows)
+        except StoreError as error:
+            self._counters.count("backfill.save_failed", str(error))
+            for _, gaps in found:
+                gaps.is_risen = True
+            return False
+        return True
 
 
 def _overlap(ranges: Sequence[Range], piece: Range) -> bool:

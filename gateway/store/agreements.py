@@ -17,7 +17,8 @@ from typing import cast
 from gateway.model import PublicSite
 
 KEPT_S = 1.0
-LONGEST_S = 60.0  # should the clock be put back
+LONGEST_S = 60.0  # then it is looked whether the clock was set
+_SLACK_S = 2.0
 WHOLE = 4000
 Agreed = Mapping[str, tuple[PublicSite, int]]
 _Common = tuple[str, str, int]  # kind, licence, precision: what many sites share
@@ -45,6 +46,7 @@ class Agreements:
         self._lock = threading.Lock()
         self._seen: object = None
         self._until_s = 0.0
+        self._change_s = -1.0  # when the first agreement begins or ends; -1: not known
         self._whole: dict[str, tuple[PublicSite, int] | None] = {}
         self._packed: dict[str, bytes | None] = {}
         self._numbers: dict[_Common, int] = {}
@@ -75,10 +77,17 @@ class Agreements:
         now_s = time.monotonic()
         if version == self._seen and now_s < self._until_s:
             return
-        lasts_s = KEPT_S
+        lasts_s, change_s = KEPT_S, -1.0
         if version == self._seen and self._lasts_s is not None:  # nobody is writing: worth a look
-            lasts_s = max(0.0, min(LONGEST_S, self._lasts_s()))
-        self._seen, self._until_s = version, now_s + lasts_s
+            lasts_s = max(0.0, self._lasts_s())
+            change_s = now_s + lasts_s
+        # Still before the same change: nothing has begun or ended, and nobody has set the clock.
+        is_same = (
+            version == self._seen and now_s < self._change_s and abs(change_s - self._change_s) < _SLACK_S
+        )
+        self._seen, self._until_s, self._change_s = version, now_s + min(LONGEST_S, lasts_s), change_s
+        if is_same:
+            return
         self._whole.clear()
         self._packed.clear()
 

@@ -205,6 +205,37 @@ def test_what_parity_may_bring_yet_is_not_asked_for(tmp_path: Path) -> None:
     run(live(), start_us=0)
 
 
+def test_after_a_kill_the_store_says_what_had_come_since_the_book_was_written(tmp_path: Path) -> None:
+    """Highest numbers are written once an hour: what came in between must not be asked for."""
+
+    async def live() -> None:
+        first, others = Desk(tmp_path), [f"{n:016x}" for n in range(120)]
+        first.service.heard([Heard(eui, (0, 1)) for eui in (EUI, *others)])
+        await first.service.close()
+        killed = Desk(tmp_path)
+        for seq in range(2, 9):
+            await killed.hear(seq, after_s=1)
+        await asyncio.sleep(2)
+        found = {EUI: [*range(9)], **{eui: [0, 1, 2, 5] for eui in others}}
+        again = Desk(tmp_path, found)  # the first one was never closed
+        await again.hear(9)
+        assert again.service.missing(EUI) == []
+        await asyncio.sleep(GRACE_S)
+        assert [again.service.missing(eui) for eui in others] == [[(3, 5)]] * 120
+        await again.hear(13)
+        await again.service.close()
+        asked = Desk(tmp_path)  # the store is not asked any more
+        assert asked.service.missing(EUI) == [(10, 13)]
+        await asked.hear(14)
+        assert asked.service.missing(EUI) == [(10, 13)]
+        await asked.hear(10, 11, 12, 15)
+        assert asked.service.missing(EUI) == []
+        await asked.service.close()
+        await killed.service.close()
+
+    run(live(), start_us=0)
+
+
 def test_gaps_survive_a_restart_and_a_lost_file_is_made_again_from_the_store(tmp_path: Path) -> None:
     async def live() -> None:
         desk = Desk(tmp_path)
