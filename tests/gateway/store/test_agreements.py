@@ -68,10 +68,10 @@ def test_a_change_is_seen_at_once_and_an_end_when_it_comes(monkeypatch: pytest.M
 def test_what_nothing_changed_is_not_looked_up_again_unless_the_clock_was_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    now_s, set_s = [0.0], [0.0]
+    now_s, end_s = [0.0], [1000.0]
     monkeypatch.setattr(agreements.time, "monotonic", lambda: now_s[0])
     sites = _Sites(10)
-    kept = Agreements(sites.find, lambda: 1, lambda: 1000.0 - now_s[0] - set_s[0])
+    kept = Agreements(sites.find, lambda: 1, lambda: end_s[0] - now_s[0])
     for _ in range(3):  # until the register has been still for a while
         kept.of(["s1"])
         now_s[0] += 2 * agreements.KEPT_S
@@ -83,12 +83,12 @@ def test_what_nothing_changed_is_not_looked_up_again_unless_the_clock_was_set(
     now_s[0] = 1001.0  # an agreement began or ended
     kept.of(["s1"])
     assert sites.asked == asked + 1
-    now_s[0] = 500.0
+    end_s[0] = 9000.0
     for _ in range(4):
-        kept.of(["s1"])
         now_s[0] += agreements.LONGEST_S
+        kept.of(["s1"])
     asked = sites.asked
-    set_s[0] = -100.0
+    end_s[0] -= 600.0  # the clock was set
     now_s[0] += agreements.LONGEST_S
     kept.of(["s1"])
     assert sites.asked == asked + 1
