@@ -21,7 +21,7 @@ from gateway.shapes import Head
 
 # Flags of a value, in the order in which they are named: the bits of `flags`.
 NAMES = (table.RANGE, table.STUCK, table.STEP, table.ORDER)
-RANGE_BIT, _STUCK, _STEP, _ORDER = 1, 2, 4, 8
+RANGE_BIT, STUCK_BIT, STEP_BIT, ORDER_BIT = 1, 2, 4, 8
 
 
 class _Layer:
@@ -104,14 +104,14 @@ class Checks:
                 & (p["rest_below"] < values)
                 & (values < p["rest_above"])
             )
-            found[rests & taken & layer.holds(at_ms)] |= _STUCK
+            found[rests & taken & layer.holds(at_ms)] |= STUCK_BIT
         for layer in self._steps:
             p = layer.p
             change = values - before[..., NEWEST]
             rate = np.where(change > 0, p["up_per_h"], p["down_per_h"])
             hours = (at_ms[:, None] - before[..., NEWEST_MS]) / table.HOUR_MS
             jumps = np.abs(change) > np.fmax(p["allowance"], rate * hours)
-            found[jumps & taken & layer.holds(at_ms)] |= _STEP
+            found[jumps & taken & layer.holds(at_ms)] |= STEP_BIT
         return found
 
 
@@ -128,5 +128,5 @@ def _order(found: NDArray[np.uint8], values: Floats, places: list[int]) -> None:
 def _order_pairs(found: NDArray[np.uint8], values: Floats, places: list[int]) -> None:
     for low, high in pairwise(places):
         wrong = values[:, low] > values[:, high] + table.ORDER_TOLERANCE
-        found[wrong, low] |= _ORDER
-        found[wrong, high] |= _ORDER
+        found[wrong, low] |= ORDER_BIT
+        found[wrong, high] |= ORDER_BIT

@@ -15,7 +15,7 @@ from gateway.quality.table import ALWAYS_MS, FOREVER_MS, Method
 from gateway.shapes import Head
 
 Floats = NDArray[np.float64]
-_COARSE, _FINE = "pm10", "pm2_5"
+COARSE, _FINE = "pm10", "pm2_5"
 
 
 class Defaults:
@@ -25,7 +25,7 @@ class Defaults:
         is_ok = [state == "ok" for state in head.states]
         places = {quantity: at for at, quantity in enumerate(head.quantities) if is_ok[at]}
         self.humidity = places.get(HUMIDITY)
-        self._fine = places.get(_FINE)
+        self.fine = places.get(_FINE)
         self.columns: list[tuple[int, Method]] = []
         self.is_plain = True  # False: a default that holds for some time only; `correct` knows that
         if self.humidity is None:
@@ -35,7 +35,7 @@ class Defaults:
             if quantity not in head.quantities:
                 continue
             self.is_plain &= default.from_ms == ALWAYS_MS and default.to_ms == FOREVER_MS
-            if quantity != _COARSE or self._fine is not None:
+            if quantity != COARSE or self.fine is not None:
                 self.columns.append((head.quantities.index(quantity), default.method))
 
     def is_foggy(self, values: Floats, is_good: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -57,12 +57,12 @@ class Defaults:
             raw, p = values[:, column], method.parameters
             corrected = raw / _growth(p["kappa_fine"], activity)
             may = damp & ~np.isnan(raw)
-            if method.quantity == _COARSE:
-                assert self._fine is not None
-                fine = np.minimum(values[:, self._fine], raw)
+            if method.quantity == COARSE:
+                assert self.fine is not None
+                fine = np.minimum(values[:, self.fine], raw)
                 corrected = fine / _growth(p["kappa_fine"], activity)
                 corrected = corrected + (raw - fine) / _growth(p["kappa_coarse"], activity)
-                may &= is_good[:, self._fine]
+                may &= is_good[:, self.fine]
             shown = [
                 round(value, 2) if good else None
                 for value, good in zip(corrected.tolist(), may.tolist(), strict=True)

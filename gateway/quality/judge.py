@@ -1,7 +1,8 @@
 """Decoded records to observations: raw and shown value side by side, with flags, method and version.
 
-A batch is judged as a few matrices: records of the same head, each of another site. What is remembered of a
-site follows from its stored records (memory.py), so it is the same after a restart as without one.
+A batch is judged as a few matrices: records of the same head, each of another site; where they are few, one
+by one (few.py). What is remembered of a site follows from its stored records (memory.py), so it is the same
+after a restart as without one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from gateway.model import Decoded, Observation, observations
-from gateway.quality import table
+from gateway.quality import few, table
 from gateway.quality.checks import NAMES, RANGE_BIT, Checks
 from gateway.quality.correct import FOG, PM, Corrections, correct, inputs_of, no_corrections
 from gateway.quality.defaults import Defaults
@@ -43,6 +44,22 @@ class SiteGeometry(Protocol):
 History = Callable[[str], Sequence[tuple[str, int, float | None]]]
 
 
+Records = Sequence[tuple[Decoded, SiteGeometry]]
+Members = Sequence[tuple[int, int]]  # which of the records, and the row of its site
+# of each member its flags, what is good of it, whether it is foggy; then what defaults make of columns
+_Checked = tuple[
+    list[bytes], list[list[bool]], list[bool], list[tuple[int, table.Method, list[float | None]]]
+]
+
+
+class _Rules:
+    """The rules of one head, for many records and for few."""
+
+    def __init__(self, head: Head) -> None:
+        self.checks, self.defaults = Checks(head), Defaults(head)
+        self.few = few.Few(head, self.defaults)
+
+
 class Judge:
     """Quality control of all sites. Belongs to one thread."""
 
@@ -61,7 +78,7 @@ class Judge:
         self._corrected = corrected
         self._asks_each = corrected is None and corrections is not no_corrections
         self.memory = Memory()
-        self._rules: dict[Head, tuple[Checks, Defaults]] = {}
+        self._rules: dict[Head, _Rules] = {}
         self._shapes: dict[tuple[Head, str, int, bytes, _Methods], Shape] = {}
 
     def forget(self) -> None:
@@ -81,7 +98,7 @@ class Judge:
             self.meet(site.id, None)
         return observations(decoded, site.id, self.judge([(decoded, site)])[0])
 
-    def judge(self, records: Sequence[tuple[Decoded, SiteGeometry]]) -> list[Judged]:
+    def judge(self, records: Records) -> list[Judged]:
         """Return what each record amounts to. Sites that have records must have been met."""
         memory = self.memory
         turn: dict[int, int] = {}
@@ -104,22 +121,16 @@ class Judge:
     def _judge_group(
         self,
         head: Head,
-        members: list[tuple[int, int]],
-        records: Sequence[tuple[Decoded, SiteGeometry]],
+        members: Members,
+        records: Records,
         found: list[Judged | None],
     ) -> None:
-        checks, defaults = self._rules_of(head)
-        numbers = [number for number, _ in members]
-        rows = np.array([row for _, row in members], np.int64)
-        values = np.array([records[n][0].readings.values for n in numbers], float)
-        at_ms = np.array([records[n][0].observed_at_ms for n in numbers], float)
-        flags = checks.flags(self.memory.series, rows, values, at_ms)
-        is_good = np.logical_and(flags & RANGE_BIT == 0, ~np.isnan(values))
-        good_rows: list[list[bool]] = is_good.tolist()
-        is_foggy = defaults.is_foggy(values, is_good).tolist()
-        better = defaults.apply(values, is_good)
-        is_clean: list[bool] = np.logical_not(flags.any(axis=1)).tolist()
-        clean = bytes(len(head))
+        rules = self._rules_of(head)
+        defaults = rules.defaults
+        if len(members) <= few.MOST:
+            bits_of, good_rows, is_foggy, better = self._checked_few(rules, members, records)
+        else:
+            bits_of, good_rows, is_foggy, better = self._checked(rules, members, records)
         own = self._corrected() if self._corrected is not None else ()
         notes = head.quantities.index("sound_notes") if "sound_notes" in head.quantities else -1
         every = tuple([(column, method.name, method.version) for column, method, _ in better])
@@ -140,17 +151,54 @@ class Judge:
                 methods, shown = _defaults(raws, better, every, at)
             else:
                 methods, shown = (), raws
-            bits = clean if is_clean[at] else flags[at].tobytes()
-            key = head, decoded.time_quality, common, bits, methods
+            key = head, decoded.time_quality, common, bits_of[at], methods
             judged = Judged(self._shapes.get(key) or self._make_shape(key), raws, shown)
             found[number] = self._with_derived(decoded, site, row, judged, common) if is_derived else judged
 
-    def _rules_of(self, head: Head) -> tuple[Checks, Defaults]:
+    def _checked(self, rules: _Rules, members: Members, records: Records) -> _Checked:
+        """Check and correct many records of a head."""
+        numbers = [number for number, _ in members]
+        rows = np.array([row for _, row in members], np.int64)
+        values = np.array([records[n][0].readings.values for n in numbers], float)
+        at_ms = np.array([records[n][0].observed_at_ms for n in numbers], float)
+        flags = rules.checks.flags(self.memory.series, rows, values, at_ms)
+        is_good = np.logical_and(flags & RANGE_BIT == 0, ~np.isnan(values))
+        is_clean: list[bool] = np.logical_not(flags.any(axis=1)).tolist()
+        clean = bytes(flags.shape[1])
+        bits = [clean if is_clean[at] else flags[at].tobytes() for at in range(len(members))]
+        is_foggy = rules.defaults.is_foggy(values, is_good).tolist()
+        return bits, is_good.tolist(), is_foggy, rules.defaults.apply(values, is_good)
+
+    def _checked_few(self, rules: _Rules, members: Members, records: Records) -> _Checked:
+        """Check and correct a few records of a head."""
+        one, series = rules.few, self.memory.series
+        bits: list[bytes] = []
+        good_rows: list[list[bool]] = []
+        is_foggy: list[bool] = []
+        shown: list[list[float | None]] = []
+        for number, row in members:
+            decoded = records[number][0]
+            values = decoded.readings.values
+            flags = one.flags(series, row, values, decoded.observed_at_ms)
+            is_good = [
+                value is not None and not flag & RANGE_BIT for value, flag in zip(values, flags, strict=True)
+            ]
+            bits.append(flags)
+            good_rows.append(is_good)
+            is_foggy.append(one.is_foggy(values, is_good))
+            shown.append(one.better(values, is_good))
+        better = [
+            (column, method, [values[at] for values in shown])
+            for at, (column, method) in enumerate(rules.defaults.columns)
+        ]
+        return bits, good_rows, is_foggy, better
+
+    def _rules_of(self, head: Head) -> _Rules:
         found = self._rules.get(head)
         if found is None:
             if len(self._rules) >= _MOST_KEPT:
                 self._rules.clear()
-            found = self._rules[head] = Checks(head), Defaults(head)
+            found = self._rules[head] = _Rules(head)
         return found
 
     def _own(self, decoded: Decoded, is_good: list[bool]) -> tuple[_Methods, tuple[Value, ...]]:

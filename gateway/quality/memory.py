@@ -103,11 +103,11 @@ class Memory:
                 push(self.series, np.array([row]), np.array([column]), one, np.array([float(at_ms)]))
 
 
-_TOLERANCE = np.zeros(_COLUMNS)
+TOLERANCE: Floats = np.zeros(_COLUMNS)
 for _check in table.CHECKS:
     if _check.name == table.STUCK:
         _at = COLUMN[_check.quantity]
-        _TOLERANCE[_at] = max(_TOLERANCE[_at], _check.parameters["tolerance"])
+        TOLERANCE[_at] = max(TOLERANCE[_at], _check.parameters["tolerance"])
 
 
 def push(
@@ -125,7 +125,7 @@ def push(
     taken = (is_first | (moment > newest_ms)) & ~np.isnan(values)
     low = np.fmin(before[..., RUN_LOW], values)
     high = np.fmax(before[..., RUN_HIGH], values)
-    moved = is_first | (high - low > _TOLERANCE[columns] + 1e-9)
+    moved = is_first | (high - low > TOLERANCE[columns] + 1e-9)
     after = np.empty_like(before)
     after[..., NEWEST_MS] = moment
     after[..., NEWEST] = values
