@@ -10,9 +10,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from sys import intern
+
+import msgspec
+from msgspec.structs import replace
 
 from gateway.model import PublicSite
 
@@ -23,8 +27,7 @@ _TABLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(msgspec.Struct, frozen=True, gc=False):
     """A site as a platform knows it. mark: of everything but the values."""
 
     kind: str
@@ -167,7 +170,7 @@ class SiteBook:
             found: dict[str, Told] = {}
             for site_id, kind, text, quantities in self._open().execute("SELECT * FROM told"):
                 names = tuple(quantities.split())
-                found[site_id] = Told(kind, text, self._sets.setdefault(names, names))
+                found[site_id] = Told(intern(kind), text, self._sets.setdefault(names, names))
             self._told = found
         return self._told
 

@@ -48,9 +48,10 @@ class Spots:
     def meet(self, dev_euis: Iterable[str]) -> None:
         """Look up many at once: a tenth of the work of asking one by one."""
         known = self.known
-        missing = [dev_eui for dev_eui in dev_euis if dev_eui not in known]
+        missing = {dev_eui: dev_eui for dev_eui in dev_euis if dev_eui not in known}
         if len(missing) > 1:
-            for found in self._find_many(missing):
+            for found in self._find_many(list(missing)):
+                found.dev_eui = missing.get(found.dev_eui, found.dev_eui)  # a text that others keep, too
                 self._keep(found)
 
     def _keep(self, found: Spot) -> None:

@@ -244,15 +244,16 @@ class Batch:
 
     def _find_devices(self, wanted: set[str], *, make: bool = False) -> None:
         kept = self._kept
-        missing = [dev_eui for dev_eui in wanted if dev_eui not in kept.devices]
-        for part in pieces(missing):
+        # the texts of who asks are kept: others keep them, too
+        missing = {dev_eui: dev_eui for dev_eui in wanted if dev_eui not in kept.devices}
+        for part in pieces(list(missing)):
             rows = self._db.query(
                 "SELECT dev_eui, id, top_seq, f_cnt, missed FROM devices "  # noqa: S608
                 f"WHERE dev_eui IN ({marks(len(part))})",
                 part,
             )
             for dev_eui, number, top, f_cnt, missed in rows:
-                self._keep_device(dev_eui, number, top, -1 if f_cnt is None else f_cnt, missed)
+                self._keep_device(missing[dev_eui], number, top, -1 if f_cnt is None else f_cnt, missed)
         if not make:
             return
         new = [dev_eui for dev_eui in missing if dev_eui not in kept.devices]
@@ -275,14 +276,14 @@ class Batch:
 
     def _find_sites(self, wanted: set[str]) -> None:
         kept = self._kept
-        missing = [site_id for site_id in wanted if site_id not in kept.sites]
-        for part in pieces(missing):
+        missing = {site_id: site_id for site_id in wanted if site_id not in kept.sites}
+        for part in pieces(list(missing)):
             rows = self._db.query(
                 f"SELECT site_id, id, observed_at_ms FROM sites WHERE site_id IN ({marks(len(part))})",  # noqa: S608
                 part,
             )
             for site_id, number, observed_at_ms in rows:
-                self._keep_site(site_id, number, observed_at_ms)
+                self._keep_site(missing[site_id], number, observed_at_ms)
         new = [site_id for site_id in missing if site_id not in kept.sites]
         if new:
             number = self._db.query("SELECT COALESCE(MAX(id), 0) FROM sites")[0][0]

@@ -19,6 +19,7 @@ from gateway.publish.base import Outcome, Packed, Parcel, Rejection
 from gateway.publish.ngsi_ld.batches import Batch, Item, batches_of, is_late, once_each
 from gateway.publish.ngsi_ld.devices import DEVICE, DEVICE_MODEL, device_model
 from gateway.publish.ngsi_ld.entities import EntityWriter, dumps, entity_id, refusal
+from gateway.publish.ngsi_ld.hashes import Hashes
 from gateway.publish.ngsi_ld.models import MODELS
 from gateway.publish.ngsi_ld.plans import Plan, Planner
 from gateway.publish.ngsi_ld.sending import ALONE_FROM, Sender, parcel_of
@@ -61,7 +62,7 @@ class NgsiLdPublisher:
         self._sender = Sender(settings, counters, transport)
         self._writer = EntityWriter(settings)
         self._planner = Planner(settings, self._writer)
-        self._devices_sent: dict[int, int] = {}  # entity id -> text, their hashes
+        self._devices_sent = Hashes()  # of the text by that of the entity's id
         self._devices_seen: set[int] = set()  # (site as it is, forms): its device was looked at
 
     @property
@@ -235,7 +236,7 @@ class NgsiLdPublisher:
         batch: Batch = parcel.content
         if batch.gone:
             for name in batch.gone:  # a host who agrees again gets the device sent again
-                self._devices_sent.pop(hash(name), None)
+                self._devices_sent.put(hash(name), 0)
             self._devices_seen.clear()
             return await self._sender.delete(parcel, batch.gone)
         if batch.is_news:
@@ -304,7 +305,7 @@ class NgsiLdPublisher:
         models = [device_model(kind, self._settings) for kind in sorted({site.kind for site in sites})]
         items = [Item(model["id"], dumps(model), DEVICE_MODEL) for model in models]
         items += [Item(*self._planner.device(site), DEVICE) for site in sites]
-        items = [item for item in items if self._devices_sent.get(hash(item.id)) != hash(item.text)]
+        items = [item for item in items if self._devices_sent.get(hash(item.id)) != (hash(item.text) or 1)]
         most = self._settings.max_entities
         found: list[list[Item]] = []
         for model in (DEVICE_MODEL, DEVICE):
@@ -319,9 +320,9 @@ class NgsiLdPublisher:
         """
         outcome = await self._sender.upsert(batch.items, 0)
         waiting = {item.id for item in outcome.remaining.content.items} if outcome.remaining else set[str]()
-        self._devices_sent |= {
-            hash(item.id): hash(item.text) for item in batch.items if item.id not in waiting
-        }
+        for item in batch.items:
+            if item.id not in waiting:
+                self._devices_sent.put(hash(item.id), hash(item.text) or 1)
         if waiting:
             self._devices_seen.clear()
         if waiting:

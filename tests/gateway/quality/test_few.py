@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gateway.model import Decoded, Reading
-from gateway.quality import Judge, few
+from gateway.quality import Judge, few, memory
 from gateway.shapes import Judged
 
 from ..house import T0_MS, a_site
@@ -62,4 +62,8 @@ def test_few_records_are_judged_as_many_are(seed: int, monkeypatch: pytest.Monke
         assert list(map(told, found)) == list(map(told, as_arrays.judge(batch)))
         flags |= {flag for judged in found for form in judged.shape.forms for flag in form.flags}
     np.testing.assert_array_equal(one_by_one.memory.series, as_arrays.memory.series)
+    rows = [one_by_one.memory.row(site.id) for site in SITES]
+    written = one_by_one.memory.dumps(rows)
+    monkeypatch.setattr(memory, "FEW", 0)
+    assert written == one_by_one.memory.dumps(rows)
     assert {"range", "step", "stuck", "order"} <= flags
