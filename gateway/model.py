@@ -76,7 +76,7 @@ class KeySource(Protocol):
         ...
 
 
-class Decoded(msgspec.Struct, frozen=True):
+class Decoded(msgspec.Struct, frozen=True, gc=False):
     """One record of one device."""
 
     dev_eui: str

@@ -281,7 +281,7 @@ class Pipeline:
         traces = self.traces if self.traces is not None and self.traces.active else None
         marks = [time.time_ns()] if traces else []
         self._registry.refresh()  # a profile may have been changed by `meetnet device`
-        outcomes = [self._outcome(sequence, found, taken) for sequence, found in entries]
+        outcomes = self._outcomes(entries, taken)
         if traces:
             marks.append(time.time_ns())
         try:
@@ -313,6 +313,22 @@ class Pipeline:
                 raise _StaleError("another process wrote meanwhile")
             batch.put([outcome for one in settled for outcome in one.outcomes], memories, self._name)
         return self._store.newest_position()
+
+    def _outcomes(self, entries: Sequence[tuple[int, Uplink | StoreError]], taken: _Taken) -> list[Outcome]:
+        """Open uplinks: those that hold one record of ours, all well, at once."""
+        uplinks = [uplink for _, uplink in entries if isinstance(uplink, Uplink)]
+        plain = iter(self._decoder.decode_plain(uplinks))
+        outcomes: list[Outcome] = []
+        for sequence, uplink in entries:
+            record = next(plain) if isinstance(uplink, Uplink) else None
+            if record is None or isinstance(uplink, StoreError):
+                outcomes.append(self._outcome(sequence, uplink, taken))
+                continue
+            outcome = Outcome(sequence, uplink)
+            taken.heard.append(Heard(uplink.dev_eui, (record.seq,), (), uplink))
+            taken.records.append((outcome, record))
+            outcomes.append(outcome)
+        return outcomes
 
     def _outcome(self, sequence: int, uplink: Uplink | StoreError, taken: _Taken) -> Outcome:
         """Open an uplink; its records wait in `taken`."""

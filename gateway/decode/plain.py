@@ -7,8 +7,10 @@ is not as plain to wire.codec. tests/gateway/decode/test_plain.py holds the two 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
+
+import numpy as np
 
 from gateway.shapes import Head, Value, head
 from wire import measurements
@@ -37,12 +39,22 @@ class _Layout:
         shift = self.padding + 1 + sum(widths)
         self.flags_shift = shift
         self.values: list[tuple[int, int, int, int, int]] = []
-        for row, width in zip(rows, widths, strict=True):
+        # The same for many frames at once: bits times weights (below 2**53: exact) are the values.
+        self.weights = np.zeros((8 * self.bytes, len(rows)))
+        for at, (row, width) in enumerate(zip(rows, widths, strict=True)):
+            first = 8 * self.bytes - shift
+            self.weights[first : first + width, at] = 2.0 ** np.arange(width - 1, -1, -1)
             shift -= width
             self.values.append((shift, (1 << width) - 1, row[4], row[5], 10 ** row[3]))
+        self.least = np.array([row[4] for row in rows], float)
+        self.greatest = np.array([row[5] for row in rows], float)
+        self.divisors = np.array([10 ** row[3] for row in rows], float)
+        self.is_exact = max(widths, default=0) <= 50
 
 
 _layouts: dict[bytes, _Layout | None] = {}
+Plain = tuple[int, int, int, Head, tuple[Value, ...]]
+_MANY = 16  # frames of a layout: for fewer, arrays take longer
 
 
 def _layout(start: bytes) -> _Layout | None:
@@ -55,7 +67,7 @@ def _layout(start: bytes) -> _Layout | None:
     return _layouts[start]
 
 
-def read(payload: bytes) -> tuple[int, int, int, Head, tuple[Value, ...]] | None:
+def read(payload: bytes) -> Plain | None:
     """Return (seq, time_s, time quality, head, values) of a plain frame, None for any other bytes."""
     layout = _layout(payload[:2])
     if layout is None or len(payload) != _BEFORE + layout.bytes:
@@ -75,3 +87,33 @@ def read(payload: bytes) -> tuple[int, int, int, Head, tuple[Value, ...]] | None
         values.append(raw / divisor)
     seq = int.from_bytes(payload[2:6], "big")
     return seq, int.from_bytes(payload[6:10], "big"), flags >> 1, layout.head, tuple(values)
+
+
+def read_many(payloads: Sequence[bytes]) -> list[Plain | None]:
+    """Return what `read` gives for each: frames of one layout at once."""
+    found: list[Plain | None] = [None] * len(payloads)
+    groups: dict[tuple[bytes, int], list[int]] = {}
+    for at, payload in enumerate(payloads):
+        groups.setdefault((payload[:2], len(payload)), []).append(at)
+    for (start, size), members in groups.items():
+        layout = _layout(start)
+        if layout is None or size != _BEFORE + layout.bytes:
+            continue
+        if len(members) < _MANY or not layout.is_exact:
+            for at in members:
+                found[at] = read(payloads[at])
+            continue
+        data = np.frombuffer(b"".join([payloads[at] for at in members]), np.uint8).reshape(-1, size)
+        bits = np.unpackbits(data[:, _BEFORE:], axis=1)
+        raws = layout.least + bits.astype(float) @ layout.weights
+        is_plain = bits[:, 2].astype(bool) & ~bits[:, -1 - layout.padding :].any(axis=1)
+        is_plain &= (raws <= layout.greatest).all(axis=1)
+        heads = np.ascontiguousarray(data[:, 2:_BEFORE]).view(">u4")
+        rows = zip(
+            members, is_plain.tolist(), heads.tolist(), (2 * bits[:, 0] + bits[:, 1]).tolist(),
+            (raws / layout.divisors).tolist(), strict=True,
+        )  # fmt: skip
+        for at, plain, (seq, time_s), quality, values in rows:
+            if plain:
+                found[at] = seq, time_s, quality, layout.head, tuple(values)
+    return found

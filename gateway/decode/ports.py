@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from gateway.decode.answers import KINDS, decode_answer
 from gateway.decode.foreign import Foreign
 from gateway.decode.protected import Protected, alone, is_protected
-from gateway.decode.records import decode_records
+from gateway.decode.records import decode_plain, decode_records
 from gateway.decode.sound import check_seconds, decode_calibrated
 from gateway.decode.status import decode_status
 from gateway.decode.windows import WindowBook
@@ -62,6 +62,18 @@ class Decoder:
             return decode(uplink)
         found = self._protected.decode(uplink)
         return Contents(records=found.records, waiting=found.waiting, notes=tuple(found.notes))
+
+    def decode_plain(self, uplinks: Sequence[Uplink]) -> list[Decoded | None]:
+        """Return the record of each uplink that holds one of ours, all well; None of those for `decode`."""
+        ours = [
+            at
+            for at, uplink in enumerate(uplinks)
+            if uplink.f_port == ports.RECORDS and not self._profile_of(uplink.dev_eui)
+        ]
+        answer: list[Decoded | None] = [None] * len(uplinks)
+        for at, found in zip(ours, decode_plain([uplinks[at] for at in ours]), strict=True):
+            answer[at] = found
+        return answer
 
 
 def decode(uplink: Uplink) -> Contents:

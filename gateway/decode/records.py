@@ -6,6 +6,7 @@ the time line.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import wire.codec
@@ -39,21 +40,32 @@ def decode_records(uplink: Uplink) -> list[Decoded]:
     Raise IngestError with cause decode.codec_unknown, decode.truncated or decode.malformed.
     """
     found = plain.read(uplink.payload)
-    if found is not None:
-        seq, time_s, quality, head, values = found
-        if quality != TIME_NEVER_SET or time_s >= UTC_FROM_S:
-            return [
-                Decoded(
-                    uplink.dev_eui, seq, time_s * 1000, TIME_QUALITIES[quality], uplink.received_at_ms,
-                    Readings(head, values),
-                )
-            ]  # fmt: skip
+    record = None if found is None else _plain(uplink, found)
+    if record is not None:
+        return [record]
     try:
         records = cast("list[Any]", wire.codec.decode(uplink.payload, uplink.received_at_ms // 1000))
     except WireError as error:
         raise IngestError(_cause(uplink.payload, error), f"{uplink.dev_eui}: {error}") from error
     newest_s = max((record.time_s for record in records if _counts_uptime(record)), default=0)
     return [_decoded(uplink, record, newest_s) for record in records]
+
+
+def decode_plain(uplinks: Sequence[Uplink]) -> list[Decoded | None]:
+    """Return the record of each uplink of records that holds one, all well; None of any other. Quick."""
+    found = plain.read_many([uplink.payload for uplink in uplinks])
+    return [None if one is None else _plain(uplink, one) for uplink, one in zip(uplinks, found, strict=True)]
+
+
+def _plain(uplink: Uplink, found: plain.Plain) -> Decoded | None:
+    """Return the record of a plain frame; None where its time is no UTC."""
+    seq, time_s, quality, head, values = found
+    if quality == TIME_NEVER_SET and time_s < UTC_FROM_S:
+        return None
+    readings = Readings(head, values)
+    return Decoded(
+        uplink.dev_eui, seq, time_s * 1000, TIME_QUALITIES[quality], uplink.received_at_ms, readings
+    )
 
 
 def _counts_uptime(record: Any) -> bool:

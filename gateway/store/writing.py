@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from gateway.errors import StoreError
 from gateway.model import Decoded, Reception, Uplink
@@ -44,14 +46,13 @@ class DeadLetter:
     detail: str
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, gc=False):
     """What became of one uplink of the segment log. records: each with its site and its observations."""
 
     sequence: int
     uplink: Uplink
-    records: list[tuple[Decoded, str, Judged]] = field(default_factory=list[tuple[Decoded, str, Judged]])
-    dead: list[DeadLetter] = field(default_factory=list[DeadLetter])
+    records: list[tuple[Decoded, str, Judged]] = []
+    dead: list[DeadLetter] = []
     status: dict[str, int | str] | None = None
 
 

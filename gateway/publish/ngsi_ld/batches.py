@@ -18,7 +18,7 @@ from gateway.publish.ngsi_ld.entities import Entity
 from gateway.publish.ngsi_ld.models import Model
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One entity on its way as JSON text without @context, and what it carries: observations, or of a record.
 
     part: a record and what of it goes out.

@@ -71,7 +71,7 @@ def measure(
         list,
         agreed=lambda site_ids: registry.agreed("public", site_ids, SystemClock().now_ms()),
         version=registry.version,
-        lasts_s=lambda: 1e9 - time.monotonic(),  # no agreement ends,
+        lasts_s=lambda: 1e9 - time.monotonic(),  # no agreement ends
     )
     publisher = NgsiLdPublisher(NgsiLdSettings(url="http://localhost:1"), counters)
     spent = _Spent(profiled)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -49,6 +51,21 @@ def test_a_plain_frame_reads_as_the_codec_reads_it(payload: bytes) -> None:
     assert as_records(payload) == [(seq, time_s, quality, expected)]
     assert head.units == tuple(measurements.by_name(name)[2] for name in head.quantities)
     assert set(head.states) == {"ok"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(frames(), min_size=1, max_size=3), st.randoms(use_true_random=False))
+def test_many_frames_read_as_each_of_them(payloads: list[bytes], dice: random.Random) -> None:
+    """More of a layout than are read one by one, among them some that were changed."""
+    many: list[bytes] = []
+    for payload in payloads:
+        for _ in range(plain._MANY + 2):
+            changed = bytearray(payload)
+            changed[dice.randrange(2, len(changed))] = dice.randrange(256)
+            many.append(bytes(changed) if dice.random() < 0.7 else payload)
+    many += [b"", b"\x01", payloads[0][:-1], payloads[0] + b"\0", bytes(len(payloads[0]))]
+    dice.shuffle(many)
+    assert plain.read_many(many) == [plain.read(payload) for payload in many]
 
 
 @settings(max_examples=400, deadline=None)
