@@ -64,4 +64,11 @@ class PublishError(GatewayError):
 
 
 class UpdateError(GatewayError):
-    """A key, a bundle or a roll-out that cannot be; the message ends with the remedy."""
+    """A key, a bundle or a roll-out that cannot be; the message ends with the remedy.
+
+    cause: what the pages have words of their own for (gateway/web/rollouts.py); "" for what only commands meet.
+    """
+
+    def __init__(self, message: str, cause: str = "") -> None:
+        super().__init__(message)
+        self.cause = cause

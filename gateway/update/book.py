@@ -100,7 +100,8 @@ class UpdateBook:
                 if shared:
                     raise UpdateError(
                         f"{other.id} is still being rolled out to {len(shared)} of these devices: "
-                        f"wait, or `meetnet update halt {other.id}`"
+                        f"wait, or `meetnet update halt {other.id}`",
+                        "busy",
                     )
         rows = [(bundle.id, dev_eui, "waiting", "", now_ms, 0, 1) for dev_eui in devices]
         with _transaction(self._db):

@@ -58,13 +58,15 @@ def read(data: bytes, public: bytes | None = None) -> Bundle:
     try:
         head: Any = update.unpack_head(data)
     except WireError as error:
-        raise UpdateError(f"no bundle ({error}): make one with `meetnet update sign`") from error
+        raise UpdateError(
+            f"no bundle ({error}): make one with `meetnet update sign`", "no_bundle"
+        ) from error
     payload = data[update.HEAD_BYTES :]
     digest = hashlib.sha256(data[: update.SIGNED_BYTES]).digest()
     if len(payload) != head.carried or hashlib.sha256(payload).digest() != head.sha256:
-        raise UpdateError("the bundle is cut short or damaged: copy it again")
+        raise UpdateError("the bundle is cut short or damaged: copy it again", "damaged")
     if public is not None and not p256.verify(public, digest, head.signature):
-        raise UpdateError("the bundle is not signed with this key: sign it again")
+        raise UpdateError("the bundle is not signed with this key: sign it again", "unsigned")
     return Bundle(digest[:4].hex(), head, data)
 
 

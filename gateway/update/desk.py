@@ -106,7 +106,7 @@ class RolloutDesk:
                 if device.kind in kinds and device.dev_eui not in refused
             ]
             if not part:
-                raise UpdateError("there is no device to give it to: tick another kind")
+                raise UpdateError("there is no device to give it to: tick another kind", "nobody")
             book.begin(bundle, part, self._now_ms(), soak_h * 3600, trial_min)
         return bundle, len(part)
 

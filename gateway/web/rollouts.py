@@ -23,9 +23,16 @@ from gateway.web.query import QueryError, refuse_unknown
 NO_ROLLOUT = N_("There is no such roll-out.")
 NO_UPDATES = N_("This gateway updates no nodes.")
 NOT_NOW = N_("That cannot be done with this roll-out now. Load the page again and look how it stands.")
-BAD_BUNDLE = N_(
-    "%(field)s: this cannot be rolled out (%(why)s). Choose the file that `meetnet update sign` made."
-)
+NO_BUNDLE = N_("%(field)s: this file is no bundle. Choose the file that `meetnet update sign` made.")
+BAD_BUNDLES = {
+    "no_bundle": NO_BUNDLE,
+    "damaged": N_("%(field)s: this bundle is cut short or damaged. Copy it again from where it was made."),
+    "unsigned": N_(
+        "%(field)s: this bundle is not signed with the key of this gateway. Sign it with `meetnet update sign`."
+    ),
+    "busy": N_("%(field)s: some of these devices take part in another roll-out. Wait for it, or stop it."),
+    "nobody": N_("%(field)s: no device of the kinds that you chose takes updates. Choose another kind."),
+}
 BAD_HOURS = N_("%(field)s: “%(value)s” is no number of hours from 0 to 720.")
 BAD_MINUTES = N_("%(field)s: “%(value)s” is no number of minutes from 5 to 65535.")
 KINDS = {
@@ -135,7 +142,7 @@ class Rollouts:
         try:
             rollout = await self._context.read(work)
         except UpdateError as error:
-            raise QueryError("bundle", "", BAD_BUNDLE, why=str(error)) from None
+            raise QueryError("bundle", "", BAD_BUNDLES.get(error.cause, NO_BUNDLE)) from None
         return self._to(request, rollout)
 
     async def one(self, request: Request) -> Response:
