@@ -69,9 +69,11 @@ class BoundedBroker(Broker):
             self._connections.discard(task)
             writer.close()
 
-    async def _handle_client_session(self, reader: Any, *others: Any) -> None:
-        reader.handler = others[2]
-        await super()._handle_client_session(reader, *others)
+    async def _handle_client_session(
+        self, reader: Any, writer: Any, client_session: Session, handler: Any, server: Any, listener_name: str
+    ) -> None:
+        reader.handler = handler
+        await super()._handle_client_session(reader, writer, client_session, handler, server, listener_name)
 
     async def _session_monitor(self) -> None:
         """Forget sessions that ended and need no keeping (amqtt looks every second: too often)."""
