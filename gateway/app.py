@@ -341,9 +341,7 @@ class Gateway:
         self.backfill.heard(heard)
         ours = [one.uplink for one in heard if one.uplink and not self.registry.profile_of(one.dev_eui)]
         self.updates.heard(ours)
-        for one in heard:
-            if one.uplink is not None:
-                self.recent.heard(one.uplink)
+        self.recent.heard(*[one.uplink for one in heard if one.uplink is not None])
 
     def public_status(self) -> dict[str, Any]:
         """Return what anybody may know: numbers, no device, no detail."""

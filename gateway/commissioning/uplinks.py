@@ -29,10 +29,12 @@ class _Heard:
         at_ms = uplink.received_at_ms
         if self.uplinks:
             pause_ms = max(0, at_ms - self.uplinks[-1].received_at_ms)
-            usual = pause_ms <= max(_OUTAGES * self.pause_ms, _LEAST_OUTAGE_MS)
-            self.pause_ms *= 0.5 ** (pause_ms / _FORGOTTEN_MS)
-            if usual or at_ms - self.first_ms <= _NEW_MS:
-                self.pause_ms = max(self.pause_ms, pause_ms)
+            longest_ms = self.pause_ms
+            usual = pause_ms <= _LEAST_OUTAGE_MS or pause_ms <= _OUTAGES * longest_ms
+            longest_ms *= 0.5 ** (pause_ms / _FORGOTTEN_MS)
+            if pause_ms > longest_ms and (usual or at_ms - self.first_ms <= _NEW_MS):
+                longest_ms = pause_ms
+            self.pause_ms = longest_ms
         self.uplinks.append(uplink)
 
 
@@ -43,16 +45,19 @@ class RecentUplinks:
         self._lock = threading.Lock()
         self._of: OrderedDict[str, _Heard] = OrderedDict()
 
-    def heard(self, uplink: Uplink) -> None:
-        """Keep an uplink."""
+    def heard(self, *uplinks: Uplink) -> None:
+        """Keep uplinks."""
+        known = self._of
         with self._lock:
-            found = self._of.get(uplink.dev_eui)
-            if found is None:
-                found = self._of[uplink.dev_eui] = _Heard(uplink.received_at_ms)
-            found.take(uplink)
-            self._of.move_to_end(uplink.dev_eui)
-            while len(self._of) > DEVICES:
-                self._of.popitem(last=False)
+            for uplink in uplinks:
+                found = known.get(uplink.dev_eui)
+                if found is None:
+                    found = known[uplink.dev_eui] = _Heard(uplink.received_at_ms)
+                else:
+                    known.move_to_end(uplink.dev_eui)
+                found.take(uplink)
+            while len(known) > DEVICES:
+                known.popitem(last=False)
 
     def of(self, dev_eui: str, since_ms: int = 0) -> list[Uplink]:
         """Return the last uplinks of a device that were received since a time, oldest first."""
