@@ -58,9 +58,7 @@ def read(data: bytes, public: bytes | None = None) -> Bundle:
     try:
         head: Any = update.unpack_head(data)
     except WireError as error:
-        raise UpdateError(
-            f"no bundle ({error}): make one with `meetnet update sign`", "no_bundle"
-        ) from error
+        raise UpdateError(f"no bundle ({error}): make one with `meetnet update sign`", "no_bundle") from error
     payload = data[update.HEAD_BYTES :]
     digest = hashlib.sha256(data[: update.SIGNED_BYTES]).digest()
     if len(payload) != head.carried or hashlib.sha256(payload).digest() != head.sha256:
