@@ -58,6 +58,7 @@ class House:
         self._provisioning = folder / "street.json"
         self._tell = tell
         publish = settings.pop("publish", None)
+        self._tells = bool({"gateway", "store"} & set(settings.pop("events", ("gateway", "store"))))
         values = {"data.directory": str(self._folder), **_DEFAULTS, **settings}
         self._gateway = Gateway(Config(values, publish, folder), clock)
         self._telling: asyncio.Future[Any] | None = None
@@ -69,7 +70,8 @@ class House:
         if self._provisioning.exists():  # what plays again may bring a register of its own
             self._register()
         await self._gateway.start()
-        self._telling = asyncio.gather(self._tell_all(), self._tell_counters())
+        telling = (self._tell_all(),) if self._tells else ()
+        self._telling = asyncio.gather(self._tell_counters(), *telling)
         return self._gateway.ports
 
     def _register(self) -> None:

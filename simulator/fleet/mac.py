@@ -249,6 +249,12 @@ class Mac:
         lowest = self.dr == eu868.MIN_DR and self.tx_power == 0 and self.nb_trans == 1
         return lowest and self.mask & _DEFAULTS == _DEFAULTS
 
+    def opened(self, frame: frames.DataFrame, fcnt: int | None) -> bytes:
+        """Return what an uplink of this session says; WireError where it is none."""
+        if self._nwk is None or self._app_s is None or fcnt is None:
+            raise WireError("session", "there is none")
+        return frames.decrypt(self._nwk, self._app_s, frame, fcnt)
+
     # -- downlink ----------------------------------------------------------------------------
 
     def take(self, phy: bytes) -> Downlink | None:

@@ -61,6 +61,7 @@ class FleetConfig:
     habits_of: dict[str, Habits] = field(default_factory=dict[str, Habits])
     power_on_s: float = 60.0
     settle_ms: int = 250
+    forwarder: Callable[..., Forwarder] = Forwarder
 
 
 @dataclass(slots=True)
@@ -135,7 +136,7 @@ class FleetStreet:
     async def __aenter__(self) -> FleetStreet:
         server = self.config.semtech_udp
         for k in range(len(self.config.gateways)):
-            forwarder = Forwarder(
+            forwarder = self.config.forwarder(
                 self.air.gateway(k),
                 server or ("127.0.0.1", 9),
                 self.loop.now_us,

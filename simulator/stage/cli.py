@@ -104,6 +104,7 @@ class _Shown:
         self._map = show_map
         self._stage: Stage | None = None
         self._places = terminal_map.places(plan_groups(scenario.nodes, scenario.seed)) if show_map else {}
+        self._map = show_map and bool(scenario.nodes)  # a fleet has too many for a terminal
         if not quiet:
             self._bar = Progress(
                 TextColumn("{task.description}"),
@@ -156,10 +157,21 @@ def _say(result: Result, out: Path | None) -> None:
     )
     accounts = result.accounts
     if accounts is not None:
-        click.echo(
-            f"{accounts['acquired']} acquisitions at the sensors, {accounts['in_flash']} records in flash, "
-            f"{accounts['frames_acknowledged']} frames acknowledged, {accounts['stored']} records stored"
-        )
+        if "received" in accounts:
+            click.echo(
+                f"{accounts['acquired']} records measured, {accounts['received']} received by the gateways' "
+                f"radios in {accounts['frames_sent']} frames, {accounts['stored']} stored"
+            )
+            click.echo(
+                f"{result.fleet['cpu_s'] + result.fleet['gateway_cpu_s']:.0f} s of processor time; simulator "
+                f"{result.rss_mb['simulator']:.0f} MB, {result.fleet['kb_a_node']} KB a node; gateway "
+                f"{result.rss_mb['gateway']:.0f} MB"
+            )
+        else:
+            click.echo(
+                f"{accounts['acquired']} acquisitions at the sensors, {accounts['in_flash']} records in "
+                f"flash, {accounts['frames_acknowledged']} frames acknowledged, {accounts['stored']} stored"
+            )
         click.echo(
             f"lost {accounts['lost']}, twice {accounts['twice']}, never measured {accounts['invented']}"
         )

@@ -197,6 +197,8 @@ class HouseProcess:
         self._stopping = False
         self.on_death: Callable[[], None] = lambda: None
         self.max_rss_kib = 0
+        self.cpu_s = 0.0
+        """Processor time of its processes until each was last looked at: when it is stopped or killed."""
 
     @property
     def pid(self) -> int | None:
@@ -307,6 +309,10 @@ class HouseProcess:
             status = Path(f"/proc/{self._process.pid}/status").read_text()
             row = next(line for line in status.splitlines() if line.startswith("VmHWM"))
             self.max_rss_kib = max(self.max_rss_kib, int(row.split()[1]))
+            ticks = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+            self.cpu_s += (int(ticks[11]) + int(ticks[12])) / os.sysconf(
+                "SC_CLK_TCK"
+            )  # proc(5): utime, stime
 
     async def _keep_looking(self) -> None:
         while True:

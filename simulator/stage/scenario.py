@@ -53,6 +53,19 @@ class Nodes(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     )
 
 
+class Fleet(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Very many LoRaWAN nodes on a square with gateways: the firmware's bytes, without its processes."""
+
+    count: Annotated[int, Meta(ge=1, le=200_000, description="how many nodes, 1 to 200000")]
+    size_km: Annotated[float, Meta(ge=0.1, le=200, description="side of the square, 0.1 to 200 km")] = 4.0
+    gateways: Annotated[int, Meta(ge=1, le=2000, description="LoRa gateways on a grid, 1 to 2000")] = 4
+    interval_s: Annotated[
+        int, Meta(ge=60, le=86400, description="seconds from record to record, 60 to 86400")
+    ] = 900
+    batch: Annotated[int, Meta(ge=1, le=48, description="records that share a frame, 1 to 48")] = 1
+    power_on: Annotated[str, Meta(description="within this time all are switched on, such as 1h")] = "10m"
+
+
 class Gateway(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What the nodes send to."""
 
@@ -100,7 +113,10 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A whole scenario."""
 
     title: Annotated[str, Meta(min_length=1, description="one line that says what this is")]
-    nodes: Annotated[list[Nodes], Meta(min_length=1, description="at least one group of nodes")]
+    nodes: Annotated[list[Nodes], Meta(description="at least one group of nodes, or a fleet")] = (
+        msgspec.field(default_factory=list)
+    )
+    fleet: Fleet | None = None
     start: Annotated[
         datetime.datetime,
         Meta(tz=True, description="when it begins, with its time zone: 2026-06-01T06:00:00Z"),
@@ -173,7 +189,7 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     @property
     def count(self) -> int:
         """How many nodes there are."""
-        return sum(group.count for group in self.nodes)
+        return sum(group.count for group in self.nodes) + (self.fleet.count if self.fleet else 0)
 
 
 class ScenarioError(SimulatorError):
@@ -214,6 +230,7 @@ def parse(document: dict[str, Any], source: str = "scenario") -> Scenario:
         whole_us = found.until_us
         rest_us = duration_us(found.settle, "settle", 0)
         _ = found.slack_us
+        _whole(found)
         if rest_us >= whole_us:
             raise SimulatorError(f"settle: {found.settle} is not shorter than until, {found.until}")
         for at, row in enumerate(found.faults):
@@ -229,6 +246,17 @@ def parse(document: dict[str, Any], source: str = "scenario") -> Scenario:
     except SimulatorError as error:
         raise ScenarioError(f"{source}: {error}") from error
     return found
+
+
+def _whole(scenario: Scenario) -> None:
+    """SimulatorError names what does not go together."""
+    if bool(scenario.nodes) == (scenario.fleet is not None):
+        raise SimulatorError("nodes: give at least one group of nodes, or a fleet, and not both")
+    if scenario.fleet is None:
+        return
+    duration_us(scenario.fleet.power_on, "fleet.power_on")
+    if scenario.faults or scenario.platform or not scenario.gateway.house:
+        raise SimulatorError("fleet: takes no faults and no platform, and needs a gateway.house")
 
 
 def schema() -> dict[str, Any]:
@@ -273,4 +301,9 @@ def _hint(name: str, struct: type[msgspec.Struct]) -> str:
     return ""
 
 
-_INNER: dict[str, type[msgspec.Struct]] = {"nodes": Nodes, "gateway": Gateway, "radio": Radio}
+_INNER: dict[str, type[msgspec.Struct]] = {
+    "nodes": Nodes,
+    "fleet": Fleet,
+    "gateway": Gateway,
+    "radio": Radio,
+}

@@ -16,6 +16,7 @@ from simulator.stage.units import duration_us
 
 WHOLE_S, SETTLE_S = 8100, 4500
 MOST_NODES = 3  # of a group
+MOST_OF_A_FLEET, FLEET_INTERVAL_S = 300, 600
 INTERVAL_S = 180
 _LEAST_S = 5
 
@@ -28,8 +29,16 @@ def shorter(scenario: Scenario) -> Scenario:
         msgspec.structs.replace(group, count=min(group.count, MOST_NODES), interval_s=INTERVAL_S)
         for group in scenario.nodes
     ]
+    fleet = scenario.fleet
+    if fleet is not None:
+        few = min(fleet.count, MOST_OF_A_FLEET)
+        size_km, gateways = min(fleet.size_km, 4.0), min(fleet.gateways, 4)
+        fleet = msgspec.structs.replace(
+            fleet, count=few, size_km=size_km, gateways=gateways, power_on="10m", interval_s=FLEET_INTERVAL_S
+        )
     found = msgspec.structs.replace(
         scenario,
+        fleet=fleet,
         title=f"{scenario.title} (short)",
         until=f"{round((scenario.until_us - settle_us) * factor / 1e6) + SETTLE_S}s",
         settle=f"{SETTLE_S}s",

@@ -12,7 +12,6 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,8 @@ from simulator.stage.hosts import Hosts
 from simulator.stage.lockstep import HouseProcess, StageLoop, run_stage
 from simulator.stage.map import state
 from simulator.stage.overlay import Overlay
+from simulator.stage.region import play_region
+from simulator.stage.result import Progress, Result
 from simulator.stage.scenario import Scenario
 from simulator.stage.sinks import HttpSink
 from simulator.stage.units import duration_us
@@ -47,31 +48,6 @@ _PATIENCE_S = 0.5  # of reality, for answers of a broker that is not ours
 _CATCH_UP_US = 3_000_000
 _ASKED_AGAIN_S = 3600
 _ROUND_INTERVALS, _ROUND_MOST_S = 1000, 5 * 86_400.0  # within it no record log goes round
-Progress = Callable[[int, int, str], None]
-
-
-@dataclass
-class Result:
-    """What a run came to."""
-
-    scenario: str
-    seed: int
-    nodes: int
-    virtual_s: float
-    real_s: float
-    events: dict[str, int]
-    sha256: str
-    accounts: dict[str, Any] | None
-    counters: dict[str, int]
-    rss_mb: dict[str, float] = field(default_factory=dict[str, float])
-    flash: dict[str, Any] = field(default_factory=dict[str, Any])
-    house_starts: int = 0
-    house_steps: int = 0
-    bus_transactions: int = 0
-    stopped_early: bool = False
-    platform: dict[str, Any] = field(default_factory=dict[str, Any])
-    failures: list[str] = field(default_factory=list[str])
-    reproduce: str = ""
 
 
 class Stage:
@@ -466,12 +442,16 @@ def play(
     on_stage: Callable[[Stage], None] | None = None,
     on_ready: Callable[[dict[str, int]], None] | None = None,
 ) -> Result:
-    """Run a scenario on a loop of its own. on_stage: gets the stage before it begins.
+    """Run a scenario on a loop of its own. on_stage: gets the stage before it begins; a fleet has none.
 
     Raises SimulatorError; its text ends with the command that shows it again.
     """
 
     async def main() -> Result:
+        if scenario.fleet is not None:
+            return await play_region(
+                scenario, folder, reproduce=reproduce, progress=progress, on_ready=on_ready
+            )
         stage = Stage(scenario, folder, reproduce=reproduce, progress=progress, on_ready=on_ready)
         if on_stage is not None:
             on_stage(stage)

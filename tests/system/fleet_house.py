@@ -15,17 +15,13 @@ from typing import Any
 from gateway.app import Gateway
 from gateway.registry import Registry, import_devices
 from simulator import loop as virtual
+from simulator.fleet.ledger import RadioLedger, Record, measured
 from simulator.fleet.street import FleetConfig, FleetStreet
 from simulator.interfaces import Observer
 from simulator.plan import write_provisioning
 from tests.system.house import config as gateway_config
-from wire import codec, ports
-from wire.errors import WireError
-from wire.lorawan import frames
 
 _STRETCH_US = 300_000_000
-Record = tuple[int, int]
-"""(node, seq): names a record for ever."""
 
 
 @dataclass
@@ -48,32 +44,6 @@ class Run:
     rss_before_mb: float = 0.0
     rss_fleet_mb: float = 0.0
     rss_mb: float = 0.0
-
-
-class RadioLedger:
-    """Reads the records out of each frame that a gateway's radio received: with the session's own keys."""
-
-    def __init__(self, fleet: FleetStreet) -> None:
-        self.fleet = fleet
-        self.records: set[Record] = set()
-        fleet.air.on_received = self.received
-
-    def received(self, node: int, payload: bytes) -> None:
-        """Take a frame that at least one gateway has."""
-        if payload[0] >> 5 not in (frames.UNCONFIRMED_UP, frames.CONFIRMED_UP):
-            return
-        frame = frames.parse_data(payload)
-        if frame.port != ports.RECORDS:
-            return
-        mac = self.fleet.nodes[node].mac
-        fcnt = frames.full_fcnt(-1, frame.fcnt16)
-        assert fcnt is not None and mac._nwk is not None and mac._app_s is not None
-        try:
-            plain = frames.decrypt(mac._nwk, mac._app_s, frame, fcnt)
-            records = codec.decode(plain, self.fleet.loop.now_us() // 1_000_000)
-        except WireError as error:
-            raise AssertionError(f"node {node} sent what cannot be decoded") from error
-        self.records |= {(node, record.seq) for record in records}
 
 
 def run_fleet(
@@ -135,8 +105,7 @@ def run_fleet(
 
 
 def _count(run: Run, fleet: FleetStreet, ledger: RadioLedger, gateway: Gateway, store: Path) -> None:
-    for k, node in enumerate(fleet.nodes):
-        run.measured |= {(k, seq) for seq in node.outbox.seqs}
+    run.measured = measured(fleet)
     run.received = ledger.records
     number = {planned.dev_eui: k for k, planned in enumerate(fleet.planned)}
     query = "SELECT dev_eui, seq FROM records JOIN devices ON devices.id = records.device"

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from simulator.cli import simulate
 from simulator.stage import events
 from simulator.stage.faults import KINDS
-from simulator.stage.scenario import Scenario, find, load
+from simulator.stage.scenario import Scenario, find, load, parse
 from simulator.stage.shorter import shorter
 from simulator.stage.stage import Result, play
 
@@ -154,6 +154,7 @@ def test_a_release_that_is_no_good_touches_one_node_which_is_back_by_itself(tmp_
         pytest.param("faults", marks=pytest.mark.nightly),
         pytest.param("five-hundred", marks=pytest.mark.nightly),
         pytest.param("ten-years", marks=pytest.mark.nightly),
+        pytest.param("region", marks=pytest.mark.nightly),
     ],
 )
 def test_each_scenario_that_comes_along_is_played_in_its_short_form(tmp_path: Path, name: str) -> None:
@@ -171,6 +172,20 @@ def test_each_scenario_that_comes_along_is_played_in_its_short_form(tmp_path: Pa
 def test_each_scenario_that_comes_along_is_played_whole(tmp_path: Path, name: str) -> None:
     result, _ = run(load(find(name)), tmp_path, name)
     assert result.failures == [], result.reproduce
+
+
+def test_a_fleet_is_a_scenario_counted_at_sensors_radios_and_store(tmp_path: Path) -> None:
+    document = {
+        "title": "a small region", "until": "30m", "events": ["fault"],
+        "fleet": {"count": 60, "size_km": 2.0, "gateways": 2, "interval_s": 600, "power_on": "5m"},
+    }  # fmt: skip
+    result = play(parse(document), tmp_path)
+    assert result.failures == [] and result.accounts is not None
+    assert result.accounts["acquired"] >= 3 * 60 >= 180
+    assert result.accounts["acquired"] >= result.accounts["stored"] == result.accounts["received"] > 120
+    assert result.counters["pipeline.records"] == result.accounts["stored"]
+    assert 0.5 < result.fleet["kb_a_node"] < 200 and result.fleet["gateway_cpu_s"] > 0
+    assert set(result.rss_mb) == {"gateway", "simulator"}
 
 
 def test_what_is_no_recording_is_told(tmp_path: Path) -> None:

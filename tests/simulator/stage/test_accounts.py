@@ -10,8 +10,9 @@ from simulator.ledger import Ledger
 from simulator.plan import plan
 from simulator.stage import events
 from simulator.stage.accounts import Accounts, settle
-from simulator.stage.flashlog import SECTOR, records
+from simulator.stage.flashlog import SECTOR, Kept, records
 from simulator.stage.map import draw, places, state
+from simulator.stage.region import balance
 from tests.dual_scripts.nor_flash import NorFlash
 from wire.record import OK, TIME_NETWORK, Record
 
@@ -40,6 +41,27 @@ def test_what_is_lost_twice_or_never_measured_is_found() -> None:
     assert told["wrong"] == [{"site": "s", "lost": [], "twice": [], "invented": [500_000]}]
     assert not told["balanced"]
     assert settle("s", "garden", ledger, [], [(5, 500_000, True)], clock_true=False).invented == []
+
+
+def test_a_region_that_loses_doubles_or_invents_is_told_which_record() -> None:
+    measured, received = {(0, 1), (0, 2), (1, 1), (1, 2)}, {(0, 1), (0, 2), (1, 1)}
+    assert balance(measured, received, [(0, 1), (0, 2), (1, 1)])["balanced"]
+    assert balance(measured, received, [(0, 1), (1, 1)])["wrong"] == {"lost": [(0, 2)]}
+    wrong = balance(measured, received, [(0, 1), (0, 2), (1, 1), (1, 1), (7, 7)])
+    assert not wrong["balanced"]
+    assert (wrong["lost"], wrong["twice"], wrong["invented"]) == (0, 1, 1)
+    assert wrong["wrong"] == {"twice": [(1, 1)], "invented": [(7, 7)]}
+
+
+def test_a_log_that_goes_round_is_counted_whole(tmp_path: Path) -> None:
+    path, flash = tmp_path / "log.bin", NorFlash(3, SECTOR)
+    log, kept = RecordLog(flash), Kept(path)
+    for seq in range(2000):
+        log.append(Record(seq, 1_790_000_000 + 300 * seq, TIME_NETWORK, [(5, 2000 + seq, OK)]))
+        if seq % 100 == 99:
+            path.write_bytes(bytes(flash.data))
+            kept.look()
+    assert len(records(path)) < 2000 == len(kept.look())
 
 
 def test_kinds_of_events_that_nobody_wants_are_counted_and_not_written(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ GOOD: dict[str, object] = {"title": "x", "until": "2h", "nodes": [{"kind": "air"
 @pytest.mark.parametrize("name", names())
 def test_what_comes_along_can_be_played(name: str) -> None:
     scenario = load(find(name))
-    assert scenario.count == len(plan_groups(scenario.nodes, 1))
-    assert len({n.site_id for n in plan_groups(scenario.nodes, 1)}) == scenario.count
+    named = {n.site_id for n in plan_groups(scenario.nodes, 1)}
+    assert len(named) + (scenario.fleet.count if scenario.fleet else 0) == scenario.count > 0
     with (SCENARIOS / f"{name}.toml").open("rb") as file:
         document = json.loads(json.dumps(tomllib.load(file), default=str))
     jsonschema.Draft202012Validator(schema()).validate(document)
@@ -43,6 +43,13 @@ def test_what_comes_along_can_be_played(name: str) -> None:
         ({"seed": -1}, r"seed: expected `int` >= 0: 0 or above"),
         ({"start": "yesterday"}, r"start: .*2026-06-01T06:00:00Z"),
         ({"nodes": []}, r"nodes: .*at least one group"),
+        ({"fleet": {"count": 5}}, r"nodes: .*and not both"),
+        ({"nodes": [], "fleet": {"count": 5}, "faults": [{"do": "reset"}]}, r"fleet: takes no faults"),
+        ({"nodes": [], "fleet": {"count": 5, "power_on": "soon"}}, r"fleet.power_on: 'soon' is no duration"),
+        ({"nodes": [], "fleet": {"count": 0}}, r"fleet.count: .*1 to 200000"),
+        ({"nodes": [], "fleet": {}}, r"fleet.count: is missing: give how many nodes"),
+        ({"slack": "long"}, r"slack: 'long' is no duration"),
+        ({"events": ["gossip"]}, r"events\[0\]: .*kinds of events"),
         ({"nodes": [{}]}, r"nodes\[0\].kind: is missing: give kind of node: air, noise"),
         ({"nodes": [{"kind": "tree"}]}, r"nodes\[0\].kind: invalid .*'tree': kind of node"),
         ({"nodes": [{"kind": "air"}, {"kind": "bin", "count": 0}]}, r"nodes\[1\].count: .*1 to 5000"),
