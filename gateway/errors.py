@@ -66,7 +66,7 @@ class PublishError(GatewayError):
 class UpdateError(GatewayError):
     """A key, a bundle or a roll-out that cannot be; the message ends with the remedy.
 
-    cause: what the pages have words of their own for (gateway/web/rollouts.py); "" for what only commands meet.
+    cause: what the pages have words of their own for (gateway/web/rollouts.py); "" where no page meets it.
     """
 
     def __init__(self, message: str, cause: str = "") -> None:

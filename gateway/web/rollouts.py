@@ -28,7 +28,8 @@ BAD_BUNDLES = {
     "no_bundle": NO_BUNDLE,
     "damaged": N_("%(field)s: this bundle is cut short or damaged. Copy it again from where it was made."),
     "unsigned": N_(
-        "%(field)s: this bundle is not signed with the key of this gateway. Sign it with `meetnet update sign`."
+        "%(field)s: this bundle is not signed with the key of this gateway. "
+        "Sign it with `meetnet update sign`."
     ),
     "busy": N_("%(field)s: some of these devices take part in another roll-out. Wait for it, or stop it."),
     "nobody": N_("%(field)s: no device of the kinds that you chose takes updates. Choose another kind."),

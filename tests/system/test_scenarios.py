@@ -181,10 +181,10 @@ def test_a_fleet_is_a_scenario_counted_at_sensors_radios_and_store(tmp_path: Pat
     }  # fmt: skip
     result = play(parse(document), tmp_path)
     assert result.failures == [] and result.accounts is not None
-    assert result.accounts["acquired"] >= 3 * 60 >= 180
+    assert result.accounts["acquired"] >= 3 * 60
     assert result.accounts["acquired"] >= result.accounts["stored"] == result.accounts["received"] > 120
     assert result.counters["pipeline.records"] == result.accounts["stored"]
-    assert 0.5 < result.fleet["kb_a_node"] < 200 and result.fleet["gateway_cpu_s"] > 0
+    assert 0 <= result.fleet["kb_a_node"] < 200 < 1000 * result.fleet["gateway_cpu_s"]
     assert set(result.rss_mb) == {"gateway", "simulator"}
 
 
