@@ -72,7 +72,7 @@ def as_worker(config: Config, name: str) -> Config:
 
 
 # malloc.h
-_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
 def settle_down() -> None:
@@ -83,7 +83,9 @@ def settle_down() -> None:
     with contextlib.suppress(OSError, AttributeError):  # another C library
         allocator = ctypes.CDLL(None).mallopt
         allocator(_M_ARENA_MAX, 2)
-        allocator(_M_MMAP_THRESHOLD, 1 << 19)
+        # A batch for a platform is half a megabyte: given back and taken again, its pages cost as much as it.
+        allocator(_M_MMAP_THRESHOLD, 4 << 20)
+        allocator(_M_TRIM_THRESHOLD, 8 << 20)
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

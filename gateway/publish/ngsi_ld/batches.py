@@ -21,7 +21,7 @@ from gateway.publish.ngsi_ld.models import Model
 class Item(msgspec.Struct, frozen=True, gc=False):
     """One entity on its way as JSON text without @context, and what it carries: observations, or of a record.
 
-    part: a record and what of it goes out.
+    part: a record and what of it goes out. own: which of its attributes are terms of ours; None: unknown.
     """
 
     id: str
@@ -29,6 +29,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     model: Model
     single: Sequence[PublicObservation] = ()
     part: tuple[PublicRecord, Selection] | None = None
+    own: frozenset[str] | None = None
 
     @property
     def rows(self) -> Sequence[PublicObservation]:

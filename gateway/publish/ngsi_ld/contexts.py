@@ -12,6 +12,7 @@ those of Smart Data Models' context.jsonld and of ETSI's core context 1.9.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from gateway.publish.ngsi_ld.devices import DEVICE, DEVICE_MODEL
@@ -57,9 +58,11 @@ _SUBJECTS = {
 _SHARED = ("name", "dataProvider", "dateObserved")
 
 
-def own_terms(model: Model) -> dict[str, str]:
-    """Return our own terms in entities of a model."""
+def own_terms(model: Model, used: Collection[str] | None = None) -> dict[str, str]:
+    """Return our own terms in entities of a model. used: names of measured attributes; None: of all."""
     names = {attribute.name for attribute in model.attributes.values() if attribute.is_own}
+    if used is not None:
+        names.intersection_update(used)
     names |= {*_OWN_EVERYWHERE, *(DAY_TERMS if model.type == "NoiseLevelObserved" else ())}
     return {
         **{name: VOCABULARY + name for name in sorted(names)},
@@ -79,12 +82,12 @@ def bundled(model: Model) -> dict[str, Any]:
     }
 
 
-def body_context(model: Model, settings: NgsiLdSettings) -> list[Any]:
-    """Return the @context for application/ld+json."""
+def body_context(model: Model, settings: NgsiLdSettings, used: Collection[str] | None = None) -> list[Any]:
+    """Return the @context for application/ld+json. used: see `own_terms`."""
     if settings.context_url:
         return [context_address(model, settings)]
     subject = settings.subject_context.format(subject=model.subject)
-    return [subject, own_terms(model), settings.core_context]
+    return [subject, own_terms(model, used), settings.core_context]
 
 
 def context_address(model: Model, settings: NgsiLdSettings) -> str:

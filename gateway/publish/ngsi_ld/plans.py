@@ -33,8 +33,9 @@ _MARKS = (_ID, _NAME, _DEVICE, _LON, _LAT)
 class Plan:
     """How records of one kind of site and one tuple of forms become entities.
 
-    model: None when nothing of them goes out. indexes: of the observations that do, sent: what they are.
-    unmapped: how many do not, for the counters. is_plain False: leave them to EntityWriter.
+    model: None when nothing of them goes out. indexes: of the observations that do, sent: what they are, own:
+    names of their attributes that are terms of ours. unmapped: how many do not, for the counters. is_plain
+    False: leave them to EntityWriter.
     """
 
     def __init__(self, kind: str, forms: tuple[Form, ...], writer: EntityWriter) -> None:
@@ -71,6 +72,9 @@ class Plan:
             if has_raw:
                 before.append(f"{behind},{_VALUE}")
                 behind = f'"{raw_tail}]'
+        attributes = self.model.attributes if self.model else {}
+        used = [attributes[forms[at].quantity] for at in self.indexes]
+        self.own = frozenset(attribute.name for attribute in used if attribute.is_own)
         self.sent = tuple([forms[at].quantity for at in self.indexes])
         self.unmapped = len(forms) - len(self.indexes)
         self._text = NumberTemplate(before, ',"observedAt":"', behind + "}")

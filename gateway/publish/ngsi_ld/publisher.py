@@ -171,7 +171,7 @@ class NgsiLdPublisher:
                 drawn.others.append(record)
                 continue
             drawn.unmapped += plan.unmapped
-            item = Item(entity[0], entity[1], plan.model, (), (record, plan))
+            item = Item(entity[0], entity[1], plan.model, (), (record, plan), plan.own)
             drawn.found.append((record.observed_at_ms, site_id, item))
             if self._settings.devices:
                 looks = _looks(site, plan)

@@ -29,6 +29,7 @@ NO_BATCH = frozenset({404, 405, 501})  # what a broker without a batch interface
 # A broker that answers 500 to a batch may choke on one entity: from then on they go alone, and one that
 # fails alone for this often is put aside.
 ALONE_FROM, PATIENCE = 3, 8
+_MOST_CONTEXTS = 100
 
 
 class Sender:
@@ -45,7 +46,8 @@ class Sender:
         if settings.token:
             headers["authorization"] = f"Bearer {settings.token}"
         self._client = HttpClient(settings.url, headers, settings.timeout_s, transport)
-        self._ends: dict[str, bytes] = {}  # model -> the @context with which an entity of it ends
+        # (model, our own terms) -> the @context with which an entity ends
+        self._ends: dict[tuple[str, frozenset[str] | None], bytes] = {}
         self._has_taken = False
         self._has_batch = settings.batch != "never"
 
@@ -210,14 +212,27 @@ class Sender:
             pieces = [piece for item in items for piece in (b",", item.text.encode())]
         else:
             headers["content-type"] = "application/ld+json"
-            end = self._ends.get(model.type)
-            if end is None:
-                context = dumps(body_context(model, settings))
-                end = self._ends[model.type] = f',"@context":{context}}}'.encode()
+            end = self._end_of(items)
             pieces = [piece for item in items for piece in (b",", item.text[:-1].encode(), end)]
         pieces[0] = b"[" if is_list else b""
         pieces.append(b"]" if is_list else b"")
         return await self._request(method, path, b"".join(pieces), headers)
+
+    def _end_of(self, items: Sequence[Item]) -> bytes:
+        """Return the end of an entity: @context with our own terms as far as these entities use them.
+
+        All of them are three kilobytes, as much as an entity, and every entity of a batch has its own.
+        """
+        used = {item.own for item in items}
+        names = None if None in used else frozenset[str]().union(*[own for own in used if own])
+        key = items[0].model.type, names
+        found = self._ends.get(key)
+        if found is None:
+            if len(self._ends) >= _MOST_CONTEXTS:
+                self._ends.clear()
+            context = body_context(items[0].model, self._settings, names)
+            found = self._ends[key] = f',"@context":{dumps(context)}}}'.encode()
+        return found
 
     async def _request(
         self, method: str, path: str, content: bytes, headers: dict[str, str] | None = None

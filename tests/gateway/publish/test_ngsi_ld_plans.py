@@ -3,14 +3,18 @@ progress: against the way row by row, whose entities test_ngsi_ld_models.py hold
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from gateway.counters import Counters
 from gateway.publish.ngsi_ld import NgsiLdPublisher, NgsiLdSettings
+from gateway.publish.ngsi_ld.contexts import own_terms
+from gateway.publish.ngsi_ld.models import MODELS
 from gateway.registry import Site
 from gateway.store import SqlitePublicReader
 
@@ -69,6 +73,33 @@ async def test_records_and_rows_make_the_same_entities(tmp_path: Path, provider:
         whole = NgsiLdPublisher(settings, Counters()).pack_records(reader.records_after(0, 1000), reader)
         single = NgsiLdPublisher(settings, Counters()).pack(reader.after(0, 100_000), reader)
     assert sorted(entities(whole)) == sorted(entities(single))
+    await _assert_every_term_is_known(settings, whole)
     assert any(late for late, _ in entities(whole))
     rows = sorted(row.position for parcel in whole.parcels for row in parcel.rows)
     assert rows == sorted(row.position for parcel in single.parcels for row in parcel.rows)
+
+
+async def _assert_every_term_is_known(settings: NgsiLdSettings, packed: Any) -> None:
+    """Each entity that goes out has a context with all of our own terms that it uses, and few others."""
+    bodies: list[list[dict[str, Any]]] = []
+
+    def taken(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        return httpx.Response(204)
+
+    publisher = NgsiLdPublisher(settings, Counters(), httpx.MockTransport(taken))
+    parcels = [parcel for parcel in packed.parcels if not parcel.content.is_late]
+    for parcel in parcels:
+        assert (await publisher.send(parcel, 0)).remaining is None
+    await publisher.close()
+    assert [len(body) for body in bodies] == [len(parcel.content.items) for parcel in parcels]
+    lengths: set[int] = set()
+    for parcel, body in zip(parcels, bodies, strict=True):
+        ours = set(own_terms(parcel.content.items[0].model))
+        for item, entity in zip(parcel.content.items, body, strict=True):
+            _, terms, _ = entity.pop("@context")
+            assert entity == json.loads(item.text)
+            used = {*entity, *(key for value in entity.values() if isinstance(value, dict) for key in value)}
+            assert used & ours <= set(terms)
+            lengths.add(len(terms))
+    assert min(lengths) < len(own_terms(MODELS["air"]))
