@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+from collections import OrderedDict
+from dataclasses import dataclass
 
 from gateway.model import Uplink
 
@@ -21,7 +21,7 @@ class _Heard:
     """One device. pause_ms: the longest after which it was heard again lately, outages aside."""
 
     first_ms: int
-    uplinks: deque[Uplink] = field(default_factory=lambda: deque[Uplink](maxlen=KEPT))
+    uplinks: tuple[Uplink, ...] = ()
     pause_ms: float = 0.0
 
     def take(self, uplink: Uplink) -> None:
@@ -35,7 +35,7 @@ class _Heard:
             if pause_ms > longest_ms and (usual or at_ms - self.first_ms <= _NEW_MS):
                 longest_ms = pause_ms
             self.pause_ms = longest_ms
-        self.uplinks.append(uplink)
+        self.uplinks = (*self.uplinks[1 - KEPT :], uplink)
 
 
 class RecentUplinks:

@@ -10,6 +10,7 @@ import datetime
 import math
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -149,6 +150,7 @@ def snr_db(reception: Reception) -> float:
     return -1000.0 if reception.snr_db is None else reception.snr_db
 
 
+@lru_cache(256)  # a network has a few
 def data_rate(spreading_factor: int, bandwidth_hz: int) -> str | None:
     """Return the data rate as SF7BW125, or None where the modulation is not LoRa."""
     return f"SF{spreading_factor}BW{bandwidth_hz // 1000}" if spreading_factor else None

@@ -112,7 +112,7 @@ class NgsiLdPublisher:
         strangers = list({record.site_id for record in records if record.is_late is None})
         drawn = self._draw(records, sites, reader.newest_of(strangers) if strangers else {})
         self._count_unmapped(drawn.unmapped)
-        self._devices_seen |= drawn.devices.keys()
+        self._devices_seen.update(drawn.devices)
         new = {site.site_id: site for site in drawn.devices.values()}
         batches = [Batch(tuple(items)) for items in self._new_devices(new, reader)]
         found = drawn.found
