@@ -84,7 +84,7 @@ def settle_down() -> None:
         allocator = ctypes.CDLL(None).mallopt
         allocator(_M_ARENA_MAX, 2)
         # A batch for a platform is half a megabyte: given back and taken again, its pages cost as much as it.
-        allocator(_M_MMAP_THRESHOLD, 4 << 20)
+        allocator(_M_MMAP_THRESHOLD, 1 << 20)
         allocator(_M_TRIM_THRESHOLD, 8 << 20)
     gc.collect()
     gc.freeze()

@@ -221,6 +221,7 @@ class SqliteDatabase:
     def _connect(self) -> sqlite3.Connection:
         found = schema.connect(self._path)
         found.execute("PRAGMA query_only=ON")
+        found.execute("PRAGMA cache_size=-500")  # there is one a thread, and what is new is in memory anyway
         self._connections.append(found)
         return found
 
