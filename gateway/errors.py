@@ -8,7 +8,6 @@ GatewayError
   +- RegistryError      a site, device or deployment that cannot be
   +- QualityError       data or a method that cannot be judged by: `field`, and what to do
   +- DownlinkError      a payload for a device that cannot be handed to its network
-  +- PublishError       a platform refuses for good (retryable faults are not errors but waits)
   +- UpdateError        a key, bundle or roll-out that cannot be
 """
 
@@ -57,10 +56,6 @@ class QualityError(GatewayError):
 
 class DownlinkError(GatewayError):
     """A payload for a device that cannot be handed to its network now; the message ends with the remedy."""
-
-
-class PublishError(GatewayError):
-    """A platform refuses for good."""
 
 
 class UpdateError(GatewayError):

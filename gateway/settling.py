@@ -21,8 +21,8 @@ from gateway.model import Decoded, Uplink
 from gateway.quality import Judge
 from gateway.registry import Registry, Spot
 from gateway.store import Outcome
+from gateway.store.kept import Kept
 from gateway.store.rows import Record
-from gateway.store.writing import Kept
 from wire import ports
 
 MOST = 64  # uplinks at a time: more are worth a turn of the pipeline

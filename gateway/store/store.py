@@ -18,6 +18,7 @@ from gateway.statements import pieces
 from gateway.store.database import Database, marks
 from gateway.store.history import reading, sealed
 from gateway.store.history.quantities import Quantities
+from gateway.store.kept import Kept
 from gateway.store.positions import Positions
 from gateway.store.recent import RecentRecords
 from gateway.store.records import SELECT, Records
@@ -28,7 +29,7 @@ from gateway.store.rows import (
     decode_parts,
     values_of,
 )
-from gateway.store.writing import Batch, Kept, Outcome
+from gateway.store.writing import Batch, Outcome
 
 _ALL = (sealed.CURRENT, sealed.SUPERSEDED)
 

@@ -8,7 +8,6 @@ process has written.
 from __future__ import annotations
 
 import json
-from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from gateway.shapes import Judged, Shape, fingerprint
 from gateway.statements import pieces
 from gateway.store.database import Transaction, marks
 from gateway.store.history.sealed import by_keys
+from gateway.store.kept import LOOK, NOTHING, Kept
 from gateway.store.positions import PIPELINE, position, put_position
 from gateway.store.rows import (
     POSITIONS_PER_RECORD,
@@ -35,7 +35,6 @@ from gateway.store.rows import (
 )
 
 _NEXT_RECORD = "records"
-_LOOK, _NOTHING = -1, -3  # instead of a set of quantities: look into `last`; there is nothing in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +53,6 @@ class Outcome(msgspec.Struct, gc=False):
     records: list[tuple[Decoded, str, Judged]] = []
     dead: list[DeadLetter] = []
     status: dict[str, int | str] | None = None
-
-
-class Kept:
-    """What the writer remembers between batches. Arrays are indexed by the numbers of devices and sites."""
-
-    def __init__(self) -> None:
-        self.devices: dict[str, int] = {}
-        self.sites: dict[str, int] = {}
-        self.shapes: dict[Shape, int] = {}
-        self.shapes_by_id: dict[int, Shape] = {}
-        self.sets: dict[tuple[str, ...], int] = {}  # quantities -> a number, for `site_set`
-        self.set_of: dict[int, tuple[int, int]] = {}  # shape -> its set, and the mask of all of it
-        self.top_seq = array("q")
-        self.f_cnt = array("q")  # -1: none
-        self.missed = array("q")
-        self.site_ms = array("q")
-        self.site_set = array("q")  # of the only part of `last`, or _LOOK, _NOTHING
-
-    def forget(self) -> None:
-        """Drop what another writer may have changed. Numbers of devices, sites and shapes never change."""
-        self.__init__()
 
 
 class Batch:
@@ -254,26 +232,19 @@ class Batch:
                 part,
             )
             for dev_eui, number, top, f_cnt, missed in rows:
-                self._keep_device(missing[dev_eui], number, top, -1 if f_cnt is None else f_cnt, missed)
+                kept.keep_device(missing[dev_eui], number, top, -1 if f_cnt is None else f_cnt, missed)
         if not make:
             return
         new = [dev_eui for dev_eui in missing if dev_eui not in kept.devices]
         if new:
             number = self._db.query("SELECT COALESCE(MAX(id), 0) FROM devices")[0][0]
             for at, dev_eui in enumerate(new, number + 1):
-                self._keep_device(dev_eui, at, -1, -1, 0)
+                kept.keep_device(dev_eui, at, -1, -1, 0)
             self._db.insert(
                 "devices",
                 "id, dev_eui, top_seq, source, uplinks, received_at_ms, missed",
                 [(kept.devices[dev_eui], dev_eui, -1, "", 0, 0, 0) for dev_eui in new],
             )
-
-    def _keep_device(self, dev_eui: str, number: int, top: int, f_cnt: int, missed: int) -> None:
-        kept = self._kept
-        for numbers in (kept.top_seq, kept.f_cnt, kept.missed):
-            _reach(numbers, number)
-        kept.devices[dev_eui] = number
-        kept.top_seq[number], kept.f_cnt[number], kept.missed[number] = top, f_cnt, missed
 
     def _find_sites(self, wanted: set[str]) -> None:
         kept = self._kept
@@ -284,19 +255,12 @@ class Batch:
                 part,
             )
             for site_id, number, observed_at_ms in rows:
-                self._keep_site(missing[site_id], number, observed_at_ms)
+                kept.keep_site(missing[site_id], number, observed_at_ms)
         new = [site_id for site_id in missing if site_id not in kept.sites]
         if new:
             number = self._db.query("SELECT COALESCE(MAX(id), 0) FROM sites")[0][0]
             for at, site_id in enumerate(new, number + 1):
-                self._keep_site(site_id, at, -(2**62), _NOTHING)  # its row is made by _put_sites
-
-    def _keep_site(self, site_id: str, number: int, observed_at_ms: int, quantities: int = _LOOK) -> None:
-        kept = self._kept
-        for numbers in (kept.site_ms, kept.site_set):
-            _reach(numbers, number)
-        kept.sites[site_id] = number
-        kept.site_ms[number], kept.site_set[number] = observed_at_ms, quantities
+                kept.keep_site(site_id, at, -(2**62), NOTHING)  # its row is made by _put_sites
 
     # -- newest values
 
@@ -312,14 +276,14 @@ class Batch:
                 is_same = is_same and self._set(part) == known
                 if part.observed_at_ms >= newest.observed_at_ms:
                     newest = part
-            if known == _NOTHING and len(parts) == 1:
+            if known == NOTHING and len(parts) == 1:
                 pass
             elif is_same and newest.observed_at_ms >= kept.site_ms[number]:
                 parts = [newest]  # all say the same quantities: the newest says all
             else:
-                parts = self._merged(number, parts, is_new=known == _NOTHING)
+                parts = self._merged(number, parts, is_new=known == NOTHING)
             kept.site_ms[number] = max(kept.site_ms[number], newest.observed_at_ms)
-            kept.site_set[number] = self._set(parts[0]) if len(parts) == 1 else _LOOK
+            kept.site_set[number] = self._set(parts[0]) if len(parts) == 1 else LOOK
             rows.append((number, site_id, kept.site_ms[number], encode_parts(parts), memories.get(site_id)))
         self._db.insert(
             "sites",
@@ -420,8 +384,3 @@ def _letters(name: str, outcome: Outcome) -> list[Sequence[Any]]:
          dead.cause, dead.detail, uplink.payload)
         for item, dead in enumerate(outcome.dead)
     ]  # fmt: skip
-
-
-def _reach(numbers: array[int], number: int) -> None:
-    if number >= len(numbers):
-        numbers.extend(array("q", bytes(8 * (number + 1 + len(numbers) // 8 - len(numbers)))))

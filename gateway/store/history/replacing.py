@@ -35,8 +35,9 @@ from gateway.store.history.rolling import (
 from gateway.store.history.rollups import BLOCKS, DAY_MS, HOUR_MS, MINUTE_MS, Entries, combined, joined
 from gateway.store.history.sealed import CURRENT, SUPERSEDED
 from gateway.store.history.sealing import next_chunk, put_chunks
+from gateway.store.kept import Kept
 from gateway.store.rows import Part, body_of, decode_parts, encode_parts
-from gateway.store.writing import Batch, Kept
+from gateway.store.writing import Batch
 
 if TYPE_CHECKING:
     from gateway.store.store import Store
