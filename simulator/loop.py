@@ -55,8 +55,18 @@ class _VirtualSelector(selectors.BaseSelector):
         events = self._real.select(0)
         if events or (timeout is not None and timeout <= 0):
             return events
+        if self._loop.job_is_done():
+            os.sched_yield()  # as below: what was sent may be on its way yet
+            events = self._real.select(0)
+            if events:
+                return events
+            self._loop.settle_jobs()
+            return []
         if self._loop.held:
-            return self._real.select(_BUSY_WAIT_S)
+            events = self._real.select(_BUSY_WAIT_S)
+            if not events:
+                self._loop.settle_jobs(in_order=False)
+            return events
         patience_s = self._loop.patience_left_s()
         if patience_s > 0:
             events = self._real.select(patience_s)
@@ -109,6 +119,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._pace_virtual_us = 0
         self._holds = 0
         self._patience: dict[object, float] = {}
+        self._jobs: list[tuple[asyncio.Future[Any], asyncio.Future[Any]]] = []
         self.jumps = 0
         self._waits = _VirtualSelector(self)
         super().__init__(self._waits)
@@ -173,10 +184,41 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self, executor: Executor | None, func: Callable[..., _T], *args: Any
     ) -> asyncio.Future[_T]:
         """Run blocking work in a thread; virtual time waits for it."""
-        future: asyncio.Future[_T] = super().run_in_executor(executor, func, *args)  # pyright: ignore
+        inner: asyncio.Future[_T] = super().run_in_executor(executor, func, *args)  # pyright: ignore
+        future: asyncio.Future[_T] = self.create_future()
+        future.add_done_callback(lambda done: inner.cancel() if done.cancelled() else None)
         self.hold()
-        future.add_done_callback(lambda _: self.release())
+        self._jobs.append((inner, future))
         return future
+
+    def job_is_done(self) -> bool:
+        """Tell whether the executor job that was begun first is over."""
+        return bool(self._jobs) and self._jobs[0][0].done()
+
+    def settle_jobs(self, *, in_order: bool = True) -> bool:
+        """Hand out what executor jobs have come to; tell whether there was any.
+
+        In the order in which they were begun, and only when nothing can be read: which thread was faster, and
+        what had come in by then, is not to show. in_order False: also out of turn, as one job may wait for
+        what the loop does with another.
+        """
+        ready = [job for job in self._jobs if job[0].done()] if not in_order else []
+        while in_order and self._jobs and self._jobs[0][0].done():
+            ready.append(self._jobs.pop(0))
+        if not in_order:
+            self._jobs = [job for job in self._jobs if not job[0].done()]
+        for inner, future in ready:
+            self.release()
+            error = None if inner.cancelled() else inner.exception()
+            if future.done():
+                continue
+            if inner.cancelled():
+                future.cancel()
+            elif error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(inner.result())
+        return bool(ready)
 
     # -- pace ----------------------------------------------------------------------------------
     @property

@@ -129,6 +129,7 @@ def main(fd: int, order: dict[str, Any]) -> None:
     ) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, FollowingLoop)
+        loop.patience_s = order["patience_s"]
         runner.run(_main(loop, order))
 
 

@@ -30,7 +30,7 @@ from simulator.nodeproc import SimulatorError
 from simulator.where import FIRMWARE, SIMULATOR
 
 _T = TypeVar("_T")
-_PATIENCE_S = 5.0  # of reality, for the answer of a platform
+PATIENCE_S = 5.0  # of reality, for the answer of a platform
 _ASK_AGAIN_S = 0.001
 _PATIENT_S = 20.0  # a timer of so long is housekeeping: nothing on the air waits for it
 _LOOK_S = 0.05  # of reality: how often a house at a set pace is let look at its sockets
@@ -69,7 +69,7 @@ def run_stage(main: Coroutine[Any, Any, _T], *, start_us: int, speed: float | No
 class _Asked:
     """A client's connection: did it say something that has not been answered yet?"""
 
-    def __init__(self, transport: Any, protocol: Any) -> None:
+    def __init__(self, transport: Any, protocol: Any, patience_s: float) -> None:
         self._transport = transport
         self._until_s = 0.0
         write, data_received = transport.write, getattr(protocol, "data_received", None)
@@ -77,7 +77,7 @@ class _Asked:
             return
 
         def said(data: Any) -> None:
-            self._until_s = time.monotonic() + _PATIENCE_S
+            self._until_s = time.monotonic() + patience_s
             write(data)
 
         def heard(data: bytes) -> None:
@@ -99,6 +99,9 @@ class _Asked:
 
 class FollowingLoop(VirtualLoop):
     """The house's loop: its clock moves only as the stage says."""
+
+    patience_s = PATIENCE_S
+    """For how long, of reality, an answer of a server outside is waited for."""
 
     def __init__(self, control: socket.socket, start_us: int, slack_us: int = 0) -> None:
         """slack_us: timers of _PATIENT_S or more fall together on multiples of it, as late as need be."""
@@ -126,7 +129,7 @@ class FollowingLoop(VirtualLoop):
     async def create_connection(self, *args: Any, **options: Any) -> Any:  # pyright: ignore
         """Connect as a client, and remember it: whoever is asked there answers in real time."""
         transport, protocol = await super().create_connection(*args, **options)
-        asked = _Asked(transport, protocol)
+        asked = _Asked(transport, protocol, self.patience_s)
         self._asked = [one for one in self._asked if not one.over]
         self._asked.append(asked)
         return transport, protocol
@@ -174,9 +177,10 @@ class HouseProcess:
         settings: dict[str, Any],
         on_event: Callable[[list[Any]], None],
         slack_us: int = 0,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         """house: "module:class". on_event: told (t_us, kind, who, what, facts) of what happens inside."""
-        self._slack_us = slack_us
+        self._slack_us, self._patience_s = slack_us, patience_s
         self.loop = loop
         self.ports: dict[str, int] = {}
         self.starts = 0
@@ -220,6 +224,7 @@ class HouseProcess:
                 "settings": self._settings | {f"{k}.port": v for k, v in self._kept_ports().items()},
                 "now_us": loop.now_us(),
                 "slack_us": self._slack_us,
+                "patience_s": self._patience_s,
                 "parent": os.getpid(),
             }
         )

@@ -85,6 +85,13 @@ class Gateway(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         dict[str, dict[str, Any]],
         Meta(description="tables of the gateway's publishers, such as publish.webhook"),
     ] = msgspec.field(default_factory=dict)
+    broker: Annotated[
+        Literal["", "mosquitto"],
+        Meta(
+            description="a broker in a process of its own, which faults may kill: mosquitto of Debian; "
+            "empty: the gateway's own"
+        ),
+    ] = ""
     semtech_udp: Annotated[
         str, Meta(pattern=r"^(.+:\d+)?$", description="host:port of a LoRaWAN server of yours")
     ] = ""

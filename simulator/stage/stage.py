@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import random
 import shlex
+import signal
 import socket
 import sqlite3
 import time
@@ -25,13 +26,15 @@ from simulator.ledger import Seen
 from simulator.nodeproc import SimulatorError
 from simulator.plan import plan_groups, write_provisioning
 from simulator.stage.accounts import Accounts, settle
+from simulator.stage.addresses import address, local, nobodys_port
 from simulator.stage.air import AirFaults, StageForwarder
 from simulator.stage.events import EventLog
 from simulator.stage.faults import Fault
 from simulator.stage.flashlog import Kept
 from simulator.stage.hosts import Hosts
-from simulator.stage.lockstep import HouseProcess, StageLoop, run_stage
+from simulator.stage.lockstep import PATIENCE_S, HouseProcess, StageLoop, run_stage
 from simulator.stage.map import state
+from simulator.stage.mosquitto import Mosquitto
 from simulator.stage.overlay import Overlay
 from simulator.stage.region import play_region
 from simulator.stage.result import Progress, Result
@@ -47,6 +50,8 @@ _OFF_BEAT_US = 1_237  # faults do not fall on the instants at which timers of ot
 _PATIENCE_S = 0.5  # of reality, for answers of a broker that is not ours
 _CATCH_UP_US = 3_000_000
 _ASKED_AGAIN_S = 3600
+_BROKER_ANSWERS_S = 0.05  # of reality; most of what a client says to a broker has no answer
+BROKER_SPEED = 60.0  # virtual seconds a second, where a broker of its own process lives in real time
 _ROUND_INTERVALS, _ROUND_MOST_S = 1000, 5 * 86_400.0  # within it no record log goes round
 
 
@@ -71,6 +76,7 @@ class Stage:
         self.struck: dict[int, list[str]] = {}
         self.worn: set[str] = set()
         self.platform: HttpSink | None = None
+        self.broker: Mosquitto | None = None
         self._stack = contextlib.ExitStack()
         self.lock: sqlite3.Connection | None = None
         self.stopping = asyncio.Event()
@@ -131,10 +137,10 @@ class Stage:
 
     def broker_away(self, away: bool) -> None:
         """Let the broker refuse, or be there again."""
-        address = self.street.config.mqtt
-        if address is None:
+        there = self.street.config.mqtt
+        if there is None:
             return
-        self.street.wifi.hosts[BROKER] = ("127.0.0.1", _nobodys_port()) if away else address
+        self.street.wifi.hosts[BROKER] = ("127.0.0.1", nobodys_port()) if away else there
         if away:
             for node in self.street.nodes.values():
                 node.drop_connections()
@@ -170,8 +176,10 @@ class Stage:
         planned = plan_groups(scenario.nodes, scenario.seed)
         write_provisioning(self.folder / "street.json", planned)
         ports = await self._start_house()
-        udp = _address(scenario.gateway.semtech_udp) or _local(ports, "semtech_udp")
-        mqtt = _address(scenario.gateway.mqtt) or _local(ports, "broker")
+        udp = address(scenario.gateway.semtech_udp) or local(ports, "semtech_udp")
+        mqtt = address(scenario.gateway.mqtt) or local(ports, "broker")
+        if self.broker is not None:
+            mqtt = self.broker.address
         self.street = Street(
             StreetConfig(
                 folder=self.folder,
@@ -184,7 +192,7 @@ class Stage:
                 forwarder=partial(StageForwarder, slack_us=scenario.slack_us),
                 around=self._around,
                 power_on=False,
-                patience_s=_PATIENCE_S if scenario.gateway.mqtt else 0.0,
+                patience_s=_PATIENCE_S if scenario.gateway.mqtt or scenario.gateway.broker else 0.0,
                 overrides=scenario.overrides,
             ),
             on_event=self._on_node,
@@ -221,6 +229,8 @@ class Stage:
             self._stack.close()
             if self.house is not None:
                 await self.house.stop()
+            if self.broker is not None:
+                self.broker.kill(signal.SIGTERM)
         self.events.close()
         accounts = self._settle(planned) if self.house is not None else None
         if accounts is not None and not accounts.balanced:
@@ -328,8 +338,15 @@ class Stage:
             self.platform = self._stack.enter_context(HttpSink())
             publish[self.scenario.platform] = {"url": self.platform.url}
         settings = gateway.settings | ({"publish": publish} if publish else {})
+        if gateway.broker:
+            self.broker = Mosquitto(self.folder / "broker")
+            self.broker.start()
+            settings |= {"broker.enabled": False, "mqtt.enabled": True, "mqtt.port": self.broker.port}
         slack_us = self.scenario.slack_us
-        self.house = HouseProcess(self.loop, gateway.house, self.folder, settings, self._on_house, slack_us)
+        patience_s = _BROKER_ANSWERS_S if gateway.broker else PATIENCE_S
+        self.house = HouseProcess(
+            self.loop, gateway.house, self.folder, settings, self._on_house, slack_us, patience_s
+        )
         self.house.on_death = lambda: self.events.add(self.now_us(), "gateway", "gateway", "died")
         return await self.house.start()
 
@@ -460,6 +477,8 @@ def play(
         finally:
             stage.events.close()
 
+    if speed is None and scenario.gateway.broker:
+        speed = BROKER_SPEED
     try:
         return run_stage(main(), start_us=scenario.start_us, speed=speed)
     except SimulatorError as error:
@@ -471,18 +490,3 @@ def command_of(name: str, scenario: Scenario, *, short: bool = False) -> str:
     """Return the one line that plays this again."""
     length = "--short" if short else f"--until {scenario.until}"
     return f"meetnet simulate {shlex.quote(name)} --seed {scenario.seed} {length}"
-
-
-def _local(ports: dict[str, int], name: str) -> tuple[str, int] | None:
-    return ("127.0.0.1", ports[name]) if name in ports else None
-
-
-def _address(text: str) -> tuple[str, int] | None:
-    host, _, port = text.rpartition(":")
-    return (host, int(port)) if host else None
-
-
-def _nobodys_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

@@ -85,6 +85,41 @@ def test_time_stands_still_while_an_executor_works() -> None:
     assert run(main()) == (0, 0)
 
 
+def test_jobs_end_in_the_order_in_which_they_were_begun() -> None:
+    """Which thread is faster must not show: a seed is to give the same run."""
+
+    async def main() -> list[str]:
+        loop, ended = _loop(), []
+
+        async def work(name: str, real_s: float) -> None:
+            await loop.run_in_executor(None, time.sleep, real_s)
+            ended.append(name)
+
+        await asyncio.gather(work("slow", 0.1), work("fast", 0.0), work("middle", 0.05))
+        with pytest.raises(ZeroDivisionError):
+            await loop.run_in_executor(None, lambda: 1 // 0)
+        return ended
+
+    assert run(main()) == ["slow", "fast", "middle"]
+
+
+def test_a_job_that_waits_for_a_later_one_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.loop._BUSY_WAIT_S", 0.2)
+
+    async def main() -> str:
+        loop = _loop()
+
+        async def inner() -> str:
+            return await loop.run_in_executor(None, lambda: "inner")
+
+        def outer() -> str:
+            return asyncio.run_coroutine_threadsafe(inner(), loop).result(20)
+
+        return await loop.run_in_executor(None, outer)
+
+    assert run(main()) == "inner"
+
+
 def test_time_stands_still_while_somebody_holds_it() -> None:
     async def main() -> int:
         loop = _loop()

@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from simulator.cli import simulate
-from simulator.stage import events
+from simulator.nodeproc import SimulatorError
+from simulator.stage import events, mosquitto
 from simulator.stage.faults import KINDS
 from simulator.stage.scenario import Scenario, find, load, parse
 from simulator.stage.shorter import shorter
@@ -22,6 +23,7 @@ pytestmark = [pytest.mark.mpy, pytest.mark.slow, pytest.mark.timeout(300)]
 PLATFORM = Path(__file__).with_name("platform.toml")
 EVERYTHING = Path(__file__).with_name("everything.toml")
 UPDATES = Path(__file__).with_name("updates.toml")
+BROKER = Path(__file__).with_name("broker.toml")
 Rows = list[dict[str, Any]]
 
 
@@ -53,6 +55,7 @@ def twice(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Result, Rows]]
 
 def test_every_kind_of_fault_is_in_it() -> None:
     rows = load(EVERYTHING).faults + load(PLATFORM).faults + load(UPDATES).faults
+    rows += load(BROKER).faults
     assert {row["do"] for row in rows} == set(KINDS)
 
 
@@ -142,6 +145,28 @@ def test_a_release_that_is_no_good_touches_one_node_which_is_back_by_itself(tmp_
     last_us = max(row["t_us"] for row in rows)
     for site in {row["who"] for row in rows if row["kind"] == "store"}:  # both measure as before
         assert max(r["t_us"] for r in rows if r["kind"] == "store" and r["who"] == site) > last_us - 400e6
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(mosquitto.program() is None, reason="mosquitto is not installed: apt install mosquitto")
+def test_a_broker_of_its_own_process_that_is_killed_loses_nothing(tmp_path: Path) -> None:
+    """75 s of the clock: a broker lives in real time."""
+    result, rows = run(load(BROKER), tmp_path, str(BROKER))
+    assert result.failures == [], result.reproduce
+    kills = [row["t_us"] for row in rows if row["who"] == "kill_broker" and row["what"] == "begins"]
+    assert len(kills) == 3
+    assert _told(result, "ingest.mqtt_disconnected", "ingest.mqtt_unreachable")
+    assert result.accounts is not None and result.accounts["stored"] > 3 * 30
+    last_us = max(row["t_us"] for row in rows)
+    for site in {row["who"] for row in rows if row["kind"] == "store"}:  # all are back
+        assert max(r["t_us"] for r in rows if r["kind"] == "store" and r["who"] == site) > last_us - 400e6
+
+
+def test_a_broker_is_killed_only_where_there_is_one(tmp_path: Path) -> None:
+    fault = {"do": "kill_broker", "at": "1s"}
+    document = {"title": "x", "until": "20m", "nodes": [{"kind": "garden"}], "faults": [fault]}
+    with pytest.raises(SimulatorError, match=r"kill_broker: .*give gateway.broker = 'mosquitto'"):
+        play(parse(document), tmp_path)
 
 
 @pytest.mark.parametrize(

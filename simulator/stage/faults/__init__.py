@@ -32,6 +32,7 @@ _ALL: tuple[type[Fault], ...] = (
     attacks.ForgedFrames,
     attacks.Flood,
     gateway.KillGateway,
+    gateway.KillBroker,
     gateway.DiskFull,
     gateway.DatabaseLocked,
     platform.PlatformRejects,

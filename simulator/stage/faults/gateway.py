@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
+from simulator.nodeproc import SimulatorError
 from simulator.stage.faults.base import Fault
 
 if TYPE_CHECKING:
@@ -41,6 +42,25 @@ class KillGateway(Fault, tag="kill_gateway"):
         """Start it; one that has not come to its flush dies now."""
         stage.kill_house()
         await stage.start_house()
+
+
+class KillBroker(Fault, tag="kill_broker"):
+    """kill -9 of the broker that has a process of its own, and a start afterwards."""
+
+    DOES: ClassVar[str] = "kill -9 of the broker of `gateway.broker`, whatever it is at; then a new start"
+    LASTS: ClassVar[str] = "20s"
+
+    async def begin(self, stage: Stage, rng: random.Random) -> str:
+        """Kill it."""
+        if stage.broker is None:
+            raise SimulatorError("kill_broker: there is none of its own: give gateway.broker = 'mosquitto'")
+        stage.broker.kill()
+        return "mosquitto is killed"
+
+    async def end(self, stage: Stage) -> None:
+        """Start it."""
+        if stage.broker is not None:
+            stage.broker.start()
 
 
 class DiskFull(Fault, tag="disk_full"):

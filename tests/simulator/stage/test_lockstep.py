@@ -62,7 +62,9 @@ def test_with_slack_what_can_wait_falls_together_and_what_cannot_does_not(tmp_pa
     async def main() -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, StageLoop)
-        house = HouseProcess(loop, HOUSE, tmp_path, {}, lambda _event: None, slack_us=3_600_000_000)
+        house = HouseProcess(
+            loop, HOUSE, tmp_path, {"still": True}, lambda _event: None, slack_us=3_600_000_000
+        )
         await house.start()
         for _ in range(2):
             told.append(await house.call("wakes", [0.5, 19, 20, 60, 3600]))

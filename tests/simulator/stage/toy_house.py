@@ -21,7 +21,7 @@ class House(asyncio.DatagramProtocol):
         port = self.settings.get("semtech_udp.port", 0)
         transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", port))
         self.transport = transport
-        self.ticking = asyncio.create_task(self.tick())
+        self.ticking = asyncio.create_task(asyncio.sleep(0) if self.settings.get("still") else self.tick())
         return {"semtech_udp": transport.get_extra_info("sockname")[1]}
 
     async def tick(self) -> None:
