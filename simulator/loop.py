@@ -13,19 +13,22 @@ decades; `now_us()` is the world's UTC.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import math
 import os
 import selectors
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 
 _LONG_JUMP_S = 0.01
+_ALONE_S = 2.0  # of reality: how long everything waits for an executor job
 _BUSY_WAIT_S = 5.0  # how long one real wait for a busy party lasts before the loop looks again
 
 
@@ -55,18 +58,14 @@ class _VirtualSelector(selectors.BaseSelector):
         events = self._real.select(0)
         if events or (timeout is not None and timeout <= 0):
             return events
-        if self._loop.job_is_done():
+        if self._loop.has_jobs():
             os.sched_yield()  # as below: what was sent may be on its way yet
             events = self._real.select(0)
-            if events:
-                return events
-            self._loop.settle_jobs()
-            return []
-        if self._loop.held:
-            events = self._real.select(_BUSY_WAIT_S)
             if not events:
-                self._loop.settle_jobs(in_order=False)
+                self._loop.work()
             return events
+        if self._loop.held:
+            return self._real.select(_BUSY_WAIT_S)
         patience_s = self._loop.patience_left_s()
         if patience_s > 0:
             events = self._real.select(patience_s)
@@ -119,7 +118,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._pace_virtual_us = 0
         self._holds = 0
         self._patience: dict[object, float] = {}
-        self._jobs: list[tuple[asyncio.Future[Any], asyncio.Future[Any]]] = []
+        self._jobs: deque[tuple[Executor | None, Callable[[], Any], asyncio.Future[Any]]] = deque()
+        self._common: ThreadPoolExecutor | None = None
         self.jumps = 0
         self._waits = _VirtualSelector(self)
         super().__init__(self._waits)
@@ -184,41 +184,55 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self, executor: Executor | None, func: Callable[..., _T], *args: Any
     ) -> asyncio.Future[_T]:
         """Run blocking work in a thread; virtual time waits for it."""
-        inner: asyncio.Future[_T] = super().run_in_executor(executor, func, *args)  # pyright: ignore
         future: asyncio.Future[_T] = self.create_future()
-        future.add_done_callback(lambda done: inner.cancel() if done.cancelled() else None)
         self.hold()
-        self._jobs.append((inner, future))
+        self._jobs.append((executor, partial(func, *args), future))
         return future
 
-    def job_is_done(self) -> bool:
-        """Tell whether the executor job that was begun first is over."""
-        return bool(self._jobs) and self._jobs[0][0].done()
+    def has_jobs(self) -> bool:
+        """Tell whether executor jobs wait."""
+        return bool(self._jobs)
 
-    def settle_jobs(self, *, in_order: bool = True) -> bool:
-        """Hand out what executor jobs have come to; tell whether there was any.
+    def work(self) -> None:
+        """Do the executor job that waits longest, in its thread, and wait for it.
 
-        In the order in which they were begun, and only when nothing can be read: which thread was faster, and
-        what had come in by then, is not to show. in_order False: also out of turn, as one job may wait for
-        what the loop does with another.
+        One at a time, in the order in which they were asked for, and only when nothing is left to read: which
+        thread was faster, and what had come in by then, is not to show. Who needs the loop before he can end
+        is let go on beside it after a while.
         """
-        ready = [job for job in self._jobs if job[0].done()] if not in_order else []
-        while in_order and self._jobs and self._jobs[0][0].done():
-            ready.append(self._jobs.pop(0))
-        if not in_order:
-            self._jobs = [job for job in self._jobs if not job[0].done()]
-        for inner, future in ready:
+        executor, job, future = self._jobs.popleft()
+        if future.done():  # nobody wants it any more
             self.release()
-            error = None if inner.cancelled() else inner.exception()
-            if future.done():
-                continue
-            if inner.cancelled():
-                future.cancel()
-            elif error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(inner.result())
-        return bool(ready)
+            return
+        if executor is None:
+            executor = self._common = self._common or ThreadPoolExecutor(thread_name_prefix="virtual")
+        try:
+            running = executor.submit(job)
+        except RuntimeError as error:  # it was shut down meanwhile
+            self.release()
+            future.set_exception(error)
+            return
+        wait([running], _ALONE_S)
+        if running.done():
+            self._hand_out(running, future)
+        else:
+            running.add_done_callback(lambda ended: self.call_soon_threadsafe(self._hand_out, ended, future))
+
+    def _hand_out(self, ended: concurrent.futures.Future[Any], future: asyncio.Future[Any]) -> None:
+        self.release()
+        if future.done():
+            return
+        error = ended.exception()
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(ended.result())
+
+    def close(self) -> None:
+        """Close the loop, and the threads that it started."""
+        if self._common is not None:
+            self._common.shutdown(wait=False)
+        super().close()
 
     # -- pace ----------------------------------------------------------------------------------
     @property

@@ -104,7 +104,7 @@ def test_jobs_end_in_the_order_in_which_they_were_begun() -> None:
 
 
 def test_a_job_that_waits_for_a_later_one_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.loop._BUSY_WAIT_S", 0.2)
+    monkeypatch.setattr("simulator.loop._ALONE_S", 0.2)
 
     async def main() -> str:
         loop = _loop()
