@@ -8,8 +8,10 @@ lacks is lost; a region's air loses frames by itself, which the nodes send again
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import resource
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -79,7 +81,8 @@ async def play_region(
             for forwarder in fleet.air.forwarders:
                 assert isinstance(forwarder, StageForwarder)
                 forwarder.on_sent = loop.sent
-            while loop.now_us() < end_us:
+            stopping = _asked_to_stop(loop)
+            while loop.now_us() < end_us and not stopping.is_set():
                 await fleet.run(min(end_us, loop.now_us() + _STRETCH_US))
                 events.flush(loop.now_us())
                 if progress is not None:
@@ -111,11 +114,21 @@ async def play_region(
             "gateway_cpu_s": round(house.cpu_s, 1),
             "air": dict(fleet.air.outcomes),
         },
+        stopped_early=stopping.is_set(),
         house_starts=house.starts,
         house_steps=house.steps,
         failures=failures,
         reproduce=reproduce,
     )
+
+
+def _asked_to_stop(loop: StageLoop) -> asyncio.Event:
+    """Return what Ctrl-C sets: the minute under way is lived to its end, and the accounts are settled."""
+    stopping = asyncio.Event()
+    with contextlib.suppress(ValueError, RuntimeError):  # not the main thread: nobody presses anything
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopping.set)
+    return stopping
 
 
 def _fleet_config(

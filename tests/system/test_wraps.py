@@ -83,7 +83,8 @@ def test_a_month_around_2038_of_each_kind(tmp_path: Path, kind: str) -> None:
     row = measure(scenario, group, str(tmp_path))
     assert row["failures"] == [] and row["restarts"] == 0
     assert row["lost"] == row["twice"] == row["invented"] == 0
-    assert row["stored"] >= row["kept"] - 2 > 31 * 86_400 // group.interval_s - 2
+    assert row["kept"] >= 31 * 86_400 // group.interval_s
+    assert row["stored"] >= row["kept"] - 2
     assert {what: found["whole"] for what, found in row["wraps"].items()} == {
         "2^31 s since 1970": 1,
         "ticks_ms, 2^30 ms": 2,
