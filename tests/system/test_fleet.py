@@ -331,6 +331,7 @@ def test_a_street_that_is_switched_on_together_at_one_gateway_is_served(tmp_path
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(7200)
 def test_twenty_thousand_nodes_for_a_day(tmp_path: Path) -> None:
     planned = town(20_000, 1, 16_000.0)
 
@@ -356,7 +357,7 @@ def test_twenty_thousand_nodes_for_a_day(tmp_path: Path) -> None:
 @pytest.mark.mpy
 @pytest.mark.timeout(900)
 def test_a_fleet_loses_as_much_as_real_firmware_on_the_same_bad_air(tmp_path: Path) -> None:
-    """Four hours, 30 dB weaker, fading of 6 dB: the share of each node's frames lost, by their counters."""
+    """Twelve hours, 30 dB weaker, fading of 6 dB: the share of each node's frames lost, by their counters."""
     town_table = PATH_LOSS["town"]
     weaker = replace(town_table, antenna_gain_db=town_table.antenna_gain_db - 30.0)
     radio = RadioModel(path_loss=PathLoss(weaker, fading_db=6.0))
@@ -368,9 +369,9 @@ def test_a_fleet_loses_as_much_as_real_firmware_on_the_same_bad_air(tmp_path: Pa
             habits=Habits(180, batch=1), power_on_s=2.0,
         )  # fmt: skip
 
-    run_fleet(tmp_path / "fleet", make, 4 * 3600, START_S)
+    run_fleet(tmp_path / "fleet", make, 12 * 3600, START_S)
     run_house(
-        tmp_path / "real", nodes=8, virtual_s=4 * 3600, start_s=START_S, interval_s=180, seed=SEED,
+        tmp_path / "real", nodes=8, virtual_s=12 * 3600, start_s=START_S, interval_s=180, seed=SEED,
         city=Town(SEED), radio=radio,
     )  # fmt: skip
 
@@ -384,7 +385,8 @@ def test_a_fleet_loses_as_much_as_real_firmware_on_the_same_bad_air(tmp_path: Pa
     fleet_lost, real_lost = lost(tmp_path / "fleet"), lost(tmp_path / "real")
     assert len(fleet_lost) == len(real_lost) == len(planned)
     assert real_lost.max() > 0.4 and real_lost.min() < 0.2  # near and far
-    # some 90 frames of each: a share of a half is known to within 0.11, twice
+    # Some 270 frames of each: a share of a half is known to within 0.06, twice; and which data rate a node
+    # has for hours, and whether it joins again, is chance: of four hours 0.27 was seen.
     assert np.abs(fleet_lost - real_lost).max() < 0.25
     assert fleet_lost.mean() == pytest.approx(real_lost.mean(), abs=0.07)
     assert np.corrcoef(fleet_lost, real_lost)[0, 1] > 0.7
