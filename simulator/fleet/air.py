@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from simulator.places import Place, Places
 
 _CAPTURE_DB = 6.0
 _KEEP_US = 10_000_000
+BURST = 256  # datagrams that a server's socket surely holds
 
 
 class FleetAir:
@@ -67,8 +68,8 @@ class FleetAir:
         else:
             self._windows.pop(at_us, None)
 
-    def settle(self, now_us: int) -> None:
-        """Hand the frames that have ended to the gateways that got them."""
+    def settle(self, now_us: int) -> Iterator[None]:
+        """Hand ended frames to the gateways that got them; yield after each BURST of datagrams."""
         if self._fresh:
             start, air, freq, sf, power, node = (np.array(c) for c in zip(*self._fresh, strict=True))
             self._listening.add(
@@ -80,7 +81,7 @@ class FleetAir:
         waiting = self._listening.waiting_until_us()
         if waiting is not None:
             self.next_end_us = waiting
-        air = ended.air
+        air, sent = ended.air, 0
         for k in np.flatnonzero(~air.inverted).tolist():
             node, start_us = int(air.sender[k]), int(air.start_us[k])
             payload, freq_hz, sf = self._payloads.pop((node, start_us))
@@ -90,10 +91,14 @@ class FleetAir:
                 continue
             self.on_received(node, payload)
             frame = Frame(start_us, freq_hz, sf, 125, payload, sender=self)
+            sent += len(got)
             for gateway in got:
                 self.forwarders[gateway].deliver(
                     frame, float(ended.rssi_dbm[k, gateway]), float(ended.snr_db[k, gateway])
                 )
+            if sent >= BURST:
+                sent = 0
+                yield
 
     # -- gateways ----------------------------------------------------------------------------
 

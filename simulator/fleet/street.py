@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import heapq
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from simulator.channel import draws
 from simulator.channel.forwarder import Forwarder
 from simulator.channel.model import RadioModel
 from simulator.city import Town
-from simulator.fleet.air import FleetAir
+from simulator.fleet.air import BURST, FleetAir
 from simulator.fleet.node import FleetNode, Habits
 from simulator.fleet.sensors import LEAD_MS, KindSensors
 from simulator.interfaces import City, Observer, Tally
@@ -40,6 +41,7 @@ _KEEP_TICKS = 2000
 _ACT, _CLOSE, _MEASURE, _POWER, _DOWN = range(5)
 _EARLY = 1 << 40  # refs above it: records of a time before the clock was set
 _KEEPALIVE_S, _STAT_S = 30.0, 60.0
+_PATIENCE_S = 0.5  # of reality, for a network server that acknowledges nothing
 
 
 @dataclass
@@ -98,6 +100,8 @@ class FleetStreet:
         self._early: list[dict[int, tuple[int, NDArray[np.int64]]]] = [{} for _ in self.planned]
         self._sleeps_us = 0
         self._awake: asyncio.Future[None] | None = None
+        self._unheard = 0  # datagrams that nobody will acknowledge any more
+        self._gave_up_at = -1  # acknowledgements by then
         self._downlinks: dict[int, tuple[bytes, float]] = {}
         self._down_number = 0
         self._hearing: dict[int, int] = {}
@@ -189,13 +193,38 @@ class FleetStreet:
             self._run_queue(now_us)
             end_us = self.air.next_end_us
             if end_us is not None and -(-end_us // tick_us) * tick_us <= now_us:
-                self.air.settle(now_us)
+                await self.settle(now_us)
             part = (now_us - begin_us) * 200 // max(1, until_us - begin_us)
             if progress is not None and part > told:
                 told = part
                 progress(part / 200)
             if now_us >= until_us:
                 return
+
+    async def settle(self, now_us: int) -> None:
+        """Hand what has ended on the air to the network server, as fast as it takes it."""
+        for _ in self.air.settle(now_us):
+            await self._acknowledged()
+
+    async def _acknowledged(self) -> None:
+        """Wait, in reality, until the network server has acknowledged about all that it was sent.
+
+        A hundred thousand nodes that measure on the hour are heard by more gateways than a socket can hold
+        datagrams of. On real lines they come one after the other.
+        """
+        forwarders = self.air.forwarders
+        heard, until_s = -1, time.monotonic() + _PATIENCE_S
+        while time.monotonic() < until_s:
+            now = sum([one.counters.push_acks for one in forwarders])
+            pushed = sum([one.counters.pushed for one in forwarders])
+            if now == self._gave_up_at or pushed - now - self._unheard <= BURST // 2:
+                return
+            if now > heard:
+                heard, until_s = now, time.monotonic() + _PATIENCE_S
+            await asyncio.sleep(0)
+        # Nobody is there, or a line is cut: not waited for again, nor anything else before somebody answers.
+        self._gave_up_at = heard
+        self._unheard = sum([one.counters.pushed for one in forwarders]) - heard
 
     async def _sleep(self, due_us: int) -> None:
         """Wait until a time, or until something earlier has come into the queue."""

@@ -89,7 +89,7 @@ async def play_region(
                     note = f"{fleet.tally().frames} frames, {len(ledger.records)} records received"
                     progress(loop.now_us() - fleet.start_us, scenario.until_us, note)
             await asyncio.sleep(_CATCH_UP_S)  # what is in the air arrives
-            fleet.air.settle(loop.now_us())
+            await fleet.settle(loop.now_us())
             await asyncio.sleep(_CATCH_UP_S)
             await house.call("drained")
     finally:

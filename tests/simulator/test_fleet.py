@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,13 +15,16 @@ from drivers.sht4x import humidity_tenths, temperature_centi
 from kernels.dewpoint import dew_point_centi as firmware_dew_point
 from radio import mac_answers
 from radio.session import Session
+from simulator import loop as virtual
 from simulator.chips.sht4x import _word
 from simulator.city import Town
+from simulator.fleet.air import BURST
 from simulator.fleet.mac import Chance, Downlink, Mac
 from simulator.fleet.node import FleetNode, Habits
 from simulator.fleet.outbox import Outbox
 from simulator.fleet.plan import gateways, town
 from simulator.fleet.sensors import IDS, KindSensors, dew_point_centi, sht4x
+from simulator.fleet.street import FleetConfig, FleetStreet
 from simulator.nodeproc import SimulatorError
 from wire.lorawan import eu868, maccommands
 from wire.measurements import by_id
@@ -172,3 +181,57 @@ def test_orders_about_channels_are_obeyed_as_by_the_firmware() -> None:
             assert (ours.answers, ours.sticky) == (answers, sticky), order.hex()
             slots = {k: row for k, row in enumerate(theirs.channels.slots) if row is not None}
             assert (ours.channels, ours.mask, ours.dr) == (slots, theirs.channels.mask, theirs.dr)
+
+
+@pytest.mark.parametrize("acknowledges", [True, False])
+def test_what_is_heard_at_once_goes_out_as_fast_as_the_server_takes_it(
+    tmp_path: Path, acknowledges: bool
+) -> None:
+    """4,000 datagrams in a breath, to a server whose socket holds some hundreds; or that never answers."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 19)
+    server.bind(("127.0.0.1", 0))
+    server.settimeout(1.0)
+    taken = 0
+
+    def serve() -> None:
+        nonlocal taken
+        while True:
+            try:
+                data, peer = server.recvfrom(4096)
+            except TimeoutError:
+                return
+            if data[3] == 0:  # PUSH_DATA
+                taken += 1
+                time.sleep(0.0001)
+                if acknowledges:
+                    server.sendto(data[:3] + b"\x01", peer)
+
+    async def live() -> float:
+        fleet = FleetStreet(
+            FleetConfig(tmp_path, town(1, 1, 100.0), gateways(2, 100.0), semtech_udp=server.getsockname())
+        )
+        async with fleet:
+
+            def settle(_now_us: int) -> Iterator[None]:
+                for n in range(4000):
+                    fleet.air.forwarders[n % 2]._push({"rxpk": []})
+                    if n % BURST == BURST - 1:
+                        yield
+
+            fleet.air.settle = settle  # type: ignore[method-assign]
+            begin_s = time.monotonic()
+            await fleet.settle(0)
+            return time.monotonic() - begin_s
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        spent_s = virtual.run(live(), start_us=START_US)
+    finally:
+        thread.join(30)
+        server.close()
+    if acknowledges:
+        assert taken >= 4000
+    else:  # given up once, not fifteen times half a second
+        assert spent_s < 4

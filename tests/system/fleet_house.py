@@ -92,7 +92,7 @@ def run_fleet(
                         progress((loop.now_us() - fleet.start_us) / (end_us - fleet.start_us))
                 run.virtual_s = (loop.now_us() - fleet.start_us) / 1e6
                 await asyncio.sleep(2)  # what is in the air and in the gathering window arrives
-                fleet.air.settle(loop.now_us())
+                await fleet.settle(loop.now_us())
                 await asyncio.sleep(2)
                 await gateway.drained()
             run.cpu_s, run.wall_s = time.process_time() - cpu, time.monotonic() - wall
