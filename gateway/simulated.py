@@ -18,6 +18,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.app import Gateway
+from gateway.backfill import GapBook
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.model import Uplink
@@ -181,6 +182,15 @@ class House:
                 facts = {"observed_ms": record.observed_at_ms, "values": len(record.raws)}
                 self._tell("store", record.site_id, "record", facts)
             position = newest
+
+    @staticmethod
+    def missing(folder: Path) -> dict[str, list[tuple[int, int]]]:
+        """Return by DevEUI from and up to which numbers records are missing and will be asked for."""
+        book = GapBook(folder / "gateway" / "gaps.db")
+        try:
+            return {dev_eui: list(found.missing) for dev_eui, found in book.load().items()}
+        finally:
+            book.close()
 
     @staticmethod
     def records(folder: Path) -> list[tuple[str, int, int, bool]]:

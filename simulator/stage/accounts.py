@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +27,7 @@ ASKED = {
 
 @dataclass
 class NodeAccount:
-    """One node's numbers. `lost` and `twice` hold record numbers, `invented` times in ms."""
+    """One node's numbers. `lost`, `twice` and `asked_for` hold record numbers, `invented` times in ms."""
 
     site_id: str
     acquired: int = 0
@@ -35,6 +36,7 @@ class NodeAccount:
     lost: list[int] = field(default_factory=list[int])
     twice: list[int] = field(default_factory=list[int])
     invented: list[int] = field(default_factory=list[int])
+    asked_for: list[int] = field(default_factory=list[int])
 
 
 @dataclass
@@ -59,7 +61,7 @@ class Accounts:
         }
         total |= {
             name: sum(len(getattr(node, name)) for node in self.nodes)
-            for name in ("lost", "twice", "invented")
+            for name in ("lost", "twice", "invented", "asked_for")
         }
         wrong = [
             {"site": n.site_id}
@@ -85,12 +87,16 @@ def settle(
     rows: list[tuple[int, int, bool]],
     *,
     not_yet: int = 0,
+    asking: Sequence[tuple[int, int]] = (),
+    may_ask: int = 0,
     clock_true: bool = True,
 ) -> NodeAccount:
     """Return one node's account.
 
     flash: record numbers. rows: (number, observed ms, whether that is by the node's clock) of the store.
     not_yet: how many of the newest records may still be on their way when all was stopped.
+    asking: from and up to which numbers the house itself says that it lacks records and will ask again; of
+    the newest `may_ask` records those are not lost. Older ones are: nobody waits for ever.
     clock_true: whether the node's time can be held against the ledger's (False after a lying clock).
     """
     account = NodeAccount(site_id)
@@ -99,7 +105,10 @@ def settle(
     times = Counter(seq for seq, _, _ in rows)
     account.twice = sorted(seq for seq, n in times.items() if n > 1)
     accepted = sorted(set(flash))
-    account.lost = sorted(set(accepted[: len(accepted) - not_yet if not_yet else None]) - set(times))
+    missing = sorted(set(accepted[: len(accepted) - not_yet if not_yet else None]) - set(times))
+    newest = set(accepted[len(accepted) - may_ask :]) if may_ask else set[int]()
+    account.asked_for = [n for n in missing if n in newest and any(a <= n < b for a, b in asking)]
+    account.lost = [n for n in missing if n not in account.asked_for]
     if clock_true:
         asked_s = sorted(at_us / 1e6 for at_us in ledger.asked_us)
         account.invented = [ms for _, ms, own in rows if own and not _near(asked_s, ms / 1000)]

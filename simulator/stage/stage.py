@@ -50,6 +50,7 @@ _OFF_BEAT_US = 1_237  # faults do not fall on the instants at which timers of ot
 _PATIENCE_S = 0.5  # of reality, for answers of a broker that is not ours
 _CATCH_UP_US = 3_000_000
 _ASKED_AGAIN_S = 3600
+_ASKED_THRICE_S = 3 * 3600
 _BROKER_ANSWERS_S = 0.05  # of reality; most of what a client says to a broker has no answer
 BROKER_SPEED = 60.0  # virtual seconds a second, where a broker of its own process lives in real time
 _ROUND_INTERVALS, _ROUND_MOST_S = 1000, 5 * 86_400.0  # within it no record log goes round
@@ -376,7 +377,11 @@ class Stage:
 
         module, _, name = self.scenario.gateway.house.partition(":")
         rows: dict[str, list[tuple[int, int, bool]]] = {}
-        for dev_eui, *row in getattr(import_module(module), name).records(self.folder):
+        house = getattr(import_module(module), name)
+        asking: dict[str, list[tuple[int, int]]] = (
+            house.missing(self.folder) if hasattr(house, "missing") else {}
+        )
+        for dev_eui, *row in house.records(self.folder):
             rows.setdefault(dev_eui, []).append((row[0], row[1], bool(row[2])))
         nodes = [
             settle(
@@ -385,21 +390,24 @@ class Stage:
                 self.street.ledgers[node.site_id],
                 self._kept[node.site_id].look(),
                 rows.get(node.dev_eui, []),
-                not_yet=self._under_way(node.interval_s or 300),
+                not_yet=self._under_way(node.interval_s or 300, _ASKED_AGAIN_S),
+                asking=asking.get(node.dev_eui, ()),
+                may_ask=self._under_way(node.interval_s or 300, _ASKED_THRICE_S),
                 clock_true=not self._clock_lied,
             )
             for node in planned
         ]
         return Accounts(nodes, len(self.acked), self.street.channel.frames_sent, self._lost_frames)
 
-    def _under_way(self, interval_s: int) -> int:
+    def _under_way(self, interval_s: int, within_s: int) -> int:
         """Return how many of a node's newest records may be on their way when all is stopped.
 
         What the air loses is asked for half an hour later: of air that loses, none of the last hour counts.
+        It may lose the question or its answer, too: that is asked again after an hour, then after two.
         """
         radio = self.scenario.radio
         loses = radio.model != "ideal" or radio.loss_percent > 0
-        return max(2, _ASKED_AGAIN_S // interval_s) if loses else 2
+        return max(2, within_s // interval_s) if loses else 2
 
     # -- events ----------------------------------------------------------------------------------
     def _listen(self) -> None:

@@ -32,6 +32,11 @@ def test_what_is_lost_twice_or_never_measured_is_found() -> None:
     assert Accounts([fine]).balanced
     assert settle("s", "garden", ledger, [1, 2, 3, 4], good[:2] + good[3:]).lost == [3]
     assert settle("s", "garden", ledger, [1, 2, 3, 4, 5, 6], good, not_yet=2).lost == []
+    # What the house knows to be missing and will ask for is not lost yet; what it waits for in vain is.
+    asks = settle("s", "garden", ledger, [1, 2, 3, 4], good[:2] + good[3:], asking=[(3, 4)], may_ask=2)
+    assert (asks.lost, asks.asked_for) == ([], [3])
+    assert settle("s", "garden", ledger, [1, 2, 3, 4], good[:2] + good[3:], may_ask=2).lost == [3]
+    assert settle("s", "garden", ledger, [1, 2, 3, 4], good[1:], asking=[(1, 2)], may_ask=2).lost == [1]
     assert settle("s", "garden", ledger, [1, 2, 3, 4], [*good, (2, 200_000, True)]).twice == [2]
     invented = settle("s", "garden", ledger, [1, 2, 3, 4], [*good, (5, 500_000, True)])
     assert invented.invented == [500_000]
