@@ -41,7 +41,7 @@ _KEEP_TICKS = 2000
 _ACT, _CLOSE, _MEASURE, _POWER, _DOWN = range(5)
 _EARLY = 1 << 40  # refs above it: records of a time before the clock was set
 _KEEPALIVE_S, _STAT_S = 30.0, 60.0
-_PATIENCE_S = 0.5  # of reality, for a network server that acknowledges nothing
+_PATIENCE_S = 5.0  # of reality: a network server may be busy storing; or it is not there
 
 
 @dataclass
@@ -217,6 +217,7 @@ class FleetStreet:
         while time.monotonic() < until_s:
             now = sum([one.counters.push_acks for one in forwarders])
             pushed = sum([one.counters.pushed for one in forwarders])
+            self._unheard = min(self._unheard, pushed - now)  # some were acknowledged after all
             if now == self._gave_up_at or pushed - now - self._unheard <= BURST // 2:
                 return
             if now > heard:
