@@ -11,7 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
 
-from gateway.insight.noise import local
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.insight.clock import clock_of
+
+Whole = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 LEAST_HOURS = 20
 WARM, SUMMER, TROPICAL, TROPICAL_NIGHT = 20.0, 25.0, 30.0, 20.0
@@ -39,16 +45,16 @@ class Heat:
     highest: Day | None
 
 
-def days(hours: Iterable[tuple[int, float, float]], zone: tzinfo) -> list[Day]:
-    """Return the days that were measured well enough. hours: (start in ms, lowest, highest)."""
-    found: dict[date, list[tuple[float, float]]] = {}
-    for start_ms, low, high in hours:
-        found.setdefault(local(start_ms, zone).date(), []).append((low, high))
-    return [
-        Day(day, min(low for low, _ in rows), max(high for _, high in rows))
-        for day, rows in sorted(found.items())
-        if len(rows) >= LEAST_HOURS
-    ]
+def days(starts_ms: Whole, lows: Floats, highs: Floats, zone: tzinfo) -> list[Day]:
+    """Return the days that were measured well enough, of hours by time: start, lowest, highest."""
+    ordinals, _ = clock_of(starts_ms, zone)
+    if not len(ordinals):
+        return []
+    first = np.flatnonzero(np.diff(ordinals, prepend=ordinals[0] - 1))
+    measured = np.diff(first, append=len(ordinals)) >= LEAST_HOURS
+    columns = ordinals[first], np.minimum.reduceat(lows, first), np.maximum.reduceat(highs, first)
+    rows = zip(*(column[measured].tolist() for column in columns), strict=True)
+    return [Day(date.fromordinal(ordinal), low, high) for ordinal, low, high in rows]
 
 
 def heat(found: Sequence[Day]) -> Heat:

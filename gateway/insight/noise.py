@@ -10,9 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.insight.clock import clock_of
 from gateway.sounddays import COVERAGE, den_db
 
 DAY, EVENING, NIGHT = "day", "evening", "night"
@@ -45,6 +49,9 @@ def part_of_day(hour: int) -> str:
     return DAY if 7 <= hour < 19 else EVENING if 19 <= hour < 23 else NIGHT
 
 
+_PART_OF_HOUR = np.array([PARTS.index(part_of_day(hour)) for hour in range(24)], np.int64)
+
+
 def lden(day: float, evening: float, night: float) -> float:
     """Return the day-evening-night level of the three levels of the parts."""
     return den_db(day, evening, night)
@@ -66,15 +73,19 @@ def parts(hours: Iterable[tuple[int, float]], zone: tzinfo) -> Parts:
     found: dict[str, list[float]] = {part: [] for part in PARTS}
     for start_ms, level in hours:
         found[part_of_day(local(start_ms, zone).hour)].append(level)
-    means = {
-        part: energy_mean(levels) if len(levels) >= LEAST_HOURS[part] else None
-        for part, levels in found.items()
-    }
-    day, evening, night = (means[part] for part in PARTS)
+    means = [energy_mean(found[part]) or 0.0 for part in PARTS]
+    return _told(means, [len(found[part]) for part in PARTS])
+
+
+def _told(means: Sequence[float], measured: Sequence[int]) -> Parts:
+    """Return what may be said: means and measured hours are of day, evening and night."""
+    day, evening, night = (
+        mean if n >= LEAST_HOURS[part] else None for part, mean, n in zip(PARTS, means, measured, strict=True)
+    )
     whole = (
         lden(day, evening, night) if day is not None and evening is not None and night is not None else None
     )
-    return Parts(day, evening, night, whole, sum(len(levels) for levels in found.values()))
+    return Parts(day, evening, night, whole, sum(measured))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +98,28 @@ class CalendarDay:
     parts: Parts
 
 
-def calendar(hours: Sequence[tuple[int, float]], zone: tzinfo) -> list[CalendarDay]:
-    """Return the days of a series of hours, oldest first."""
-    days: dict[str, list[tuple[int, float]]] = {}
-    for start_ms, level in hours:
-        days.setdefault(local(start_ms, zone).date().isoformat(), []).append((start_ms, level))
+def calendar(starts_ms: NDArray[np.int64], levels: NDArray[np.float64], zone: tzinfo) -> list[CalendarDay]:
+    """Return the days of a series of hours (start, LAeq of the hour) by time, oldest first."""
+    if not len(starts_ms):
+        return []
+    ordinals, clock = clock_of(starts_ms, zone)
+    days, first, day = np.unique(ordinals, return_index=True, return_inverse=True)
+    by_hour, counts = _means(24 * day + clock, levels, 24 * len(days))
+    by_part, measured = _means(3 * day + _PART_OF_HOUR[clock], levels, 3 * len(days))
     found: list[CalendarDay] = []
-    for date, rows in sorted(days.items()):
-        clock: dict[int, list[float]] = {}
-        for start_ms, level in rows:
-            clock.setdefault(local(start_ms, zone).hour, []).append(level)
-        means = {hour: mean for hour, levels in clock.items() if (mean := energy_mean(levels)) is not None}
-        found.append(CalendarDay(date, rows[0][0], means, parts(rows, zone)))
+    for n, (ordinal, start_ms) in enumerate(zip(days.tolist(), starts_ms[first].tolist(), strict=True)):
+        hours = {h: by_hour[24 * n + h] for h in range(24) if counts[24 * n + h]}
+        told = _told(by_part[3 * n : 3 * n + 3], measured[3 * n : 3 * n + 3])
+        found.append(CalendarDay(date.fromordinal(ordinal).isoformat(), start_ms, hours, told))
     return found
+
+
+def _means(keys: NDArray[np.int64], levels: NDArray[np.float64], n: int) -> tuple[list[float], list[int]]:
+    """Return the level of the mean energy of each key, and of how many levels."""
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        energy = np.bincount(keys, 10 ** (levels / 10), n)
+        counts = np.bincount(keys, minlength=n)
+        return (10 * np.log10(energy / counts)).tolist(), counts.tolist()
 
 
 @lru_cache(20_000)  # the hours of two years are the same for every site

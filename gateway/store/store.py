@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from gateway.model import Bucket, Decoded
+from gateway.buckets import Buckets
+from gateway.model import Decoded
 from gateway.shapes import Judged, Shape, fingerprint
 from gateway.statements import pieces
 from gateway.store.database import Database, marks
@@ -244,7 +245,7 @@ class Store(Positions):
         step_ms: int,
         since_ms: int,
         later: Sequence[reading.Stretch] = (),
-    ) -> list[Bucket]:
+    ) -> Buckets:
         """Return one series from since_ms on in [start_ms, end_ms) as buckets counted from start_ms.
 
         later: the stretches [from, to) that second looks flagged.

@@ -74,10 +74,15 @@ def translations(language: str) -> NullTranslations:
 
 
 @cache
-def _signs(locale: str) -> tuple[str, str]:
-    """Return the decimal and the grouping sign of a locale."""
+def _signs(locale: str) -> dict[int, str]:
+    """Return what the signs of a number become in a locale: decimal, grouping, minus."""
     symbols = Locale.parse(locale).number_symbols["latn"]
-    return symbols["decimal"], symbols["group"]
+    return {0x2E: symbols["decimal"], 0x2C: symbols["group"], 0x2D: "\N{MINUS SIGN}"}
+
+
+@cache
+def _step(decimals: int) -> Decimal:
+    return Decimal(1).scaleb(-decimals)
 
 
 @lru_cache(20_000)
@@ -113,9 +118,8 @@ class Tongue:
         """Write a number with the language's own decimal sign and a true minus."""
         if value is None or not math.isfinite(value):
             return NO_VALUE
-        point, group = _signs(self.locale)
-        text = f"{Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN):,f}"
-        return text.translate({0x2E: point, 0x2C: group, 0x2D: "\N{MINUS SIGN}"})
+        text = f"{Decimal(repr(float(value))).quantize(_step(decimals), ROUND_HALF_EVEN):,f}"
+        return text.translate(_signs(self.locale))
 
     def moment(self, ms: int) -> str:
         """Write day and time of day, for example "23 nov. 18:04"."""

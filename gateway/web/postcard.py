@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+from gateway.buckets import Buckets
 from gateway.insight import heat as heat_days
 from gateway.insight.noise import local, weighted_energy_mean
 from gateway.insight.rain import showers
@@ -93,8 +94,8 @@ def _weather(
         total = tongue.number(sum(shower.total_mm for shower in found), 0)
         return [(tongue.gettext(N_("Rain")), f"{total}\N{NO-BREAK SPACE}mm")]
     if "temperature" in view.quantities:
-        rows2 = reader.buckets(view.site_id, "temperature", start_ms, end_ms, HOUR)
-        days = heat_days.days([(b.start_ms, b.low, b.high) for b in rows2 if b.flagged < b.n], tongue.zone)
+        hours = Buckets.of(reader.buckets(view.site_id, "temperature", start_ms, end_ms, HOUR)).good
+        days = heat_days.days(hours.start_ms, hours.low, hours.high, tongue.zone)
         return [(tongue.gettext(N_("Summer days")), str(heat_days.heat(days).summer))]
     return []
 

@@ -1,8 +1,8 @@
 """Answers for everybody, made once and given to all who ask for the same within a moment.
 
 What somebody who signed in sees is never kept. An answer is kept as bytes, packed too, with an ETag; who has
-it already gets 304. Many who ask at once for what is not there yet wait for one making of it. See now.py for
-how long an answer holds.
+it already gets 304. Many who ask at once for what is not there yet wait for one making of it; answers that
+must be made are made by turns (turns.py). See now.py for how long an answer holds.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from starlette.responses import Response
 
 from gateway.web.gate import visitor_of
 from gateway.web.now import SAME_FOR_S, Stamp, Version, stamp
+from gateway.web.turns import Turns
 
 Handler = Callable[[Request], Awaitable[Response]]
 Key = tuple[str, str, str]
@@ -70,6 +71,7 @@ class Prepared:
         self._answers: OrderedDict[Key, Answer] = OrderedDict()
         self._bytes = 0
         self._making: dict[tuple[Key, object], asyncio.Future[Answer | Response]] = {}
+        self._turns = Turns()
 
     def wrap(self, handler: Handler, same_for_s: float = SAME_FOR_S) -> Handler:
         """Return a handler that gives what was made before, while it holds."""
@@ -86,16 +88,16 @@ class Prepared:
             if known is not None and known.stamp.holds(version, same_for_s):
                 self._answers.move_to_end(key)
                 return known.response(request)
-            found = await self._made_once(key, version, handler, request)
+            found = await self._made_once(key, version_of, handler, request)
             return found.response(request) if isinstance(found, Answer) else found
 
         return answer
 
     async def _made_once(
-        self, key: Key, version: Version, handler: Handler, request: Request
+        self, key: Key, version_of: Callable[[], Version], handler: Handler, request: Request
     ) -> Answer | Response:
         """Make an answer, or wait for whoever makes it already of the same register."""
-        making = (key, version[0])
+        making = (key, version_of()[0])
         under_way = self._making.get(making)
         if under_way is not None:
             found = await asyncio.shield(under_way)
@@ -104,7 +106,8 @@ class Prepared:
         future: asyncio.Future[Answer | Response] = asyncio.get_running_loop().create_future()
         self._making[making] = future
         try:
-            found = await self._make(key, stamp(version), handler, request)
+            async with self._turns.turn():  # a stamp of before the wait would call new values old
+                found = await self._make(key, stamp(version_of()), handler, request)
         except BaseException as error:
             future.set_result(Response(status_code=503))  # those who wait try for themselves
             raise error

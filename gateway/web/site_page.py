@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from gateway import exports
+from gateway.buckets import Buckets
 from gateway.insight import heat as heat_days
 from gateway.insight.noise import CalendarDay, Parts, calendar, energy_mean, midnight_ms, weighted_energy_mean
 from gateway.insight.rain import DRY_MS, Shower, showers
@@ -85,12 +86,18 @@ class SitePage:
 
     async def show(self, request: Request) -> Response:
         """Answer the page of a site."""
+        found = await self._context.read(lambda: self._found(request))
+        return found if isinstance(found, Response) else self._context.html(request, "site_page.html", found)
+
+    def _found(self, request: Request) -> dict[str, Any] | Response:
+        """Read all that the page shows, in one turn beside the loop: each change of threads costs. Blocks."""
         context = self._context
         tongue = context.tongue(request)
         query = request.query_params
         refuse_unknown(query, FIELDS)
         now_ms = context.clock.now_ms()
-        views = {v.site_id: v for v in await context.read(lambda: context.now.views(tongue))}
+        snapshot = context.now.snapshot()
+        views = {v.site_id: v for v in snapshot.views(tongue, context.settings)}
         view = views.get(request.path_params["site_id"])
         if view is None:
             raise RefusedError(404, GONE)
@@ -101,18 +108,13 @@ class SitePage:
         others = _others(query, views, view, name)
         end_ms = now_ms + 1
         start_ms = max(0, end_ms - SPANS[span][0])
-        values = await context.read(
-            lambda: _values(context.reader, context.kept, view, name, start_ms, end_ms, tongue)
-        )
+        values = _values(context.reader, context.kept, view, name, start_ms, end_ms, tongue)
         judgement = None
         if view.kind == "noise":
-            sites = (await context.read(context.now.snapshot)).sites
-            judged = await context.read(lambda: context.microphones.judgements(context.reader, now_ms, sites))
+            judged = context.microphones.judgements(context.reader, now_ms, snapshot.sites)
             judgement = judged.get(view.site_id)
         visitor, book = visitor_of(request), notes.book_of(context)
-        written = await context.read(
-            lambda: notes.shown(book, view.site_id, start_ms, end_ms, visitor, tongue)
-        )
+        written = notes.shown(book, view.site_id, start_ms, end_ms, visitor, tongue)
         stretch = f"from={exports.iso_utc(start_ms)}&to={exports.iso_utc(end_ms)}"
         base = f"/api/series.json?quantity={quote(name)}&{stretch}"
         chosen = next(value for value in view.values if value.quantity == name)
@@ -123,40 +125,36 @@ class SitePage:
             "label": tongue.gettext(N_("as measured")),
             "url": f"{base}&site={quote(view.site_id, safe='')}&value=raw",
         }
-        return context.html(
-            request,
-            "site_page.html",
-            {
-                "site": view,
-                "chosen": chosen,
-                "explains": context.house is not None and context.house.explain is not None,
-                "span": span,
-                "spans": {key: tongue.gettext(words) for key, (_, words) in SPANS.items()},
-                "from_iso": exports.iso_utc(start_ms),
-                "to_iso": exports.iso_utc(end_ms),
-                "url": f"{base}&site={quote(view.site_id, safe='')}{form}",
-                "is_corrected": is_corrected,
-                "shows_raw": shows_raw,
-                "others": [
-                    *([raw] if shows_raw else []),
-                    *(
-                        {"label": one.name, "url": f"{base}&site={quote(one.site_id, safe='')}{form}"}
-                        for one in others
-                    ),
-                ],
-                "with": {one.site_id for one in others},
-                "microphone": microphones.told(judgement, tongue) if judgement else None,
-                "notes": written,
-                "notes_drawn": notes.for_chart(written),
-                "may_write": book is not None and notes.may_write(visitor, view.site_id),
-                "note_back": f"/{tongue.language}/site/{quote(view.site_id, safe='')}?quantity={quote(name)}"
-                f"&span={span}#notes",
-                **notes.defaults(now_ms, tongue),
-                "with_text": ",".join(one.site_id for one in others),
-                "comparable": _comparable(views, view, name, others),
-                **values,
-            },
-        )
+        return {
+            "site": view,
+            "chosen": chosen,
+            "explains": context.house is not None and context.house.explain is not None,
+            "span": span,
+            "spans": {key: tongue.gettext(words) for key, (_, words) in SPANS.items()},
+            "from_iso": exports.iso_utc(start_ms),
+            "to_iso": exports.iso_utc(end_ms),
+            "url": f"{base}&site={quote(view.site_id, safe='')}{form}",
+            "is_corrected": is_corrected,
+            "shows_raw": shows_raw,
+            "others": [
+                *([raw] if shows_raw else []),
+                *(
+                    {"label": one.name, "url": f"{base}&site={quote(one.site_id, safe='')}{form}"}
+                    for one in others
+                ),
+            ],
+            "with": {one.site_id for one in others},
+            "microphone": microphones.told(judgement, tongue) if judgement else None,
+            "notes": written,
+            "notes_drawn": notes.for_chart(written),
+            "may_write": book is not None and notes.may_write(visitor, view.site_id),
+            "note_back": f"/{tongue.language}/site/{quote(view.site_id, safe='')}?quantity={quote(name)}"
+            f"&span={span}#notes",
+            **notes.defaults(now_ms, tongue),
+            "with_text": ",".join(one.site_id for one in others),
+            "comparable": _comparable(views, view, name, others),
+            **values,
+        }
 
 
 def _others(query: Any, views: dict[str, SiteView], view: SiteView, name: str) -> list[SiteView]:
@@ -290,8 +288,8 @@ def _corrections(rows: Sequence[PublicObservation], tongue: Tongue) -> list[dict
 def _noise(reader: PublicReader, view: SiteView, end_ms: int, tongue: Tongue) -> dict[str, Any]:
     """Return calendar and levels of the last four weeks, and the spectrum of the newest record."""
     start_ms = midnight_ms(end_ms, tongue.zone, 1 - CALENDAR_DAYS)
-    buckets = reader.buckets(view.site_id, "laeq", start_ms, end_ms, HOUR)
-    found = calendar([(b.start_ms, b.mean) for b in buckets if b.flagged < b.n], tongue.zone)
+    hours = Buckets.of(reader.buckets(view.site_id, "laeq", start_ms, end_ms, HOUR)).good
+    found = calendar(hours.start_ms, hours.mean, tongue.zone)
     label = tongue.gettext(N_("Noise calendar: LAeq of each hour of the last four weeks"))
     spectrum = [
         (value.quantity.removeprefix("lzeq_").removesuffix("hz").replace("_", ","), value.value)
@@ -325,9 +323,8 @@ def heat_of(reader: PublicReader, view: SiteView, end_ms: int, tongue: Tongue) -
     """Return the heat days of the running year."""
     start_ms = midnight_ms(end_ms, tongue.zone)
     start_ms = midnight_ms(start_ms, tongue.zone, 1 - tongue.day_of_year(start_ms))
-    buckets = reader.buckets(view.site_id, "temperature", start_ms, end_ms, HOUR)
-    good = [(b.start_ms, b.low, b.high) for b in buckets if b.flagged < b.n]
-    found = heat_days.heat(heat_days.days(good, tongue.zone))
+    hours = Buckets.of(reader.buckets(view.site_id, "temperature", start_ms, end_ms, HOUR)).good
+    found = heat_days.heat(heat_days.days(hours.start_ms, hours.low, hours.high, tongue.zone))
     return {"found": found, "highest": tongue.number(found.highest.high, 1) if found.highest else ""}
 
 

@@ -6,6 +6,7 @@ Each one stands beside the same as a table; the picture itself is one image with
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from markupsafe import Markup, escape
@@ -15,29 +16,41 @@ from gateway.insight.noise import CalendarDay
 from gateway.web.languages import Tongue
 from gateway.web.layers import BY_NAME, class_of
 
+_LEFT, _TOP, _WIDE, _HIGH = 74, 18, 22, 17  # of the calendar, and of one of its hours
+_NOISE = BY_NAME["laeq"]
+_HOUR_AXIS = "".join(
+    f'<text x="{_LEFT + hour * _WIDE + _WIDE / 2:g}" y="12" class="axis mid">{hour}</text>'
+    for hour in range(0, 24, 3)
+)
+
 
 def noise_calendar(days: Sequence[CalendarDay], tongue: Tongue, label: str) -> Markup:
     """Draw the levels of each hour: hours across, days down, newest at the bottom."""
-    layer = BY_NAME["laeq"]
-    left, top, wide, high = 74, 18, 22, 17
-    parts = [
-        f'<text x="{left + hour * wide + wide / 2:g}" y="12" class="axis mid">{hour}</text>'
-        for hour in range(0, 24, 3)
-    ]
+    parts = [_HOUR_AXIS]
     for row, day in enumerate(days):
-        y = top + row * high
         name = escape(tongue.weekday(day.start_ms))
-        parts.append(f'<text x="{left - 6}" y="{y + 12:g}" class="axis end">{name}</text>')
-        for hour in range(24):
-            level = day.hours.get(hour)
-            x = left + hour * wide
-            kind = f"scale-noise-{class_of(layer, level)}" if level is not None else "hole"
-            box = f'x="{x}" y="{y}" width="{wide - 2}" height="{high - 2}" rx="2"'
-            parts.append(f'<rect {box} class="{kind}"/>')
-            if level is not None:
-                place = f'x="{x + (wide - 2) / 2:g}" y="{y + 11:g}"'
-                parts.append(f'<text {place} class="cell mid {kind}-ink">{level:.0f}</text>')
-    return _svg(left + 24 * wide, top + len(days) * high, label, parts)
+        parts.append(f'<text x="{_LEFT - 6}" y="{_TOP + row * _HIGH + 12:g}" class="axis end">{name}</text>')
+        for (box, place), level in zip(_calendar_row(row), map(day.hours.get, range(24)), strict=True):
+            if level is None:
+                parts.append(f'<rect {box} class="hole"/>')
+                continue
+            kind = f"scale-noise-{class_of(_NOISE, level)}"
+            parts.append(
+                f'<rect {box} class="{kind}"/><text {place} class="cell mid {kind}-ink">{level:.0f}</text>'
+            )
+    return _svg(_LEFT + 24 * _WIDE, _TOP + len(days) * _HIGH, label, parts)
+
+
+@lru_cache(64)  # four weeks are the same 672 places at every site
+def _calendar_row(row: int) -> list[tuple[str, str]]:
+    """Return box and place of the number of each hour of a row."""
+    y = _TOP + row * _HIGH
+    found: list[tuple[str, str]] = []
+    for hour in range(24):
+        x = _LEFT + hour * _WIDE
+        box = f'x="{x}" y="{y}" width="{_WIDE - 2}" height="{_HIGH - 2}" rx="2"'
+        found.append((box, f'x="{x + (_WIDE - 2) / 2:g}" y="{y + 11:g}"'))
+    return found
 
 
 def bars(rows: Sequence[tuple[str, float]], low: float, high: float, label: str, decimals: int = 0) -> Markup:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.model import Bucket
+from gateway.buckets import Buckets
 from gateway.shapes import Shape
 from gateway.store.database import Reading
 from gateway.store.history import sealed
@@ -55,16 +55,16 @@ def buckets(
     step_ms: int,
     since_ms: int = 0,
     later: Sequence[Stretch] = (),
-) -> list[Bucket]:
+) -> Buckets:
     """Return a series from since_ms on in [start_ms, end_ms) as buckets counted from start_ms."""
     low = max(start_ms, since_ms)
     if low >= end_ms or step_ms <= 0:
-        return []
+        return Buckets.of([])
     wanted = _Wanted(store, quantity)
     with store.database.snapshot() as db:
         known = db.query("SELECT id FROM sites WHERE site_id = ?", (site_id,))
         if not known:
-            return []
+            return Buckets.of([])
         found = joined(
             _Series(store, db, known[0][0], wanted, later).read(low, end_ms, _level(start_ms, step_ms))
         )
@@ -109,7 +109,7 @@ def _level(start_ms: int, step_ms: int) -> int:
     )
 
 
-def _buckets(found: Entries, start_ms: int, step_ms: int) -> list[Bucket]:
+def _buckets(found: Entries, start_ms: int, step_ms: int) -> Buckets:
     """Return each slot that has values, of the good ones where there are any."""
     slots, at = np.unique(found.slot, return_inverse=True)
     counts: NDArray[np.int64] = np.zeros((2, len(slots)), np.int64)
@@ -118,11 +118,10 @@ def _buckets(found: Entries, start_ms: int, step_ms: int) -> list[Bucket]:
         mine = np.flatnonzero(found.key == side)
         counts[side][at[mine]] = found.n[mine]
         best[at[mine]] = mine
-    columns = (
+    return Buckets(
         start_ms + slots * step_ms, found.low[best], found.mean[best], found.high[best],
         counts.sum(axis=0), counts[1],
     )  # fmt: skip
-    return list(map(Bucket, *[column.tolist() for column in columns]))
 
 
 class _Series:

@@ -13,6 +13,7 @@ needs more than 4 decimals, or is too large, is kept as single-precision floats.
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Sequence
 from typing import Any, Final
@@ -31,7 +32,8 @@ PART_HEAD: Final = np.dtype(
     [("key", "<u2"), ("n", "<u2"), ("widths", "u1", _COLUMNS), ("decimals", "u1"), ("first", "<i4", _COLUMNS)]
 )
 _HEAD_BYTES = PART_HEAD.itemsize
-_ALIKE = slice(2, 10)  # of a head: number and widths, which say how long the part is, and decimals
+_HEAD: Final = struct.Struct("<HH5B")  # key, n, widths
+_ALIKE_FROM, _ALIKE_TO = 2, 10  # of a head: number and widths, which say how long the part is, and decimals
 _MOST_DECIMALS = 4
 _SINGLE = 15  # decimals of what is kept as floats
 _LARGEST = float(2**31 - 1)
@@ -172,22 +174,23 @@ def _columns(e: Entries, starts: Whole) -> tuple[Whole, NDArray[np.int32]]:
 def unpack_blocks(bodies: Sequence[tuple[int, bytes]], keys: frozenset[int] | None = None) -> Entries:
     """Return the entries of blocks (of some keys only); raise StoreError when one is damaged."""
     alike: dict[bytes, tuple[list[int], list[bytes]]] = {}
+    last = max(keys, default=0) if keys is not None else 0
     try:
         for block, body in bodies:
             data = zlib.decompress(body)
-            at = 0
-            while at < len(data):
-                head = data[at : at + _HEAD_BYTES]
-                key = head[0] | head[1] << 8
-                n = head[2] | head[3] << 8
-                end = at + _HEAD_BYTES + n * sum(head[4:9])
+            at, size = 0, len(data)
+            while at < size:
+                key, n, a, b, c, d, e = _HEAD.unpack_from(data, at)
+                end = at + _HEAD_BYTES + n * (a + b + c + d + e)
                 if keys is None or key in keys:
-                    blocks, parts = alike.setdefault(head[_ALIKE], ([], []))
+                    blocks, parts = alike.setdefault(data[at + _ALIKE_FROM : at + _ALIKE_TO], ([], []))
                     blocks.append(block)
                     parts.append(data[at:end])
+                elif key > last:
+                    break  # parts stand by key
                 at = end
         return joined([_unpack(blocks, parts) for blocks, parts in alike.values()])
-    except (zlib.error, ValueError, IndexError) as error:
+    except (zlib.error, ValueError, struct.error) as error:
         raise StoreError(f"a rollup is damaged ({error}): make it again with meetnet store rollup") from error
 
 

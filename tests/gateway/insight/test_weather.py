@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
+from gateway.insight.clock import clock_of
 from gateway.insight.heat import Day, days, heat
 from gateway.insight.rain import showers
 
@@ -47,9 +49,27 @@ def test_a_missing_day_breaks_a_heat_wave() -> None:
 
 def test_a_day_counts_with_twenty_of_its_hours() -> None:
     midnight = 1_782_856_800_000  # 2026-07-01T00:00 in Amsterdam
-    hours = [(midnight + h * HOUR, 10.0 + h, 12.0 + h) for h in range(24)]
-    assert days(hours, ZONE) == [Day(date(2026, 7, 1), 10.0, 35.0)]
-    assert days(hours[:19], ZONE) == []
+    hours = midnight + HOUR * np.arange(24)
+    lows, highs = 10.0 + np.arange(24), 12.0 + np.arange(24)
+    assert days(hours, lows, highs, ZONE) == [Day(date(2026, 7, 1), 10.0, 35.0)]
+    assert days(hours[:19], lows[:19], highs[:19], ZONE) == []
+    assert days(hours[:0], lows[:0], highs[:0], ZONE) == []
+    two = np.concatenate([hours[3:], hours + 3 * 24 * HOUR])  # days with holes before, in and between them
+    assert days(two, np.tile(lows, 2)[3:], np.tile(highs, 2)[3:], ZONE) == [
+        Day(date(2026, 7, 1), 13.0, 35.0),
+        Day(date(2026, 7, 4), 10.0, 35.0),
+    ]
+
+
+@pytest.mark.parametrize("name", ["Europe/Amsterdam", "America/Paramaribo", "Asia/Kolkata", "Pacific/Apia"])
+def test_many_moments_have_the_day_and_hour_of_the_clock_that_each_has(name: str) -> None:
+    zone = ZoneInfo(name)
+    start = 1_774_656_000_000  # 2026-03-28T00:00Z: the night before summer time begins in Europe
+    starts = start + HOUR * np.array([0, 1, 2, 23, 24, 25, 26, 27, 5000, 5089, 5090, 5091, 5092])
+    local = [datetime.fromtimestamp(ms / 1000, zone) for ms in starts.tolist()]
+    ordinals, hours = clock_of(starts, zone)
+    assert ordinals.tolist() == [moment.toordinal() for moment in local]
+    assert hours.tolist() == [moment.hour for moment in local]
 
 
 def test_showers_are_parted_by_two_dry_hours() -> None:

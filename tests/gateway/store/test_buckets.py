@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gateway.buckets import Buckets
 from gateway.model import Bucket
 from gateway.store import SqlitePublicReader
 
@@ -59,3 +60,19 @@ def test_a_reader_sees_what_numpy_makes_of_the_values_and_nothing_from_before_th
     assert first[0].start_ms == T0_MS
     assert first[0].n == int(((times >= T0_MS + HOUR_MS // 2) & (times < T0_MS + HOUR_MS)).sum())
     assert place.reader.buckets("elders", "pm2_5", T0_MS, T0_MS + HOUR_MS, HOUR_MS) == []
+
+
+def test_a_series_is_the_same_as_columns_and_as_a_list() -> None:
+    rows = [Bucket(0, 1.0, 2.0, 3.0, 4, 0), Bucket(10, 5.0, 5.0, 5.0, 2, 2), Bucket(20, -1.0, 0.0, 9.5, 3, 1)]
+    found = Buckets.of(rows)
+    assert Buckets.of(found) is found
+    assert found == rows
+    assert list(found) == rows
+    assert list(reversed(found)) == rows[::-1]
+    assert (found[1], found[-1], found[1:]) == (rows[1], rows[2], rows[1:])
+    assert {type(value) for value in (found[0].start_ms, found[0].n, found[0].flagged)} == {int}
+    assert found.good == [rows[0], rows[2]]
+    assert found.high.tolist() == [3.0, 5.0, 9.5]
+    assert found != rows[:2]
+    nothing = Buckets.of([])
+    assert (len(nothing), list(nothing), bool(nothing), nothing.good) == (0, [], False, [])

@@ -10,9 +10,13 @@ import pytest
 from babel.numbers import format_decimal
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gateway.web import create_app, now
 from gateway.web.languages import tongues
+from gateway.web.prepared import Prepared
+from gateway.web.turns import Turns
 from tests.gateway.memory_reader import FixedClock, MemoryReader, street
 from tests.gateway.web.conftest import visitor
 from tests.gateway.web.people import Town
@@ -41,6 +45,11 @@ class Kept:
         del self.reader.registered[site_id]
         self.reader.rows = [row for row in self.reader.rows if row.site_id != site_id]
         self.register += 1
+
+
+def a_request(path: str) -> Request:
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": [], "state": {}}
+    return Request({**scope, "server": ("x", 80), "scheme": "http"})
 
 
 @pytest.fixture
@@ -100,6 +109,73 @@ async def test_many_at_once_wait_for_one_making(time_s: list[float]) -> None:
     assert kept.reads == 1
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.text for answer in answers}) == 1
+
+
+async def test_who_came_first_is_answered_first() -> None:
+    """200 who share a processor evenly all wait for the last: each is begun once the one before is done."""
+    seen: list[tuple[str, str]] = []
+
+    async def handler(request: Request) -> Response:
+        seen.append(("begun", request.url.path))
+        for _ in range(3):  # reading, putting into words, packing
+            await asyncio.get_running_loop().run_in_executor(None, lambda: None)
+        seen.append(("done", request.url.path))
+        return Response(request.url.path)
+
+    answer = Prepared(lambda: (1, 1), None).wrap(handler)
+    paths = [f"/nl/site/{n}" for n in range(8)]
+    answers = await asyncio.gather(*(answer(a_request(path)) for path in paths))
+    assert [bytes(found.body).decode() for found in answers] == paths
+    assert seen == [(what, path) for path in paths for what in ("begun", "done")]
+
+
+async def test_who_takes_long_keeps_nobody_waiting() -> None:
+    turns, end, order = Turns(long_s=0.01), asyncio.Event(), list[str]()
+
+    async def long() -> None:
+        async with turns.turn():
+            await end.wait()
+            order.append("long")
+
+    async def short(name: str) -> None:
+        async with turns.turn():
+            order.append(name)
+
+    waiting = asyncio.create_task(long())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(asyncio.gather(short("a"), short("b")), 5)
+    end.set()
+    await waiting
+    assert order == ["a", "b", "long"]
+    async with turns.turn():  # what ended twice was given back once
+        late = asyncio.create_task(short("c"))
+        await asyncio.sleep(0)
+        assert "c" not in order
+        await asyncio.wait_for(late, 5)
+
+
+async def test_new_values_count_from_when_an_answer_was_begun(time_s: list[float]) -> None:
+    """Who waited for a turn does not get, and keep, an answer that counts as older than it is."""
+    made, position, first = 0, 1, asyncio.Event()
+
+    async def handler(request: Request) -> Response:
+        nonlocal made, position
+        if request.url.path == "/first":
+            await first.wait()
+            time_s[0] += 4.0
+            position = 2  # values came in while the other waited
+        else:
+            made += 1
+        return Response(request.url.path)
+
+    answer = Prepared(lambda: (1, position), None).wrap(handler)
+    both = asyncio.gather(answer(a_request("/first")), answer(a_request("/second")))
+    await asyncio.sleep(0)
+    first.set()
+    await both
+    time_s[0] += 3.0
+    await answer(a_request("/second"))
+    assert made == 1
 
 
 async def test_who_has_it_already_gets_no_bytes(time_s: list[float]) -> None:
