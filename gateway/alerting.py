@@ -15,10 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
 from zoneinfo import ZoneInfo
-
-import httpx
 
 from gateway.clock import Clock
 from gateway.counters import Counters
@@ -26,22 +23,14 @@ from gateway.errors import StoreError
 from gateway.health import Entry, Facts, Incident, IncidentBook, Rules, incidents
 from gateway.health.words import message
 from gateway.leases import Turn
+from gateway.telling import Posting, Teller
 
 logger = logging.getLogger("meetnet.health")
 LOOK_S = 60.0
 RESTS = 20.0  # of the length of a look: where devices are many, looking costs no more than a twentieth
 KEPT_MS = 400 * 86_400_000
-WEBHOOK_TIMEOUT_S = 10.0
 _WIDE = ("network", "gateway")  # of these the devices that they silence are on record
 _OWN = ("disk", "platform", "rejected", *_WIDE)  # what a worker knows that others do not
-
-
-class Posting(Protocol):
-    """A way to people (gateway.mail.Mailer is one)."""
-
-    def send(self, to: str, subject: str, text: str) -> bool:
-        """Return whether it was taken."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +65,7 @@ class Alerting:
         self._turn = turn
         self._facts = facts
         self._book = book
-        self._mailer = mailer
+        self._teller = Teller(mailer, settings.mail_to, settings.webhook_url)
         self._clock = clock
         self._counters = counters
         self._settings = settings
@@ -114,7 +103,7 @@ class Alerting:
             over = entry.closed_ms is not None
             if self.is_quiet(facts.now_ms) and not (entry.incident.urgent and not over):
                 continue
-            if self._tell(entry, over):
+            if self._tell(entry, facts.now_ms):
                 self._book.told(entry, facts.now_ms)
                 self._counters.count("health.told", entry.incident.key)
         self._book.forget_before(facts.now_ms - KEPT_MS)
@@ -136,34 +125,18 @@ class Alerting:
         hour = datetime.fromtimestamp(now_ms / 1000, self._zone).hour
         return start <= hour < end if start <= end else hour >= start or hour < end
 
-    def _tell(self, entry: Entry, over: bool) -> bool:
-        """Send by every way; return whether all took it (or there is none: then the page tells)."""
-        names = self._names(entry.incident.devices)
-        again = entry.told_ms is not None
-        subject, text = message(entry.incident, names, self._settings.language, again=again, over=over)
-        taken = True
-        for to in self._settings.mail_to:
-            taken = self._mailer.send(to, f"Meetnet: {subject}", text) and taken
-        if self._settings.webhook_url:
-            taken = self._post(entry, names, subject, text) and taken
-        if not taken:
-            self._counters.count("health.not_told", entry.incident.key)
-        return taken
-
-    def _post(self, entry: Entry, names: Sequence[str], subject: str, text: str) -> bool:
-        body: dict[str, Any] = {
+    def _tell(self, entry: Entry, now_ms: int) -> bool:
+        """Send by every way that is due; return whether this is done with."""
+        incident = entry.incident
+        names = self._names(incident.devices)
+        again, over = entry.told_ms is not None, entry.closed_ms is not None
+        about = {
             "id": entry.id,
-            "cause": entry.incident.cause,
-            "subject": entry.incident.subject,
+            "cause": incident.cause,
+            "subject": incident.subject,
             "sites": list(names),
-            "since_ms": entry.incident.since_ms,
+            "since_ms": incident.since_ms,
             "closed_ms": entry.closed_ms,
-            "title": subject,
-            "text": text,
         }
-        try:
-            answer = httpx.post(self._settings.webhook_url, json=body, timeout=WEBHOOK_TIMEOUT_S)
-        except httpx.HTTPError as error:
-            logger.warning("alert webhook: %s", type(error).__name__)
-            return False
-        return answer.is_success
+        words = message(incident, names, self._settings.language, again=again, over=over)
+        return self._teller.tell(self._book, self._counters, entry, now_ms, words, about)

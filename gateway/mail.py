@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import smtplib
+import socket
 import ssl
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -31,6 +32,7 @@ class Mailer:
 
     def __init__(self, settings: MailSettings) -> None:
         self._settings = settings
+        self.fault = ""  # why the last mail was not taken, with the setting to look at; no address, no text
 
     @property
     def is_set_up(self) -> bool:
@@ -41,6 +43,7 @@ class Mailer:
         """Send one mail; return whether the server took it. A fault is logged without address or text."""
         settings = self._settings
         if not self.is_set_up:
+            self.fault = "mail.host and mail.sender: give both, or no mail is sent"
             return False
         message = EmailMessage()
         message["From"], message["To"], message["Subject"] = settings.sender, to, subject
@@ -52,8 +55,10 @@ class Mailer:
                     server.login(settings.username, settings.password)
                 server.send_message(message)
         except (OSError, smtplib.SMTPException) as error:
-            logger.warning("mail: %s does not take it (%s)", settings.host, type(error).__name__)
+            self.fault = fault_of(error, settings)
+            logger.warning("%s", self.fault)
             return False
+        self.fault = ""
         return True
 
     def _connect(self) -> smtplib.SMTP:
@@ -70,6 +75,37 @@ class Mailer:
                 server.close()
                 raise
         return server
+
+
+def fault_of(error: OSError | smtplib.SMTPException, settings: MailSettings) -> str:
+    """Return in one line which setting to look at for a fault, without address and password."""
+    server = f"{settings.host}:{settings.port}"
+    name = type(error).__name__
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        key, why = (
+            "username",
+            f"{server} refuses user or password ({error.smtp_code}); see mail.password_file too",
+        )
+    elif isinstance(error, smtplib.SMTPSenderRefused):
+        key, why = "sender", f"{server} sends nothing for this address ({error.smtp_code})"
+    elif isinstance(error, smtplib.SMTPRecipientsRefused):
+        codes = sorted({code for code, _ in error.recipients.values()})
+        key, why = "host", f"{server} refuses the address that a mail is for ({', '.join(map(str, codes))})"
+    elif isinstance(error, smtplib.SMTPNotSupportedError):
+        key, why = "security", f'{server} has no STARTTLS or sign-in there; try "tls" or "none"'
+    elif isinstance(error, ssl.SSLCertVerificationError):
+        key, why = "host", f"the certificate of {server} does not hold: {error.verify_message}"
+    elif isinstance(error, ssl.SSLError | smtplib.SMTPServerDisconnected | smtplib.SMTPConnectError):
+        key, why = "security", f'{server} speaks otherwise ({name}); 465 is for "tls", 587 for "starttls"'
+    elif isinstance(error, socket.gaierror):
+        key, why = "host", f"the name {settings.host} is not known ({error.strerror})"
+    elif isinstance(error, smtplib.SMTPResponseException):
+        key, why = "host", f"{server} does not take it now ({error.smtp_code})"
+    elif isinstance(error, TimeoutError):
+        key, why = "port", f"{server} does not answer within {TIMEOUT_S:g} s; is there a firewall between?"
+    else:
+        key, why = "port", f"{server} cannot be reached ({getattr(error, 'strerror', None) or name})"
+    return f"mail.{key}: {why}"
 
 
 def mail_settings(config: Config) -> MailSettings:

@@ -8,11 +8,14 @@ from typing import Any
 
 import click
 
-from gateway.cli.common import Failure, config_option, configuration, json_option, print_json
+from gateway.cli.common import FAILED, Failure, config_option, configuration, json_option, print_json
+from gateway.config import Config
 from gateway.datadir import DataDirectory
 from gateway.exports import iso_utc
 from gateway.health import Entry, IncidentBook
 from gateway.health.words import LANGUAGES, told
+from gateway.mail import Mailer, mail_settings
+from gateway.telling import Teller
 
 
 @click.command()
@@ -22,18 +25,28 @@ from gateway.health.words import LANGUAGES, told
 @click.option(
     "--language", type=click.Choice(LANGUAGES), help="Language of the sentences [default: alerts.language]."
 )
+@click.option("--test", is_flag=True, help="Send a trial to everybody who would be told, and say who got it.")
 def alerts(
-    config_file: Path | None, data: Path | None, as_json: bool, everything: bool, language: str | None
+    config_file: Path | None,
+    data: Path | None,
+    as_json: bool,
+    everything: bool,
+    language: str | None,
+    test: bool,
 ) -> None:
     """Show incidents: one for each cause, with what it silences and one next step.
 
     \b
     Example:
       meetnet alerts --language en
+      meetnet alerts --test          # do mails and webhook arrive?
 
-    Exit codes: 0 done (also when there are incidents), 1 failed.
+    Exit codes: 0 done (also when there are incidents), 1 failed; with --test also when somebody got nothing.
     """
     found = configuration(config_file, data)
+    if test:
+        _test(found, as_json, language or found.text("alerts.language"))
+        return
     directory = DataDirectory(found.directory)
     health = directory.health_of(found.path("data.registry"))
     if not health.exists():
@@ -57,6 +70,44 @@ def alerts(
         click.echo(f"{iso_utc(entry.incident.since_ms)}{until}  {what}")
         if entry.closed_ms is None:
             click.echo(f"    {step}")
+
+
+_TRIAL = {
+    "nl": ("Proef: zo komen meldingen aan", "Er is niets aan de hand: iemand probeerde of je ze krijgt."),
+    "fr": ("Essai : ainsi arrivent les alertes", "Tout va bien : quelqu'un a vérifié que vous les recevez."),
+    "en": ("Trial: this is how alerts arrive", "Nothing is wrong: somebody tried whether you get them."),
+}
+
+
+def _test(config: Config, as_json: bool, language: str) -> None:
+    """Send a trial by every way; raise SystemExit when one does not take it."""
+    subject, text = _TRIAL[language]
+    teller = Teller(
+        Mailer(mail_settings(config)), config.texts("alerts.mail_to"), config.text("alerts.webhook_url")
+    )
+    about: dict[str, Any] = {
+        "id": 0,
+        "cause": "test",
+        "subject": "",
+        "sites": [],
+        "since_ms": 0,
+        "closed_ms": None,
+    }
+    results = [
+        {"to": to, "ok": not (why := send()), "why": why}
+        for _, to, send in teller.ways(subject, text + "\n", about)
+    ]
+    if not results:
+        raise Failure("nobody would be told: give alerts.mail_to (with mail.host) or alerts.webhook_url")
+    if as_json:
+        print_json(results)
+    else:
+        for one in results:
+            click.echo(
+                f"{'ok  ' if one['ok'] else 'FAIL'} {one['to']}{': ' if one['why'] else ''}{one['why']}"
+            )
+    if not all(one["ok"] for one in results):
+        raise SystemExit(FAILED)
 
 
 def _plain(entry: Entry, language: str) -> dict[str, Any]:

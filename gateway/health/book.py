@@ -24,6 +24,10 @@ _TABLES = """CREATE TABLE IF NOT EXISTS incidents(
     closed_ms INTEGER, told_ms INTEGER, told_end INTEGER NOT NULL DEFAULT 0);
 CREATE UNIQUE INDEX IF NOT EXISTS incidents_open ON incidents(key) WHERE closed_ms IS NULL;"""
 _SEEN = "CREATE TABLE IF NOT EXISTS seen(key TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID"
+_WAYS = (
+    "CREATE TABLE IF NOT EXISTS ways(incident INTEGER NOT NULL, occasion TEXT NOT NULL, way TEXT NOT NULL, "
+    "tries INTEGER NOT NULL, next_ms INTEGER, PRIMARY KEY(incident, occasion, way)) WITHOUT ROWID"
+)
 _SELECT = (
     "SELECT id, key, cause, subject, since_ms, devices, figures, opened_ms, closed_ms, told_ms, told_end "
     "FROM incidents "
@@ -43,6 +47,19 @@ class Entry:
     told_ms: int | None
     told_end: bool
 
+    @property
+    def occasion(self) -> str:
+        """What there is to tell of it now: its beginning (0), that it goes on, or its end."""
+        return "end" if self.closed_ms is not None else str(self.told_ms or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What became of telling somebody on one occasion. next_ms: when to try again; None: it was taken."""
+
+    tries: int
+    next_ms: int | None
+
 
 class IncidentBook:
     """The file of one register. Safe to call from several threads and processes."""
@@ -55,6 +72,7 @@ class IncidentBook:
         self._db = open_database(path, 1, _TABLES, remedy=remedy)
         try:
             self._db.execute(_SEEN)
+            self._db.execute(_WAYS)
         except sqlite3.Error as error:
             self._db.close()
             raise StoreError(f"{path.name}: {error}; {remedy}") from error
@@ -115,10 +133,11 @@ class IncidentBook:
         return self._read(f"ORDER BY id DESC LIMIT {int(most)}")
 
     def to_tell(self, now_ms: int, remind_ms: int) -> list[Entry]:
-        """Return what is to be told: what is new, what goes on for long, and ends of what was told."""
+        """Return what is to be told: what is new, what goes on for long, ends of what somebody knows."""
         return self._read(
             "WHERE (closed_ms IS NULL AND (told_ms IS NULL OR told_ms <= ?)) "
-            "OR (closed_ms IS NOT NULL AND told_ms IS NOT NULL AND NOT told_end) ORDER BY since_ms, id",
+            "OR (closed_ms IS NOT NULL AND NOT told_end AND (told_ms IS NOT NULL OR EXISTS "
+            "(SELECT 1 FROM ways WHERE incident = id AND next_ms IS NULL))) ORDER BY since_ms, id",
             (now_ms - remind_ms,),
         )
 
@@ -130,10 +149,30 @@ class IncidentBook:
                 (now_ms, entry.closed_ms is not None, entry.id),
             )
 
+    def ways(self, entry: Entry) -> dict[str, dict[str, Way]]:
+        """Return what became of telling of an incident: by occasion, by whom it goes to."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT occasion, way, tries, next_ms FROM ways WHERE incident = ?", (entry.id,)
+            ).fetchall()
+        found: dict[str, dict[str, Way]] = {}
+        for occasion, way, tries, next_ms in rows:
+            found.setdefault(occasion, {})[way] = Way(tries, next_ms)
+        return found
+
+    def tried(self, entry: Entry, name: str, way: Way) -> None:
+        """Keep what became of telling somebody on the present occasion."""
+        with self._lock:
+            self._db.execute(
+                "INSERT OR REPLACE INTO ways(incident, occasion, way, tries, next_ms) VALUES (?, ?, ?, ?, ?)",
+                (entry.id, entry.occasion, name, way.tries, way.next_ms),
+            )
+
     def forget_before(self, at_ms: int) -> None:
         """Drop incidents that ended before a time."""
         with self._lock:
             self._db.execute("DELETE FROM incidents WHERE closed_ms < ?", (at_ms,))
+            self._db.execute("DELETE FROM ways WHERE incident NOT IN (SELECT id FROM incidents)")
 
     def close(self) -> None:
         """Close the file."""

@@ -1,11 +1,14 @@
 """What publishers over HTTP share: one connection pool, faults as text, and what a status code means.
 
-Any 2xx is success. 408, 425, 429 and 5xx pass; 401, 403, 404 and the like are faults of the settings, which
+Any 2xx is success, unless it is a web page: sign-in pages, proxies and firewalls answer 200 to all, and
+have kept nothing. 408, 425, 429 and 5xx pass; 401, 403, 404 and the like are faults of the settings, which
 somebody will mend: both are waits. Only what the content itself causes (400, 409, 413, 422) is for good.
 """
 
 from __future__ import annotations
 
+import html
+import re
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from urllib.parse import urlsplit
@@ -17,15 +20,17 @@ from gateway.errors import ConfigError
 from gateway.publish.http1 import Http1
 
 HINTS = {
-    301: "it sends elsewhere: set `url` to the final address",
-    302: "it sends elsewhere: set `url` to the final address",
-    307: "it sends elsewhere: set `url` to the final address",
-    308: "it sends elsewhere: set `url` to the final address",
     401: "it wants a (better) token or password",
     403: "these credentials may not write here",
     404: "there is nothing at this address: check `url`",
     405: "this address takes no such request: check `url`",
 }
+
+_PAGE = re.compile(
+    rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html)[\s>]", re.I | re.S
+)
+_TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.I | re.S)
+_HEAD = 4096  # where a page says that it is one
 
 
 class Verdict(Enum):
@@ -45,12 +50,34 @@ def judge(answer: httpx.Response) -> Verdict:
 
 def reason(answer: httpx.Response) -> str:
     """Return an answer as one line: status, hint, what the platform says."""
-    parts = (
-        f"HTTP {answer.status_code}",
-        HINTS.get(answer.status_code, ""),
-        " ".join(answer.text.split())[:300],
-    )
+    hint = sends_elsewhere(answer) if answer.is_redirect else HINTS.get(answer.status_code, "")
+    parts = (f"HTTP {answer.status_code}", hint, " ".join(answer.text.split())[:300])
     return ": ".join(part for part in parts if part)
+
+
+def sends_elsewhere(answer: httpx.Response) -> str:
+    """Return the hint for a redirect: nothing is posted to where it points, which may be a sign-in page."""
+    to = urlsplit(str(answer.headers.get("location", "")))
+    where = f" to {to.scheme}://{to.netloc.rpartition('@')[2]}{to.path}"[:200] if to.netloc else ""
+    return f"it sends elsewhere{where}: set `url` to the final address, or a token if that is a sign-in page"
+
+
+def web_page(answer: httpx.Response) -> str:
+    """Return in one line that a web page came where the platform should have answered; "" when it did not.
+
+    Judged by what it begins with: the small servers of webhooks call "ok" text/html. A page with 400 is of a
+    proxy as well (plain HTTP at a port for TLS, no client certificate), and no word on what was sent.
+    """
+    status = answer.status_code
+    if not (200 <= status < 300 or status == 400) or not _PAGE.match(head := answer.content[:_HEAD]):
+        return ""
+    found = _TITLE.search(head)
+    title = " ".join(html.unescape(found[1].decode("utf-8", "replace")).split())[:80] if found else ""
+    named = f' "{title}"' if title else ""
+    return (
+        f"HTTP {status} with a web page{named} instead of an answer of the platform: a sign-in page, proxy "
+        "or firewall stands before it, or `url` is not the address of its interface"
+    )
 
 
 def retry_after_s(answer: httpx.Response) -> float | None:
@@ -92,8 +119,10 @@ class HttpClient:
         address = path if path.startswith(("http://", "https://")) else self._url + path
         try:
             if self._http1 is not None:
-                return await self._http1.request(method, address, content, self._headers | (headers or {}))
-            return await self._by_httpx().request(method, address, content=content, headers=headers)
+                answer = await self._http1.request(method, address, content, self._headers | (headers or {}))
+            else:
+                answer = await self._by_httpx().request(method, address, content=content, headers=headers)
+            return web_page(answer) or answer
         except httpx.TimeoutException:
             return f"no answer within {self._timeout_s:g} s"
         except httpx.ConnectError as error:

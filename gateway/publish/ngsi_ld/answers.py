@@ -13,6 +13,8 @@ from typing import Any, cast
 
 import httpx
 
+from gateway.publish.posting import sends_elsewhere
+
 
 class Verdict(Enum):
     """What to do with the entities of a request."""
@@ -61,7 +63,7 @@ def reason(answer: httpx.Response) -> str:
     """Return an answer as one line: status, the problem's title and detail, and a hint for settings."""
     parts = [f"HTTP {answer.status_code}"]
     if answer.is_redirect:
-        parts.append("the broker sends elsewhere: set `url` to the final address")
+        parts.append(sends_elsewhere(answer))
     elif answer.status_code in SETTINGS_HINTS:
         parts.append(SETTINGS_HINTS[answer.status_code])
     parts.append(_problem_text(_json(answer)) or " ".join(answer.text.split())[:200])

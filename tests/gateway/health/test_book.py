@@ -37,16 +37,21 @@ class Post:
     def __init__(self) -> None:
         self.taken: list[tuple[str, str]] = []
         self.refuses = False
+        self.fault = "mail.port: 127.0.0.1:25 cannot be reached"
+        self.refused: tuple[str, ...] = ()
+        self.by_address: dict[str, list[str]] = {}
 
     def send(self, to: str, subject: str, text: str) -> bool:
-        if not self.refuses:
-            self.taken.append((subject, text))
-        return not self.refuses
+        if self.refuses or to in self.refused:
+            return False
+        self.taken.append((subject, text))
+        self.by_address.setdefault(to, []).append(subject)
+        return True
 
 
 def an_alerting(path: Path, post: Post, **changes: object) -> tuple[Alerting, IncidentBook]:
     book = IncidentBook(path / "health.db")
-    settings = AlertSettings(mail_to=("wacht@stad.example",), **changes)  # type: ignore[arg-type]
+    settings = AlertSettings(**{"mail_to": ("wacht@stad.example",), **changes})  # type: ignore[arg-type]
     unused = lambda: Facts(0, 0)  # noqa: E731
     return Alerting(unused, book, post, SetClock(), Counters(), settings, lambda euis: list(euis)), book
 
@@ -121,6 +126,64 @@ def test_what_could_not_be_told_is_tried_again_also_after_a_restart(tmp_path: Pa
     alerting.look(seen(NOON + 2 * MINUTE_MS, HOUR_MS))
     assert len(post.taken) == 1
     assert len(book.open()) == 1
+    book.close()
+
+
+def test_who_took_it_is_not_told_again_because_another_did_not(tmp_path: Path) -> None:
+    post = Post()
+    post.refused = ("oud@stad.example",)  # has left; the server refuses the address for good
+    both = {"mail_to": ("oud@stad.example", "wacht@stad.example")}
+    alerting, book = an_alerting(tmp_path, post, **both)
+    for minute in range(120):
+        if minute == 60:  # a restart in between
+            book.close()
+            alerting, book = an_alerting(tmp_path, post, **both)
+        alerting.look(seen(NOON + minute * MINUTE_MS, HOUR_MS + minute * MINUTE_MS))
+    assert post.by_address.keys() == {"wacht@stad.example"}
+    assert len(post.taken) == 1
+    for minute in range(120, 150):
+        alerting.look(seen(NOON + minute * MINUTE_MS, MINUTE_MS))
+    assert [subject.startswith("Meetnet: Voorbij") for subject, _ in post.taken] == [False, True]
+    assert b"stad.example" not in (tmp_path / "health.db").read_bytes()
+    book.close()
+
+
+def test_a_way_that_is_away_for_an_hour_gets_what_it_missed_once_and_a_wrong_one_holds_up_no_reminder(
+    tmp_path: Path,
+) -> None:
+    post = Post()
+    post.refused = ("a@stad.example", "b@stad.example")
+    alerting, book = an_alerting(
+        tmp_path, post, mail_to=("a@stad.example", "b@stad.example", "c@stad.example")
+    )
+    for minute in range(0, 51 * 60, 10):
+        if minute == 60:
+            post.refused = ("b@stad.example",)
+        alerting.look(seen(NOON + minute * MINUTE_MS, HOUR_MS + minute * MINUTE_MS))
+    again = [False, True, True]
+    for address in ("a@stad.example", "c@stad.example"):
+        said = [subject.startswith("Meetnet: Nog steeds") for subject in post.by_address[address]]
+        assert said == again, address
+    assert "b@stad.example" not in post.by_address
+    book.close()
+
+
+def test_a_mail_server_that_is_away_all_day_is_not_asked_each_minute_and_tells_it_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    post = Post()
+    asked: list[str] = []
+    send = post.send
+    post.send = lambda to, subject, text: asked.append(to) or send(to, subject, text)  # type: ignore[method-assign, func-returns-value]
+    post.refuses = True
+    alerting, book = an_alerting(tmp_path, post, quiet_from_h=0, quiet_to_h=0)
+    for minute in range(0, 24 * 60, 5):
+        alerting.look(seen(NOON + minute * MINUTE_MS, HOUR_MS + minute * MINUTE_MS))
+    assert 40 <= len(asked) <= 60  # of 288 looks: the first hour often, then each half hour
+    post.refuses = False
+    for minute in range(24 * 60, 25 * 60, 5):
+        alerting.look(seen(NOON + minute * MINUTE_MS, HOUR_MS + minute * MINUTE_MS))
+    assert len(post.taken) == 1
     book.close()
 
 
