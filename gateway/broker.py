@@ -78,6 +78,7 @@ class EmbeddedBroker:
         self._broker = BoundedBroker(
             {"listeners": {"default": listener}, "plugins": {f"{__name__}.DeviceGate": {"broker": self}}},
             lambda detail: self._counters.count("broker.connection_broke", detail),
+            by_user=True,
         )
         try:
             await self._broker.start()

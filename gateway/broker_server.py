@@ -1,7 +1,8 @@
 """amqtt with bounds: who does not log in soon is cut off, no packet may be large, no connection is forgotten.
 
-Left alone, amqtt reads up to 256 MB from a stranger, waits for a CONNECT for ever, and keeps the socket of
-a connection whose first packet was garbage.
+Left alone, amqtt reads up to 256 MB from a stranger, waits for a CONNECT for ever, keeps the socket of
+a connection whose first packet was garbage, and hands the session of a client id to whoever names it before
+it asks for the password: anybody could end the connection of a node, whose client id is on its label.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
 from amqtt.errors import AMQTTError, NoDataError
+from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.session import Session
 
 GREETING_S = 10.0
@@ -24,11 +26,15 @@ TIDY_S = 60.0
 
 
 class BoundedBroker(Broker):
-    """A Broker whose connections end when they should. `failed(detail)` is called for each that broke."""
+    """A Broker whose connections end when they should. `failed(detail)` is called for each that broke.
 
-    def __init__(self, config: dict[str, Any], failed: Callable[[str], None]) -> None:
+    by_user: who logs in has one session, whatever its client ids; otherwise one for each client id.
+    """
+
+    def __init__(self, config: dict[str, Any], failed: Callable[[str], None], by_user: bool = False) -> None:
         super().__init__(config)
         self._failed = failed
+        self._by_user = by_user
         self._is_closing = False
         self._writers: set[StreamWriter] = set()
         self._connections: set[asyncio.Task[Any]] = set()
@@ -68,6 +74,35 @@ class BoundedBroker(Broker):
             self._writers.discard(writer)
             self._connections.discard(task)
             writer.close()
+
+    async def _initialize_client_session(
+        self, reader: Any, writer: Any, remote_address: str, remote_port: int
+    ) -> tuple[BrokerProtocolHandler, Session]:
+        """Return a connection and its session, which nobody gets to see before having logged in."""
+        handler, session = await BrokerProtocolHandler.init_from_connect(reader, writer, self.plugins_manager)
+        if not await super()._authenticate(session, self.listeners_config["default"]):
+            handler.attach(session, reader, writer)
+            await handler.mqtt_connack_authorize(False)
+            await writer.close()
+            raise AMQTTError(f"{remote_address}:{remote_port} may not log in")
+        name = session.client_id = (session.username if self._by_user else None) or session.client_id or ""
+        known, before = self._sessions.get(name, (None, None))
+        if known is None or before is None:
+            return handler, session
+        if session.clean_session:
+            await before.handle_connection_closed()
+            await self._cleanup_session(name)
+            return handler, session
+        for field in ("will_flag", "keep_alive", "username", "password", "remote_address", "remote_port"):
+            setattr(known, field, getattr(session, field))
+        known.parent = 1
+        return handler, known
+
+    async def _authenticate(self, session: Session, _: Any) -> bool:
+        return True  # it was asked before there was a session
+
+    async def retain_message(self, *args: Any, **named: Any) -> None:
+        """Keep nothing that a client sends for whoever subscribes later: each such topic would stay."""
 
     async def _handle_client_session(
         self, reader: Any, writer: Any, client_session: Session, handler: Any, server: Any, listener_name: str

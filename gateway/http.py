@@ -1,19 +1,31 @@
-"""uvicorn on the running loop: no signal handlers, no ticking, the port bound before anything else starts."""
+"""uvicorn on the running loop: no signal handlers, no ticking, the port bound before anything else starts.
+
+Left alone, uvicorn waits without end for a request that was begun, and takes every connection: one visitor
+who opens and says nothing takes all files that the process may open, the log's and the store's among them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import socket
+from collections import Counter
 from collections.abc import Generator
 from typing import Any
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gateway.errors import ConfigError
+from gateway.rates import network_of
 from gateway.tls import TlsFiles
 
 GRACE_S = 3
+HEAD_S = 20.0  # from the first byte of a request, or the connection, to the end of its header
+MOST_CONNECTIONS = 2000  # and never more than half of the files that may be open
+SHARE = 4  # one network has at most this part of them; a proxy on this machine has all
 
 
 class HttpServer:
@@ -23,8 +35,9 @@ class HttpServer:
         """`key` is the setting to name when the port cannot be had. tls: speak HTTPS, and nothing else."""
         self._host, self._port, self._key = host, port, key
         self._server = _Server(
-            uvicorn.Config(
+            _Config(
                 app,
+                http=_Connection,
                 log_config=None,
                 access_log=False,
                 lifespan="off",
@@ -73,6 +86,58 @@ class HttpServer:
                 f"cannot listen on TCP {self._host}:{self._port} ({error.strerror}): choose another port",
             ) from error
         return listener
+
+
+class _Config(uvicorn.Config):
+    """What connections of one server share."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.most = MOST_CONNECTIONS if files < 0 else min(MOST_CONNECTIONS, files // 2)
+        self.guests: Counter[str] = Counter()
+
+
+class _Connection(H11Protocol):
+    """A connection that ends when no request comes, and is not begun where there are too many."""
+
+    config: _Config
+    _from = ""
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        guests, network = self.config.guests, network_of(self.client[0]) if self.client else ""
+        is_near = network in ("127.0.0.1", "::/64")
+        guests[network] += 1
+        self._from = network
+        if len(self.connections) > self.config.most or (
+            not is_near and guests[network] > self.config.most // SHARE
+        ):
+            transport.abort()
+        else:
+            self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self.config.guests[self._from] -= 1
+        if self.config.guests[self._from] <= 0:
+            del self.config.guests[self._from]
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        self._watch()
+
+    def _watch(self) -> None:
+        """Give a header that is on its way a limit, which more bytes of it do not move."""
+        if self.conn.their_state is h11.IDLE:
+            if self._deadline is None:
+                self._deadline = self.loop.call_later(HEAD_S, self.transport.abort)
+        elif self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
 
 class _Server(uvicorn.Server):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -14,6 +15,23 @@ class SpentError(Exception):
     def __init__(self, retry_s: int) -> None:
         super().__init__(f"again in {retry_s} s")
         self.retry_s = retry_s
+
+
+def network_of(address: str) -> str:
+    """Return what counts as one place that somebody comes from: an address, with IPv6 its /64.
+
+    A household is given a /64 at the least (RFC 6177): whoever counted addresses would give each guesser
+    2^64 budgets.
+    """
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(found), 64), strict=False))
 
 
 class Rates:

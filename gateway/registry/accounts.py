@@ -58,6 +58,11 @@ CREATE TABLE audit(
     id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, person INTEGER, action TEXT NOT NULL,
     subject TEXT NOT NULL, detail TEXT NOT NULL);
 """
+# Older Meetnets pass it by, so it needs no new schema.
+_UNPROVED = "CREATE TABLE unproved(person INTEGER PRIMARY KEY REFERENCES people(id) ON DELETE CASCADE)"
+_NEVER_CAME_BY_MAIL = """INSERT INTO unproved SELECT id FROM people
+    WHERE id NOT IN (SELECT person FROM roles)
+    AND id NOT IN (SELECT person FROM audit WHERE action = 'sign-in' AND person IS NOT NULL)"""
 
 
 class Accounts:
@@ -72,26 +77,50 @@ class Accounts:
         except OSError as error:
             raise StoreError(f"{path.name}: {error}; {REMEDY}") from error
         self._db = open_database(path, SCHEMA_VERSION, _TABLES)
+        with atomic(self._db):
+            known = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'unproved'").fetchone()
+            if known is None:
+                self._db.execute(_UNPROVED)
+                self._db.execute(_NEVER_CAME_BY_MAIL)
 
     # -- people
 
-    def add(self, email: str, now_ms: int, name: str = "", language: str = "nl") -> Person:
-        """Return the person of an address, who is added when new. Raise RegistryError."""
+    def add(
+        self, email: str, now_ms: int, name: str = "", language: str = "nl", is_proved: bool = True
+    ) -> Person:
+        """Return the person of an address, who is added when new. Raise RegistryError.
+
+        is_proved False: whoever typed it may have typed another's. What such a person opens ends when the
+        address turns out to be somebody's: with the first link that is used, or the first role that is given.
+        """
         email = checked_email(email)
         if language not in LANGUAGES:
             raise RegistryError(f"language: {language!r}; allowed: {', '.join(LANGUAGES)}")
         if len(name) > 80 or not name.isprintable():
             raise RegistryError("name: longer than 80 characters, or with signs that cannot be printed")
-        with self._lock:
+        with self._lock, atomic(self._db):
+            is_new = self.find(email) is None
             self._db.execute(
                 "INSERT INTO people(email, name, language, created_ms) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT(email) DO UPDATE SET name = CASE excluded.name WHEN '' THEN name "
                 "ELSE excluded.name END, language = excluded.language",
                 (email, name, language, now_ms),
             )
-        found = self.find(email)
-        assert found is not None
+            found = self.find(email)
+            assert found is not None
+            if is_new and not is_proved:
+                self._db.execute("INSERT INTO unproved VALUES (?)", (found.id,))
         return found
+
+    def prove(self, person_id: int) -> None:
+        """Take an address for its owner's from now on; what was opened in its name before ends."""
+        with self._lock, atomic(self._db):
+            self._prove(person_id)
+
+    def _prove(self, person_id: int) -> None:
+        if self._db.execute("DELETE FROM unproved WHERE person = ?", (person_id,)).rowcount:
+            self._db.execute("DELETE FROM sessions WHERE person = ?", (person_id,))
+            self._db.execute("DELETE FROM tokens WHERE person = ?", (person_id,))
 
     def find(self, email: str) -> Person | None:
         """Return the person of an address, or None."""
@@ -119,6 +148,8 @@ class Accounts:
             if role not in GRANTED_ROLES:
                 raise RegistryError(f"role: {role!r}; allowed: {', '.join(GRANTED_ROLES)}")
         with self._lock, atomic(self._db):
+            if wanted:
+                self._prove(person_id)
             self._db.execute("DELETE FROM roles WHERE person = ?", (person_id,))
             self._db.executemany("INSERT INTO roles VALUES (?, ?)", [(person_id, role) for role in wanted])
 
@@ -154,11 +185,14 @@ class Accounts:
 
     def use_link(self, secret: str, now_ms: int) -> Person | None:
         """Return whom a link signs in and use it up; None for one that is unknown, used or too old."""
-        with self._lock:
+        with self._lock, atomic(self._db):
             row = self._db.execute(
                 "DELETE FROM links WHERE hash = ? RETURNING person, expires_ms", (_hash(secret),)
             ).fetchone()
-            return None if row is None or row[1] <= now_ms else self.person(row[0])
+            if row is None or row[1] <= now_ms:
+                return None
+            self._prove(row[0])
+            return self.person(row[0])
 
     def open_session(self, person_id: int, now_ms: int) -> str:
         """Return the secret of a new session."""

@@ -1,8 +1,10 @@
 """From the card in the box to one's own first value: no account needed to see, an address to own.
 
 Whoever shows the code of the card first owns the sensor. An address that is new here is taken as it is, and
-its bearer is signed in at once; for one that is known a mail must show that it is theirs. The code on the
-label (`/t/...`) is for everybody and leads to the public page of the site.
+its bearer is signed in at once; for one that is known a mail must show that it is theirs. What was opened
+with an address that nobody proved ends when it turns out to be somebody's (Accounts.add): who types that of a
+future colleague does not become one with them. The code on the label (`/t/...`) is for everybody and leads to
+the public page of the site.
 """
 
 from __future__ import annotations
@@ -123,7 +125,7 @@ class Claiming:
             known = accounts.find(email)
             if known is not None and visitor.person is None:
                 return known, None
-            person = known or accounts.add(email, now_ms, language=language)
+            person = known or accounts.add(email, now_ms, language=language, is_proved=False)
             claim = desk.claims.claim(code, owner_name(person), now_ms)
             site = desk.registry.site_of(claim.dev_eui, now_ms)
             if site is not None:

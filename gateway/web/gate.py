@@ -8,6 +8,7 @@ requests carry the cookie, never this token) and comes from our own origin.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import re
@@ -20,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from gateway.rates import Rates
+from gateway.rates import Rates, network_of
 from gateway.registry.accounts import Accounts
 from gateway.registry.people import OPERATOR, PUBLIC_ROLE, Person
 from gateway.web.languages import LOCALES, N_
@@ -29,6 +30,7 @@ COOKIE = "meetnet-session"
 SAFE = frozenset({"GET", "HEAD"})
 FORM_BYTES = 65_536
 UPLOAD_BYTES = 26_000_000  # a photo and its fields
+BODY_S = 120.0  # for the slowest upload
 FORM_TOKEN = "form_token"  # noqa: S105 - name of a field
 
 ANYBODY = (PUBLIC_ROLE,)
@@ -39,6 +41,7 @@ NOT_YOURS = N_("This is not for your role. Ask the operator of the network.")
 FORM_TOO_OLD = N_("This form is too old, or came from elsewhere. Go back, load the page again and retry.")
 TOO_OFTEN = N_("That was too often. Wait a few minutes and try again.")
 TOO_LONG = N_("That is more than fits in a form.")
+TOO_SLOW = N_("That took too long to arrive. Try again where the connection is better.")
 
 
 class RefusedError(Exception):
@@ -207,10 +210,14 @@ async def body_of(request: Request, most: int) -> bytes:
     if known is not None:
         return known
     found = bytearray()
-    async for piece in request.stream():
-        found += piece
-        if len(found) > most:
-            raise RefusedError(413, TOO_LONG)
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for piece in request.stream():
+                found += piece
+                if len(found) > most:
+                    raise RefusedError(413, TOO_LONG)
+    except TimeoutError:
+        raise RefusedError(408, TOO_SLOW) from None
     request.state.body = bytes(found)
     return request.state.body
 
@@ -224,7 +231,9 @@ async def form(request: Request) -> dict[str, str]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     request.state.files = {}
     if kind == "multipart/form-data":
-        body = await body_of(request, UPLOAD_BYTES)
+        # Only who signed in has a photo to send: strangers may fill no memory with theirs.
+        most = UPLOAD_BYTES if visitor_of(request).person is not None else FORM_BYTES
+        body = await body_of(request, most)
         found, request.state.files = multipart(request.headers["content-type"], body)
     elif kind == "application/x-www-form-urlencoded":
         try:
@@ -275,7 +284,7 @@ def local_path(text: str, default: str) -> str:
 
 def client_address(request: Request) -> str:
     """Return where a request comes from, for counting only."""
-    return request.client.host if request.client else ""
+    return network_of(request.client.host) if request.client else ""
 
 
 def _form_token(session: str, salt: str) -> str:

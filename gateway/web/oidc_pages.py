@@ -83,6 +83,7 @@ class OidcPages:
             person = accounts.find(identity.email)
             if person is None or not person.roles & set(GRANTED_ROLES):
                 return None
+            accounts.prove(person.id)
             accounts.note(person.id, "sign-in", "", now_ms, "OpenID Connect")
             return person, accounts.open_session(person.id, now_ms)
 

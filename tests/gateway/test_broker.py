@@ -230,6 +230,18 @@ async def test_a_stranger_who_says_nothing_is_cut_off_and_a_node_is_not(
         await node.acknowledgement(await node.publish(f"meetnet/v1/{AIR}/1", b"\x01"))
 
 
+async def test_a_node_that_came_back_to_its_session_is_no_stranger(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.broker_server.GREETING_S", 0.5)
+    for _ in range(2):
+        node = Client(AIR, AIR, f"password of {AIR}", clean=False)
+        assert await node.connect(setup.broker.port) == "Success"
+        await asyncio.sleep(0.7)
+        assert not node.lost.is_set()
+        await node.close()
+
+
 async def test_a_packet_of_10_megabytes_is_not_read(setup: Setup) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", setup.broker.port)
     writer.write(b"\x10\x80\x80\x80\x05" + bytes(100_000))  # CONNECT of 10 MiB
@@ -279,3 +291,34 @@ async def test_a_connection_ends_though_a_packet_comes_just_then(setup: Setup, t
             await asyncio.sleep(0)
         await asyncio.wait_for(handler.stop(), 5)
         await asyncio.wait_for(node.lost.wait(), 30)
+
+
+@pytest.mark.parametrize("clean", [True, False])
+async def test_a_stranger_with_the_client_id_of_a_node_neither_ends_nor_mutes_it(
+    setup: Setup, clean: bool
+) -> None:
+    """Client ids are no secrets: they are the DevEUI, which is on the label and in every join request."""
+    node = Client(AIR, AIR, f"password of {AIR}", clean=False)
+    assert await node.connect(setup.broker.port) == "Success"
+    for user, password in ((AIR, "wrong"), (BIN, "wrong"), ("", ""), (BIN, f"password of {BIN}")):
+        thief = Client(AIR, user, password, clean=clean)
+        await thief.connect(setup.broker.port)
+        await node.acknowledgement(await node.publish(f"meetnet/v1/{AIR}/1", user.encode() or b"-"), 10)
+        await thief.close()
+    assert not node.lost.is_set()
+    await node.close()
+    assert [one.payload for one in setup.sink.taken] == [AIR.encode(), BIN.encode(), b"-", BIN.encode()]
+
+
+async def test_a_device_fills_no_memory_with_sessions_or_retained_messages(setup: Setup) -> None:
+    for number in range(5):
+        node = Client(f"another {number}", AIR, f"password of {AIR}", clean=False)
+        assert await node.connect(setup.broker.port) == "Success"
+        mid = node.paho.publish(f"meetnet/v1/{AIR}/{number + 1}", b"kept", 1, retain=True).mid
+        await node.acknowledgement(mid)
+        await node.close()
+    broker = setup.broker._broker
+    assert broker is not None
+    assert len(broker.sessions) == 1
+    assert not broker.retained_messages
+    assert len(setup.sink.taken) == 5

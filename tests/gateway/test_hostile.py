@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import itertools
 import json
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import websockets
 
 from gateway.app import Gateway
+from gateway.http import HttpServer
+from gateway.rates import network_of
 from gateway.registry import Device
 
 from .house import AIR, BIN, T0_MS, SetClock, a_record, an_uplink, fill_registry
@@ -217,3 +222,84 @@ async def test_slow_silent_and_shouting_clients_at_our_own_ports(
     assert not any("internal_error" in name for name in names), names
     for writer in open_:
         writer.close()
+
+
+@contextlib.asynccontextmanager
+async def a_page(answer: bytes = b"here") -> AsyncIterator[HttpServer]:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": answer})
+
+    server = HttpServer(app, "127.0.0.1", 0, "web.port")
+    await server.start()
+    yield server
+    await server.close()
+
+
+async def test_a_header_that_comes_drop_by_drop_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.http.HEAD_S", 0.5)
+    request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with a_page() as page:
+        for start in (b"", request):  # also on a connection that was used well before
+            reader, writer = await asyncio.open_connection("127.0.0.1", page.port)
+            writer.write(start)
+            if start:
+                assert b"here" in await reader.readuntil(b"here")
+            with contextlib.suppress(ConnectionError):
+                async with asyncio.timeout(10):
+                    for drop in itertools.cycle((b"GET / HTTP/1.1\r\n", *[b"X: y\r\n"] * 100)):
+                        writer.write(drop)
+                        await writer.drain()
+                        await asyncio.sleep(0.05)
+            writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", page.port)
+        body = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n"
+        for drop in (body, *[b"x"] * 12):  # a body may take its time
+            writer.write(drop)
+            await asyncio.sleep(0.06)
+        assert b"here" in await asyncio.wait_for(reader.readuntil(b"here"), 10)
+        writer.close()
+
+
+async def test_who_opens_more_connections_than_files_are_for_gets_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.http.MOST_CONNECTIONS", 8)
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    async with a_page() as page:
+        held = [await asyncio.open_connection("127.0.0.1", page.port) for _ in range(8)]
+        await asyncio.sleep(0.1)
+        reader, writer = await asyncio.open_connection("127.0.0.1", page.port)
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+        for _, one in held[:2]:
+            one.close()
+        await asyncio.sleep(0.1)
+        reader, writer = await asyncio.open_connection("127.0.0.1", page.port)
+        writer.write(request)
+        assert b"here" in await asyncio.wait_for(reader.read(), 10)
+        for _, one in [*held, (reader, writer)]:
+            one.close()
+
+
+async def test_strangers_fill_no_memory_with_uploads(place: tuple[Gateway, HostileBroker]) -> None:
+    gateway, _ = place
+    head = {"content-type": "multipart/form-data; boundary=b"}
+    part = b'--b\r\nContent-Disposition: form-data; name="email"\r\n\r\n' + b"x" * 1_000_000 + b"\r\n--b--"
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.ports['web']}") as client:
+        assert (await client.post("/nl/sign-in", content=part, headers=head)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("2001:db8:1:2:aaaa::1", "2001:db8:1:2::/64"), ("2001:db8:1:2::ffff", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"), ("203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"), ("fe80::1%eth0", "fe80::/64"), ("testclient", "testclient"),
+    ],
+)  # fmt: skip
+def test_a_household_has_one_budget_whatever_its_address(address: str, place: str) -> None:
+    assert network_of(address) == place

@@ -32,7 +32,7 @@ from gateway.ingest.chirpstack.uplinks import as_json
 from gateway.ingest.push.tokens import Registered, Tokens, token_in
 from gateway.ingest.ttn import decode_webhook as ttn_webhook
 from gateway.model import Uplink, UplinkSink
-from gateway.rates import Rates, SpentError
+from gateway.rates import Rates, SpentError, network_of
 from gateway.tls import TlsFiles
 
 SOURCE = "push"
@@ -169,7 +169,7 @@ class PushServer:
         return answer
 
     async def _who(self, request: Request, name: str) -> str:
-        address = request.client.host if request.client else "?"
+        address = network_of(request.client.host) if request.client else "?"
         dev_eui = self._devices.named(name[:100]) or name.lower()
         token = token_in(request.headers.get("authorization", ""))
         if self._tokens.was_right(dev_eui, token):  # whoever guesses beside it, in the same school
@@ -203,7 +203,7 @@ class PushServer:
     def _check_webhook(self, request: Request) -> None:
         wanted = self._settings.webhook_token
         given = token_in(request.headers.get("authorization", ""))
-        address = request.client.host if request.client else "?"
+        address = network_of(request.client.host) if request.client else "?"
         if wanted and hmac.compare_digest(given.encode(), wanted.encode()):
             return
         self._spend(self._wrong, address, "ingest.push_guessing")

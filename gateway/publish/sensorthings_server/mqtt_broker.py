@@ -79,6 +79,7 @@ class SubscriberBroker:
     def login(self, session: Session) -> bool:
         """Let everybody in, and know who may write."""
         session.will_flag = False
+        session.is_anonymous = True  # nothing is kept for who is away: anybody may come, any number of times
         session.delivered_message_queue = _Creations(session, self)
         if self._broker is not None:
             self._broker.logged_in(session)

@@ -415,3 +415,17 @@ def test_two_processes_share_the_file(tmp_path: Path) -> None:
     assert gateway.person(person.id).roles == {"technician"}  # type: ignore[union-attr]
     cli.close()
     gateway.close()
+
+
+def test_people_of_an_older_file_keep_what_they_opened_where_they_had_come_by_mail(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    known, typed = (accounts.add(f"{name}@example.org", NOW_MS).id for name in ("known", "typed"))
+    accounts.note(known, "sign-in", "", NOW_MS)
+    sessions = [accounts.open_session(one, NOW_MS) for one in (known, typed)]
+    accounts._db.execute("DROP TABLE unproved")
+    accounts.close()
+    accounts = Accounts(tmp_path)
+    for one in (known, typed):
+        accounts.set_roles(one, ["staff"])
+    assert [accounts.session(one, NOW_MS) is not None for one in sessions] == [True, False]
+    accounts.close()

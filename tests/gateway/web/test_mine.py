@@ -49,6 +49,40 @@ async def test_a_card_shows_the_own_value_before_any_account_and_makes_an_owner(
         assert "Iemand anders bezit deze sensor" in answer.text
 
 
+@pytest.mark.parametrize("proof", ["role", "link"])
+async def test_who_typed_the_address_of_another_is_nobody_once_it_is_theirs(
+    town: RealTown, proof: str
+) -> None:
+    """Pre-hijacking: Sudhodanan and Paverd, USENIX Security 2022, section 4.2 (unexpired session)."""
+    code = town.claims.issue(town.device(GARDEN), NOW_MS)
+    colleague = "colleague@city.example"
+    async with town.client() as thief:
+        await thief.post("/nl/claim", data={"code": code, "email": colleague})
+        token = re.search(r'name="form_token" value="([^"]+)"', (await thief.get("/nl/me")).text)
+        assert token is not None
+        fields = {"name": "later", "scope": "own fleet operator", "form_token": token[1]}
+        secret = re.search(r"mnt_[\w-]+", (await thief.post("/nl/me/tokens", data=fields)).text)
+        assert secret is not None
+        person = town.accounts.find(colleague)
+        assert person is not None
+        if proof == "role":
+            town.accounts.set_roles(person.id, ["operator"])
+        else:
+            assert town.accounts.use_link(town.accounts.make_link(person.id, NOW_MS), NOW_MS) is not None
+        assert (await thief.get("/api/operator/people")).status_code == 401
+        assert (await thief.get(f"/nl/mine/{GARDEN}")).status_code == 303
+        thief.cookies.clear()
+        bearer = {"authorization": f"Bearer {secret[0]}"}
+        assert (await thief.get("/api/operator/people", headers=bearer)).status_code == 401
+    # Whoever proved the address is signed out by no later role, and keeps what they made themselves.
+    session = town.accounts.open_session(person.id, NOW_MS)
+    mine, _ = town.accounts.make_token(person.id, "mine", ["own"], NOW_MS)
+    town.accounts.set_roles(person.id, ["technician"])
+    assert town.accounts.use_link(town.accounts.make_link(person.id, NOW_MS), NOW_MS) is not None
+    assert town.accounts.session(session, NOW_MS) is not None
+    assert town.accounts.token(mine, NOW_MS) is not None
+
+
 async def test_a_known_address_must_be_shown_by_mail(town: RealTown) -> None:
     town.accounts.add(AN, NOW_MS)
     code = town.claims.issue(town.device(GARDEN), NOW_MS)
