@@ -17,7 +17,7 @@ from gateway.cli.tokens import token
 from gateway.config import Config
 from gateway.datadir import DataDirectory
 from gateway.decode import Profiles
-from gateway.registry import Registry, RowReport, import_devices
+from gateway.registry import Registry, RowReport, import_devices, sheet
 from gateway.registry.model import KINDS, TRANSPORTS
 from gateway.registry.street import eui_in, put_row
 from gateway.registry.tables import export_csv, import_csv
@@ -31,7 +31,12 @@ def device() -> None:
 @device.command()
 @config_option
 @json_option
-@click.option("--from", "source", type=click.Path(path_type=Path), help="Provisioning file (.json) or .csv.")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    help="Provisioning file (.json), or .csv of a spreadsheet.",
+)
 @click.option("--dev-eui", help="16 hex digits.")
 @click.option("--join-eui", help="16 hex digits; LoRaWAN only.")
 @click.option("--app-key-file", type=click.Path(path_type=Path, exists=True), help="File with 32 hex digits.")
@@ -76,7 +81,7 @@ def add(
     try:
         if source is None:
             reports = [_add_one(registry, options, profiles)]
-        elif source.suffix == ".csv":
+        elif source.suffix.lower() in sheet.SUFFIXES:
             reports = import_csv(registry, source, profiles)
         else:
             reports = import_devices(registry, source, profiles)

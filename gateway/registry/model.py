@@ -147,7 +147,10 @@ class NodeOrder:
 
 @dataclass(frozen=True, slots=True)
 class RowReport:
-    """What became of one row of an import: added, updated, unchanged or refused (with the reason)."""
+    """What became of one row of an import: added, updated, unchanged or refused (with the reason).
+
+    row: its number from 1; of CSV the line, as spreadsheets number it.
+    """
 
     row: int
     dev_eui: str

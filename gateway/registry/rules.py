@@ -11,12 +11,21 @@ from gateway.registry.model import KINDS, MAX_PRECISION_M, TRANSPORTS, Device, S
 _SITE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _EUI = re.compile(r"[0-9a-f]{16}")
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+_SCIENTIFIC = re.compile(r"\d([.,]\d+)?e\+?\d+")
+_AS_TEXT = "format the column as text, and paste them again"
 _PROFILE = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 
 
 def eui(field: str, value: object) -> str:
-    """Return an EUI as 16 lower-case hex digits; separators `:` and `-` are taken away."""
-    text = str(value).replace(":", "").replace("-", "").lower()
+    """Return an EUI as 16 lower-case hex digits; blanks, `:` and `-` between them are taken away."""
+    text = re.sub(r"[\s:-]", "", str(value)).lower()
+    if _SCIENTIFIC.fullmatch(text):
+        raise RegistryError(f"{field}: {value!r} is what a spreadsheet made of an EUI; {_AS_TEXT}")
+    if text.isascii() and text.isdigit() and 12 <= len(text) < 16:
+        raise RegistryError(
+            f"{field}: {value!r} has {len(text)} digits, not 16: a spreadsheet takes zeros away in front; "
+            + _AS_TEXT
+        )
     if not _EUI.fullmatch(text):
         raise RegistryError(f"{field}: {value!r} is not an EUI; give 16 hex digits")
     return text
@@ -29,7 +38,9 @@ def key(field: str, value: object) -> bytes:
     except ValueError:
         found = b""
     if len(found) != 16:
-        raise RegistryError(f"{field}: not a 128-bit key; give 32 hex digits")
+        made = str(value).isdigit() or _SCIENTIFIC.fullmatch(str(value).strip().lower())
+        remedy = f"a spreadsheet made a number of it; {_AS_TEXT}" if made else "give 32 hex digits"
+        raise RegistryError(f"{field}: not a 128-bit key; {remedy}")
     return found
 
 
@@ -43,6 +54,11 @@ def check_site(site: Site) -> None:
         raise RegistryError(f"site.kind of {site.id}: {site.kind!r}; allowed: {', '.join(KINDS)}")
     _between(site, "longitude", site.longitude, -180, 180)
     _between(site, "latitude", site.latitude, -90, 90)
+    if _swapped(site.longitude, site.latitude):
+        raise RegistryError(
+            f"site of {site.id}: longitude {site.longitude:g}, latitude {site.latitude:g} is in the Indian "
+            "Ocean; are the two swapped?"
+        )
     _between(site, "precision_m", site.precision_m, 0, MAX_PRECISION_M)
     if not site.licence.strip():
         raise RegistryError(f"site.licence of {site.id}: empty; name the licence of its data, e.g. CC-BY-4.0")
@@ -82,6 +98,11 @@ def check_pseudonym(site_id: str, dev_eui: str, alias: str | None = None) -> Non
         raise RegistryError(f"site.id: {site_id!r} contains the alias; site ids are public, choose another")
     if dev_eui in re.sub(r"[^0-9a-f]", "", site_id.lower()):
         raise RegistryError(f"site.id: {site_id!r} contains the DevEUI; site ids are public, choose another")
+
+
+def _swapped(longitude: float, latitude: float) -> bool:
+    """Whether the two would be in Belgium, the Netherlands or Luxembourg the other way round."""
+    return 49.4 <= longitude <= 53.7 and 2.3 <= latitude <= 7.3
 
 
 def _between(site: Site, field: str, value: float, low: float, high: float) -> None:

@@ -24,7 +24,7 @@ def import_devices(
 ) -> list[RowReport]:
     """Import a file; raise RegistryError only when it is no provisioning file at all."""
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise RegistryError(f"{path}: {error.strerror}; give the path of a provisioning file") from error
     except ValueError as error:
@@ -93,8 +93,7 @@ def put_row(
         alias=str(fields["alias"]) if fields.get("alias") else None,
     )
     rules.check_device(device)
-    site = _site(_get(fields, "site"), device.kind)
-    rules.check_site(site)
+    site = site_in(fields, device.kind)
     rules.check_pseudonym(site.id, dev_eui, device.alias)
     with registry.atomic():
         changed = registry.put_site(site)
@@ -120,6 +119,13 @@ def _password(fields: dict[str, Any], transport: str, may_lack: bool) -> str | N
     if len(password) < 8:
         raise RegistryError(f"{name}: shorter than 8 characters")
     return password
+
+
+def site_in(row: dict[str, Any], kind: str) -> Site:
+    """Return the site of a row, checked; RegistryError names the field."""
+    site = _site(_get(row, "site"), kind)
+    rules.check_site(site)
+    return site
 
 
 def _site(found: Any, kind: str) -> Site:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from gateway.errors import RegistryError
+from gateway.registry import sheet
 from gateway.registry.database import Registry
 from gateway.registry.model import PUBLIC, RowReport
+from gateway.registry.sheet import SheetRow
 from gateway.registry.street import eui_in, put_row
 
 COLUMNS = (
@@ -19,7 +21,10 @@ COLUMNS = (
     "profile", "alias",
 )  # fmt: skip
 SECRET_COLUMNS = ("app_key", "mqtt_password", "token")
-_NUMBERS = ("longitude", "latitude", "precision_m", "empty_mm", "full_mm", "rain_mm_per_tip")
+NEEDED = ("dev_eui", "kind", "transport", "site_id", "longitude", "latitude")
+# What tells one place from another.
+_PLACE = ("kind", "site_name", "longitude", "latitude")
+_DEGREES, _BIN = ("longitude", "latitude"), ("empty_mm", "full_mm")
 
 
 def export_csv(registry: Registry) -> str:
@@ -52,53 +57,78 @@ def import_csv(registry: Registry, path: Path, profiles: Collection[str] | None 
 
     A device that is known keeps its key or password when the column is empty.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RegistryError(f"{path}: {error}; give a CSV file in UTF-8") from error
-    reader = csv.DictReader(io.StringIO(text))
-    names = set(reader.fieldnames or ())
-    missing = {"dev_eui", "kind", "transport", "site_id", "longitude", "latitude"} - names
+    found = sheet.read(path)
+    missing = sheet.missing(found, NEEDED)
     if missing:
-        raise RegistryError(f"{path}: column {', '.join(sorted(missing))} is missing")
+        raise RegistryError(f"{path}: {', '.join(missing)}")
+    before = _Before()
     with registry.atomic():
-        return [_row(registry, number, dict(row), profiles) for number, row in enumerate(reader, 1)]
+        return [_row(registry, row, before, profiles) for row in found.rows]
 
 
-def _row(registry: Registry, number: int, row: dict[Any, Any], profiles: Collection[str] | None) -> RowReport:
+def _row(registry: Registry, row: SheetRow, before: _Before, profiles: Collection[str] | None) -> RowReport:
     dev_eui = ""
     try:
-        if None in row or None in row.values():
-            raise RegistryError("the row has not as many fields as the header")
-        dev_eui = eui_in(row)
+        if row.fault:
+            raise RegistryError(row.fault)
+        dev_eui = eui_in(row.cells)
         known = registry.device(dev_eui) is not None
-        from_ms = int(_number("from_ms", row["from_ms"])) if row.get("from_ms") else None
-        changed = put_row(registry, dev_eui, _fields(row), from_ms, known, profiles)
+        moment = row.cells.get("from_ms")
+        from_ms = sheet.moment_ms("from_ms", moment) if moment else None
+        before.check(row, dev_eui)
+        changed = put_row(registry, dev_eui, device_fields(row.cells), from_ms, known, profiles)
     except RegistryError as error:
-        return RowReport(number, dev_eui, "refused", str(error))
-    return RowReport(number, dev_eui, "unchanged" if not changed else "updated" if known else "added")
+        return RowReport(row.line, dev_eui, "refused", str(error))
+    before.add(row, dev_eui)
+    return RowReport(row.line, dev_eui, "unchanged" if not changed else "updated" if known else "added")
 
 
-def _fields(row: dict[str, Any]) -> dict[str, Any]:
-    site: dict[str, Any] = {"id": row["site_id"], "name": row.get("site_name") or row["site_id"]}
-    site |= {name: _number(name, row[name]) for name in _NUMBERS[:3] if row.get(name)}
-    if row.get("licence"):
-        site["licence"] = row["licence"]
-    if row.get("empty_mm") or row.get("full_mm"):
-        site["bin"] = {name: _number(name, row[name]) for name in ("empty_mm", "full_mm") if row.get(name)}
-    if row.get("rain_mm_per_tip"):
-        site["rain_mm_per_tip"] = _number("rain_mm_per_tip", row["rain_mm_per_tip"])
-    site["public"] = row.get("public", "yes").strip().lower() in ("yes", "true", "1", "ja", "oui")
-    names = ("join_eui", "kind", "transport", "profile", "alias", *SECRET_COLUMNS)
-    fields = {name: row.get(name) or None for name in names}
-    return {**fields, "site": site}
+class _Before:
+    """The rows that were taken: what is copied from one and was meant to be changed is told by it."""
+
+    def __init__(self) -> None:
+        self._devices: dict[str, SheetRow] = {}
+        self._sites: dict[str, SheetRow] = {}
+        self._keys: dict[str, tuple[str, int]] = {}
+
+    def add(self, row: SheetRow, dev_eui: str) -> None:
+        """Remember a row."""
+        self._devices.setdefault(dev_eui, row)
+        self._sites.setdefault(row.cells["site_id"], row)
+        self._keys.setdefault(row.cells.get("app_key", "").lower(), (dev_eui, row.line))
+
+    def check(self, row: SheetRow, dev_eui: str) -> None:
+        """Raise RegistryError; a stranger's keys are its maker's business."""
+        device, site = self._devices.get(dev_eui), self._sites.get(row.cells["site_id"])
+        if device is not None and not row.cells.get("from_ms") and device.cells != row.cells:
+            raise RegistryError(f"dev_eui: {dev_eui} is on line {device.line} too; each device has its own")
+        other = [name for name in _PLACE if site and row.cells.get(name) != site.cells.get(name)]
+        if site is not None and other:
+            raise RegistryError(
+                f"site_id: {row.cells['site_id']!r} is on line {site.line} too, with another "
+                f"{', '.join(other)}; give each place a site_id of its own"
+            )
+        of, line = self._keys.get(row.cells.get("app_key", "").lower(), (dev_eui, 0))
+        if of != dev_eui and row.cells.get("app_key") and not row.cells.get("profile"):
+            raise RegistryError(f"app_key: is that of line {line} too; each device has its own")
 
 
-def _number(name: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise RegistryError(f"{name}: {text!r} is not a number; use a point for decimals") from None
+def device_fields(cells: Mapping[str, str]) -> dict[str, Any]:
+    """Return the row of a provisioning file (`put_row`) of the cells of a spreadsheet; RegistryError."""
+    site: dict[str, Any] = {"id": cells["site_id"], "name": cells.get("site_name") or cells["site_id"]}
+    site |= {name: sheet.number(name, cells[name]) for name in _DEGREES if cells.get(name)}
+    site |= {name: sheet.length(name, cells[name]) for name in ("precision_m",) if cells.get(name)}
+    if cells.get("licence"):
+        site["licence"] = cells["licence"]
+    if cells.get("empty_mm") or cells.get("full_mm"):
+        site["bin"] = {name: sheet.length(name, cells[name]) for name in _BIN if cells.get(name)}
+    if cells.get("rain_mm_per_tip"):
+        site["rain_mm_per_tip"] = sheet.number("rain_mm_per_tip", cells["rain_mm_per_tip"])
+    site["public"] = sheet.truth("public", cells.get("public") or "yes")
+    names = ("join_eui", "profile", "alias", *SECRET_COLUMNS)
+    fields: dict[str, Any] = {name: cells.get(name) or None for name in names}
+    words = {name: cells[name].lower() for name in ("kind", "transport")}
+    return {**fields, **words, "site": site}
 
 
 def _blank(value: float | None) -> float | str:

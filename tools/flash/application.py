@@ -7,12 +7,13 @@ import json
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from littlefs import LittleFS, LittleFSError
 
-from simulator.hardware import nodes
+from simulator import hardware
 from simulator.mpycache import cache_folder
 from simulator.where import FIRMWARE
 from tools import rv32, viper_rv32
@@ -27,14 +28,30 @@ _BLANK = b"\xff" * BLOCK
 _DISK_VERSION = 0x00020000
 
 
-def boards() -> dict[str, str]:
-    """Return {board of firmware/boards: chip it has}; simulated boards stand for an ESP32-S3."""
-    known = nodes()
-    found: dict[str, str] = {}
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A board with its sensors. chip: esp32c3. kind: what it measures as, as its kit or name says."""
+
+    chip: str
+    kind: str
+
+
+def nodes() -> dict[str, Node]:
+    """Return the boards of firmware/boards; simulated boards stand for an ESP32-S3."""
+    known = hardware.nodes()
+    found: dict[str, Node] = {}
     for path in sorted((FIRMWARE / "boards").glob("*.py")):
-        if path.stem != "__init__":
-            found[path.stem] = str(known[path.stem].board["chip"]) if path.stem in known else "esp32s3"
+        if path.stem in known:
+            node = known[path.stem]
+            found[path.stem] = Node(str(node.board["chip"]), node.kit_name.partition("-")[0])
+        elif path.stem != "__init__":
+            found[path.stem] = Node("esp32s3", path.stem.split("_")[1])
     return found
+
+
+def boards() -> dict[str, str]:
+    """Return {board of firmware/boards: chip it has}."""
+    return {name: node.chip for name, node in nodes().items()}
 
 
 def compiled(architecture: str) -> dict[str, bytes]:

@@ -14,6 +14,11 @@ class Chip:
     architecture: str
     image_at: int
 
+    @property
+    def download(self) -> str:
+        """What micropython.org/download calls its image: ESP32_GENERIC, ESP32_GENERIC_S3, ..."""
+        return "_".join(["ESP32_GENERIC", *([self.name[5:].upper()] if self.name != "esp32" else [])])
+
 
 CHIPS = {
     chip.name: chip

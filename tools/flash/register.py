@@ -17,8 +17,6 @@ from gateway.registry.street import put_row
 from tools.flash.errors import FlashError
 from tools.flash.rows import Row
 
-_NUMBERS = ("longitude", "latitude", "precision_m")
-
 
 class NetworkServer(Protocol):
     """Where LoRaWAN devices go beside the built-in network server (gateway.provision.chirpstack has it)."""
@@ -53,9 +51,8 @@ class Registrar:
     def put(self, row: Row, dev_eui: str, app_key: str | None, password: str | None) -> Registered:
         """Register a device with its site; RegistryError when it cannot be."""
         fields = _fields(row, app_key, password)
-        from_ms = int(row.site["from_ms"]) if "from_ms" in row.site else None
         with self._lock:
-            put_row(self._registry, dev_eui, fields, from_ms)
+            put_row(self._registry, dev_eui, fields, row.from_ms)
         if self._server is not None and app_key is not None:
             name = row.title
             moving = Moving(dev_eui, row.join_eui, name, row.kind, bytes.fromhex(app_key))
@@ -74,19 +71,6 @@ class Registrar:
 
 
 def _fields(row: Row, app_key: str | None, password: str | None) -> dict[str, Any]:
-    site: dict[str, Any] = {
-        "id": row.site["site_id"],
-        "name": row.title,
-    }
-    site |= {name: float(row.site[name]) for name in _NUMBERS if name in row.site}
-    if "licence" in row.site:
-        site["licence"] = row.site["licence"]
-    geometry = {name: float(row.site[name]) for name in ("empty_mm", "full_mm") if name in row.site}
-    if geometry:
-        site["bin"] = geometry
-    if "rain_mm_per_tip" in row.site:
-        site["rain_mm_per_tip"] = float(row.site["rain_mm_per_tip"])
-    site["public"] = row.site.get("public", "yes").lower() in ("yes", "true", "1", "ja", "oui")
     lorawan = row.transport == "lorawan"
     return {
         "kind": row.kind,
@@ -94,5 +78,5 @@ def _fields(row: Row, app_key: str | None, password: str | None) -> dict[str, An
         "join_eui": row.join_eui if lorawan else None,
         "app_key": app_key,
         "mqtt_password": password,
-        "site": site,
+        "site": dict(row.site),
     }

@@ -10,8 +10,7 @@ and any key of the node's config.json (interval_s, wifi.ssid, ...), as given.
 
 from __future__ import annotations
 
-import csv
-import io
+import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import RegistryError
-from gateway.registry import rules
+from gateway.registry import rules, sheet
+from gateway.registry.street import site_in
+from gateway.registry.tables import device_fields
 from node import config as node_config
-from tools.flash.application import boards
+from tools.flash.application import Node, nodes
 from tools.flash.errors import FlashError
 
 NEEDED = ("board", "kind", "transport", "site_id", "longitude", "latitude")
@@ -31,6 +32,7 @@ _SITE = (
     "empty_mm", "full_mm", "rain_mm_per_tip", "public", "from_ms",
 )  # fmt: skip
 _KEYS = {row[0]: row[1] for row in node_config.KEYS}
+_DEFAULTS = {row[0]: row[2] for row in node_config.KEYS}
 # Keys of config.json that follow from other columns.
 _FIXED = ("kind", "board", "radio", "dev_eui", "join_eui", "app_key", "mqtt.password")
 _FREE = tuple(key for key in _KEYS if key not in _FIXED)
@@ -40,7 +42,10 @@ _ROW = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One device to make. dev_eui None: from the board's MAC. Its repr shows no secret."""
+    """One device to make. dev_eui None: from the board's MAC. Its repr shows no secret.
+
+    site: as in a provisioning file, checked. from_ms: since when it is there; None: since ever.
+    """
 
     name: str
     line: int
@@ -48,7 +53,8 @@ class Row:
     chip: str
     kind: str
     transport: str
-    site: Mapping[str, str]
+    site: Mapping[str, Any]
+    from_ms: int | None = None
     mac: str | None = None
     dev_eui: str | None = None
     join_eui: str = "0" * 16
@@ -61,84 +67,91 @@ class Row:
     @property
     def title(self) -> str:
         """Name of its site, as people know it."""
-        return self.site.get("site_name") or self.site["site_id"]
+        return str(self.site["name"])
+
+    @property
+    def site_id(self) -> str:
+        """Public id of its site."""
+        return str(self.site["id"])
 
 
 def read(path: Path) -> list[Row]:
     """Return the rows of a file. FlashError `rows` names every bad line."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FlashError("rows", f"{path}: {error}; give a CSV file in UTF-8") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    names = list(reader.fieldnames or ())
-    missing = [name for name in NEEDED if name not in names]
-    unknown = [name for name in names if name not in (*_OWN, *_SITE, *_FREE)]
-    if missing or unknown:
-        said = [f"column {name} is missing" for name in missing]
-        said += [f"column {name!r} is unknown" for name in unknown]
+        found = sheet.read(path)
+    except RegistryError as error:
+        raise FlashError("rows", str(error)) from error
+    said = sheet.missing(found, NEEDED)
+    said += [f"column {name!r} is unknown" for name in found.columns if name not in (*_OWN, *_SITE, *_FREE)]
+    if said:
         raise FlashError("rows", f"{path}: {', '.join(said)}")
-    known, rows, faults = boards(), list[Row](), list[str]()
-    for found in reader:
-        line = reader.line_num
+    known, rows, faults = nodes(), list[Row](), list[tuple[int, str]]()
+    for one_row in found.rows:
         try:
-            rows.append(_row(found, line, known))
+            if one_row.fault:
+                raise FlashError("rows", one_row.fault)
+            rows.append(_row(one_row.cells, one_row.line, known))
         except (FlashError, RegistryError) as error:
-            faults.append(f"line {line}: {error}")
+            faults.append((one_row.line, str(error)))
     faults += _twice(rows)
-    if not rows and not faults:
-        faults.append("no row in it")
     if faults:
-        raise FlashError("rows", f"{path}: " + "; ".join(faults))
+        raise FlashError("rows", f"{path}:{sheet.told(faults)}")
+    if not rows:
+        raise FlashError("rows", f"{path}: no row in it")
     return rows
 
 
 def one(cells: Mapping[str, str]) -> Row:
     """Return the row of a single device from its columns; FlashError, RegistryError when it cannot be."""
+    for name in cells:
+        if name not in (*_OWN, *_SITE, *_FREE):
+            raise FlashError("rows", f"{name}: is no column; see tools/flash/README.md")
+    return _row(cells, 1, nodes())
+
+
+def _row(cells: Mapping[str, str], line: int, known: Mapping[str, Node]) -> Row:
     for name in NEEDED:
         if not cells.get(name):
             raise FlashError("rows", f"{name}: missing")
-    return _row(dict(cells), 1, boards())
-
-
-def _row(found: dict[Any, Any], line: int, known: Mapping[str, str]) -> Row:
-    if None in found or None in found.values():
-        raise FlashError("rows", "it has not as many fields as the header")
-    cells = {str(name): str(value).strip() for name, value in found.items()}
-    board = cells["board"]
+    board = cells["board"].lower()
     if board not in known:
-        raise FlashError("rows", f"board: {board!r} is none of {', '.join(known)}")
+        near = difflib.get_close_matches(board, known)
+        raise FlashError("rows", f"board: {board!r} is none of {', '.join(near or known)}")
+    node = known[board]
     name = cells.get("row") or f"line-{line}"
     if not _ROW.fullmatch(name):
         raise FlashError("rows", f"row: {name!r}; give 1 to 64 of A-Z a-z 0-9 . _ -")
     mac = cells.get("mac", "").replace(":", "").replace("-", "").lower() or None
     if mac is not None and not _MAC.fullmatch(mac):
         raise FlashError("rows", f"mac: {cells['mac']!r} is not 12 hex digits")
-    language = cells.get("language") or "nl"
+    language = (cells.get("language") or "nl").lower()
     if language not in ("nl", "fr", "en"):
         raise FlashError("rows", f"language: {language!r}; give nl, fr or en")
-    transport = cells["transport"]
+    transport, kind = cells["transport"].lower(), cells["kind"].lower()
     if transport not in ("lorawan", "mqtt"):
         raise FlashError("rows", f"transport: {transport!r}; give lorawan or mqtt")
-    if cells["kind"] not in node_config.KINDS:
-        raise FlashError("rows", f"kind: {cells['kind']!r}; give {', '.join(node_config.KINDS)}")
+    if kind not in node_config.KINDS:
+        raise FlashError("rows", f"kind: {kind!r}; give {', '.join(node_config.KINDS)}")
+    if kind != node.kind:
+        raise FlashError(
+            "rows", f"kind: {kind!r}, but {board} measures as {node.kind!r}; correct one of them"
+        )
     app_key, password = cells.get("app_key") or None, cells.get("mqtt_password") or None
     if app_key is not None:
-        rules.key("app_key", app_key)
+        app_key = rules.key("app_key", app_key).hex()
     if password is not None and not 8 <= len(password) <= 64:
         raise FlashError("rows", "mqtt_password: give 8 to 64 characters, or none for a random one")
     settings = {key: _setting(key, cells[key]) for key in _FREE if cells.get(key)}
     if transport == "mqtt" and "mqtt.host" not in settings:
         raise FlashError("rows", "mqtt.host: missing; give the name or address of the gateway")
-    site = {name: cells[name] for name in _SITE if cells.get(name)}
-    for number in ("longitude", "latitude"):
-        try:
-            float(site.get(number, ""))
-        except ValueError:
-            raise FlashError("rows", f"{number}: {cells[number]!r} is not a number; use a point") from None
+    fields = device_fields(cells)
+    site = site_in(fields, kind)
+    dev_eui = rules.eui("dev_eui", cells["dev_eui"]) if cells.get("dev_eui") else None
+    if dev_eui is not None:
+        rules.check_pseudonym(site.id, dev_eui)
     return Row(
-        name, line, board, known[board], cells["kind"], transport, site, mac,
-        rules.eui("dev_eui", cells["dev_eui"]) if cells.get("dev_eui") else None,
+        name, line, board, node.chip, kind, transport, fields["site"],
+        sheet.moment_ms("from_ms", cells["from_ms"]) if cells.get("from_ms") else None, mac, dev_eui,
         rules.eui("join_eui", cells["join_eui"]) if cells.get("join_eui") else "0" * 16,
         app_key, password, cells.get("owner", ""), language, settings,
     )  # fmt: skip
@@ -152,22 +165,25 @@ def _setting(key: str, text: str) -> Any:
             value = int(text)
         except ValueError:
             raise FlashError("rows", f"{key}: {text!r} is no whole number") from None
-    elif text.lower() in ("true", "false"):
-        value = text.lower() == "true"
+    elif isinstance(_DEFAULTS[key], bool):
+        value = sheet.truth(key, text)
+    elif kind == "choice":
+        value = text.lower()
     fault = node_config.fault(key, value)
     if fault:
         raise FlashError("rows", f"{key}: {fault}")
     return value
 
 
-def _twice(rows: list[Row]) -> list[str]:
-    faults: list[str] = []
-    for what in ("name", "mac", "dev_eui"):
+def _twice(rows: list[Row]) -> list[tuple[int, str]]:
+    faults: list[tuple[int, str]] = []
+    for what in ("name", "mac", "dev_eui", "site_id", "app_key"):
         seen: dict[str, int] = {}
         for row in rows:
             value = getattr(row, what)
             if value is not None and value in seen:
-                faults.append(f"line {row.line}: {what} {value} is on line {seen[value]} too")
+                shown = "app_key" if what == "app_key" else f"{what} {value}"
+                faults.append((row.line, f"{shown} is on line {seen[value]} too; each device has its own"))
             elif value is not None:
                 seen[value] = row.line
     return faults

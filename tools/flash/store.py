@@ -11,6 +11,7 @@ import httpx
 
 from tools.flash import base
 from tools.flash.base import BaseImage
+from tools.flash.chips import CHIPS
 from tools.flash.errors import FlashError
 
 _LARGEST = 32 << 20
@@ -55,7 +56,8 @@ class ImageStore:
                     parts.append(part)
         except httpx.HTTPError as error:
             raise FlashError(
-                "image", f"{url} cannot be fetched ({error}): check the network, or give --base FILE"
+                "image",
+                f"{url} cannot be fetched ({error}): check the network, or get it elsewhere and give FILE",
             ) from error
         return self._keep(base.parse(b"".join(parts), sha256))
 
@@ -85,7 +87,8 @@ class ImageStore:
         if not found:
             raise FlashError(
                 "image",
-                f"no base image for {chip} is kept: meetnet flash image FILE, or --url URL --sha256 SUM",
+                f"no base image for {chip} is kept: get the .bin of {CHIPS[chip].download} from "
+                "micropython.org/download, then: meetnet flash image FILE",
             )
         return max(
             found,

@@ -194,14 +194,14 @@ def test_csv_rows_that_cannot_be_are_refused_one_by_one(registry: Registry, tmp_
     rows = [
         f"{AIR},70b3d57ed0000000,{KEY},air,lorawan,plein-1,4.9,52.3",
         f"{BIN},70b3d57ed0000000,,bin,lorawan,bak-7,4.9,52.3",
-        "70b3d57ed00000cc,70b3d57ed0000000," + KEY + ',air,lorawan,x,"4,9",52.3',
+        "70b3d57ed00000cc,70b3d57ed0000000," + KEY[::-1] + ",air,lorawan,x,4.9 E,52.3",
         "short,row",
     ]
     (tmp_path / "in.csv").write_text(head + "\n".join(rows) + "\n")
     reports = import_csv(registry, tmp_path / "in.csv")
     assert [report.outcome for report in reports] == ["added", "refused", "refused", "refused"]
     assert "app_key: missing" in reports[1].message
-    assert "use a point for decimals" in reports[2].message
+    assert "longitude: '4.9 E' is not a number; write it like 4.35" in reports[2].message
     (tmp_path / "in.csv").write_text("a,b\n1,2\n")
     with pytest.raises(RegistryError, match="column dev_eui"):
         import_csv(registry, tmp_path / "in.csv")

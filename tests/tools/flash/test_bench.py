@@ -378,7 +378,7 @@ def test_a_journal_outlives_a_torn_line_and_owns_up_to_damage(tmp_path: Path) ->
     [
         ({"board": "t9"}, "line 3: board: 't9' is none of"),
         ({"dev_eui": "70b3"}, "line 3: dev_eui: '70b3' is not an EUI"),
-        ({"longitude": "4,9"}, "fields"),
+        ({"longitude": "4,9"}, "line 3: the row has not as many fields as the header (13, not 12)"),
         ({"longitude": "east"}, "line 3: longitude: 'east' is not a number"),
         ({"kind": "weather"}, "line 3: kind: 'weather'"),
         ({"transport": "wifi"}, "line 3: transport: 'wifi'"),
@@ -386,6 +386,14 @@ def test_a_journal_outlives_a_torn_line_and_owns_up_to_damage(tmp_path: Path) ->
         ({"language": "de"}, "line 3: language: 'de'"),
         ({"row": "r1"}, "line 3: name r1 is on line 2 too"),
         ({"dev_eui": "70b3d57ed0000001"}, "line 3: dev_eui 70b3d57ed0000001 is on line 2 too"),
+        # What the registry or the node would refuse once the board is written, or would mix up for ever.
+        ({"site_id": "tuin-1"}, "line 3: site_id tuin-1 is on line 2 too"),
+        ({"site_id": "tuin 2"}, "line 3: site.id: 'tuin 2'"),
+        ({"latitude": "512"}, "line 3: site.latitude of tuin-2: 512.0; allowed: -90 to 90"),
+        ({"longitude": "nan"}, "line 3: site.longitude of tuin-2: nan"),
+        ({"longitude": "51.2", "latitude": "4.4"}, "line 3: site of tuin-2: longitude 51.2, latitude 4.4"),
+        ({"kind": "air"}, "line 3: kind: 'air', but sim_garden measures as 'garden'"),
+        ({"dev_eui": "7.01E+15"}, "line 3: dev_eui: '7.01E+15' is what a spreadsheet made of an EUI"),
     ],
 )
 def test_a_bad_row_is_named_by_its_line(tmp_path: Path, changes: dict[str, str], said: str) -> None:
@@ -417,6 +425,22 @@ def test_columns_are_checked_and_become_the_nodes_configuration(tmp_path: Path) 
     assert errors == [] and settings["interval_s"] == 900
     # IEEE, "Guidelines for Use of EUI": a MAC becomes an EUI-64 by FFFE in its middle.
     assert dev_eui_of("a0b1c2d3e4f5") == "a0b1c2fffed3e4f5"
+
+
+def test_a_list_as_a_flemish_excel_saves_it(tmp_path: Path) -> None:
+    """Semicolons, decimal commas, Windows-1252, WAAR and ONWAAR, blank rows; a fault of all is told once."""
+    path = tmp_path / "rows.csv"
+    head = f"{HEADER},public,page,from_ms,empty_mm".replace("row,", "Row,")
+    lines = [head, *(f"{a_row(n, site_name=f'Zoë {n}')},ONWAAR,WAAR,2026-12-01," for n in (1, 2)), "," * 15]
+    text = "\n".join(lines).replace(",", ";").replace(";4.9;52.3;", ";4,95;52,3;")
+    path.write_text(f"sep=;\n{text}\n", encoding="cp1252", newline="\r\n")
+    first, second = rows.read(path)
+    assert (first.title, first.site["longitude"], first.site["public"]) == ("Zoë 1", 4.95, False)
+    assert first.settings == {"language": "nl", "page": True}
+    assert second.from_ms == 1_796_083_200_000  # date -u -d 2026-12-01 +%s
+    path.write_text(text.replace("2026-12-01;", "2026-12-01;1.200"), encoding="cp1252")
+    with pytest.raises(FlashError, match=r"lines 2 to 3: empty_mm: '1.200' may be a thousand times more"):
+        rows.read(path)
 
 
 def test_one_device_without_a_list(tmp_path: Path) -> None:
