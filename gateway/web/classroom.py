@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -142,6 +143,7 @@ class Classroom:
         label = tongue.gettext(N_("The hours of the day; the table below holds the same"))
         lines = [[one[hour].mean if hour in one else None for hour in hours] for one in series]
         names = [lesson.here.name, *([lesson.there.name] if lesson.there else [])]
+        draw = partial(svg.hours, tongue=tongue, decimals=quantity(lesson.name).decimals)
         marks = [tongue.clock(hour)[:2].lstrip("0") or "0" for hour in hours]
         return context.html(
             request,
@@ -169,8 +171,8 @@ class Classroom:
                     for hour in hours
                 ],
                 "names": names,
-                "drawing": svg.hours(lines, names, marks, label) if any(series) else "",
-                "empty": svg.hours([[None] * len(hours)], [""], marks, tongue.gettext(N_("Draw here"))),
+                "drawing": draw(lines, names, marks, label) if any(series) else "",
+                "empty": draw([[None] * len(hours)], [""], marks, tongue.gettext(N_("Draw here"))),
                 "told": _told(guess, lesson, found, tongue),
                 "measured": len(found.here),
             },

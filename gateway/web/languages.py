@@ -171,6 +171,8 @@ class Tongue:
         """Write how long ago something was, in the largest unit that fits."""
         seconds = max(0, age_ms) // 1000
         ngettext = self.ngettext
+        if seconds < 10:
+            return self.gettext(N_("just now"))
         if seconds < 60:
             return ngettext("%(num)d second ago", "%(num)d seconds ago", seconds) % {"num": seconds}
         if seconds < 3600:

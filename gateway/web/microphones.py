@@ -31,7 +31,7 @@ VERDICTS = {  # the worst first
     "good": (N_("microphone well"), "fresh"),
 }
 WORDS = {
-    "few_nights": N_("Only %(nights)s of the last nights were measured; %(needed)s are needed."),
+    "few_nights": N_("Nights measured so far: %(nights)s. Needed: %(needed)s."),
     "doubted": N_("Checks doubt most of what it measured in the last two days."),
     "flat": N_("In a week it moved by %(spread)s dB only: no street is so even. Is it blocked or dead?"),
     "drift": N_(

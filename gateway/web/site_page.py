@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -25,9 +26,10 @@ from gateway.web.context import Context
 from gateway.web.gate import RefusedError, visitor_of
 from gateway.web.kept import Kept
 from gateway.web.languages import LOCALES, N_, Tongue
+from gateway.web.layers import BY_NAME, classed
 from gateway.web.query import QueryError, choice, known, refuse_unknown
-from gateway.web.series import DAY, HOUR, step_for
-from gateway.web.view import SiteView, is_doubtful, reasons_text
+from gateway.web.series import DAY, HOUR, MINUTE, step_for
+from gateway.web.view import SiteView, ValueView, is_doubtful, reasons_text
 from gateway.web.words import FLAGS, STATES, quantity
 
 SPANS = {
@@ -153,8 +155,33 @@ class SitePage:
             **notes.defaults(now_ms, tongue),
             "with_text": ",".join(one.site_id for one in others),
             "comparable": _comparable(views, view, name, others),
+            "air": _air(context.reader, view, now_ms, tongue),
+            "newest": _newest(chosen, now_ms, tongue),
             **values,
         }
+
+
+def _air(reader: PublicReader, view: SiteView, now_ms: int, tongue: Tongue) -> dict[str, Any] | None:
+    """Return what the air of the last hour is called in Europe's index, as on the map; None without it."""
+    layer = BY_NAME["eaqi"]
+    start_ms = now_ms - now_ms % MINUTE - HOUR
+    means: dict[str, float] = {}
+    for name in set(layer.quantities) & set(view.quantities):
+        for hour in Buckets.of(reader.buckets(view.site_id, name, start_ms, start_ms + HOUR, HOUR)).good:
+            means[name] = hour.mean
+    found = classed(layer, means, start_ms, tongue) if means else None
+    return (
+        {"label": tongue.gettext(layer.label), "class": found.klass, "words": found.words} if found else None
+    )
+
+
+def _newest(chosen: ValueView, now_ms: int, tongue: Tongue) -> dict[str, str] | None:
+    """Return the day of the newest value, and the least span that shows it; None without a value."""
+    if chosen.value is None:
+        return None
+    at_ms = int(datetime.fromisoformat(chosen.iso).timestamp() * 1000)
+    span = next((key for key, (length_ms, _) in SPANS.items() if now_ms - at_ms < length_ms), "years")
+    return {"day": tongue.day(at_ms), "span": span}
 
 
 def _others(query: Any, views: dict[str, SiteView], view: SiteView, name: str) -> list[SiteView]:
@@ -201,6 +228,7 @@ def _values(
             first_ms = rows[0].observed_at_ms
         return {
             "unit": rows[-1].unit if rows else "",
+            "is_explained": bool(rows),
             "flags": _flags(rows, tongue),
             "explained_since": tongue.moment(first_ms) if first_ms > end_ms - 7 * DAY else "",
             "corrections": _corrections(rows, tongue),

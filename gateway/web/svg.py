@@ -87,9 +87,13 @@ def sparkline(values: Sequence[float | None], label: str, wide: int = 160, high:
     return _svg(wide, high, label, [f'<path d="{"".join(pieces)}" class="spark"/>'])
 
 
-def _svg(wide: float, high: float, label: str, parts: Sequence[str]) -> Markup:
-    """Wrap parts; every text in them was escaped where it was put in."""
-    box = f'class="drawing" role="img" viewBox="0 0 {wide:g} {high:g}"'
+def _svg(wide: float, high: float, label: str, parts: Sequence[str], kind: str = "") -> Markup:
+    """Wrap parts; every text in them was escaped where it was put in.
+
+    kind: "few" where so few words stand in it that on a phone they can be written larger.
+    """
+    size = f'width="{wide:g}" height="{high:g}" viewBox="0 0 {wide:g} {high:g}"'
+    box = f'class="drawing{f" {kind}" if kind else ""}" role="img" {size}'
     return Markup(f'<svg {box} aria-label="{escape(label)}">{"".join(parts)}</svg>')  # noqa: S704
 
 
@@ -97,7 +101,7 @@ def levels(found: Sequence[Level], start_ms: int, end_ms: int, tongue: Tongue, l
     """Draw levels of an event and their limit; what is above lies in a stripe of its own below the line."""
     if not found:
         return Markup("")
-    wide, high, left, foot = 640, 150, 34, 20
+    wide, high, left, foot = 640, 150, 44, 24
     low = min(min(one.level_db for one in found), min(one.upper_db for one in found) - 10)
     top = max(max(one.level_db for one in found), max(one.upper_db for one in found) + 3)
     scale_x, scale_y = (wide - left) / max(1, end_ms - start_ms), (high - foot) / max(1.0, top - low)
@@ -133,17 +137,23 @@ def levels(found: Sequence[Level], start_ms: int, end_ms: int, tongue: Tongue, l
         f'<text x="{left}" y="{high - 2}" class="axis">{escape(tongue.clock(start_ms)[:5])}</text>',
         f'<text x="{wide}" y="{high - 2}" class="axis end">{escape(tongue.clock(end_ms)[:5])}</text>',
     ]
-    return _svg(wide, high, label, parts)
+    return _svg(wide, high, label, parts, "few")
 
 
 def hours(
-    lines: Sequence[Sequence[float | None]], names: Sequence[str], marks: Sequence[str], label: str
+    lines: Sequence[Sequence[float | None]],
+    names: Sequence[str],
+    marks: Sequence[str],
+    label: str,
+    tongue: Tongue,
+    decimals: int,
 ) -> Markup:
     """Draw at most two lines over the hours of a day: the first whole, the second dashed with squares.
 
-    marks: what stands below each hour. Without any value the axes alone, to draw on paper.
+    marks: what stands below each hour; decimals: of the numbers at the axis.
+    Without any value the axes alone, to draw on paper.
     """
-    wide, high, left, foot = 640, 220, 40, 34
+    wide, high, left, foot = 640, 230, 66, 52
     known = [value for line in lines for value in line if value is not None]
     low, top = (min(known), max(known)) if known else (0.0, 1.0)
     span, step = (top - low) or 1.0, (wide - left) / max(1, len(marks))
@@ -156,11 +166,12 @@ def hours(
         x = left + (i + 0.5) * step
         parts.append(f'<path d="M{x:.1f} {high - foot}v4" class="rule"/>')
         if i % 3 == 0:
-            parts.append(f'<text x="{x:.1f}" y="{high - foot + 16}" class="axis mid">{escape(mark)}</text>')
+            parts.append(f'<text x="{x:.1f}" y="{high - foot + 22}" class="axis mid">{escape(mark)}</text>')
     if known:
         for value in (low, top):
             y = place(0, value)[1]
-            parts.append(f'<text x="{left - 5}" y="{y + 4:.1f}" class="axis end">{value:.4g}</text>')
+            number = escape(tongue.number(value, decimals))
+            parts.append(f'<text x="{left - 5}" y="{y + 4:.1f}" class="axis end">{number}</text>')
     for n, line in enumerate(lines[:2]):
         path, pen = "", "M"
         for i, value in enumerate(line):
@@ -181,4 +192,4 @@ def hours(
             sign = "\N{BLACK SQUARE}" if n else "\N{BLACK CIRCLE}"
             x = left + n * (wide - left) / 2
             parts.append(f'<text x="{x:.0f}" y="{high - 3}">{sign} {escape(names[n])}</text>')
-    return _svg(wide, high, label, parts)
+    return _svg(wide, high, label, parts, "few")

@@ -49,6 +49,14 @@ def guest(town: tuple[Town, str], visit: Callable[..., Visit], role: str, **opti
     return found
 
 
+# Of the menu nothing is found by chance only, and what is drawn can be read: on a phone, too.
+HIDDEN = """() => [...document.querySelectorAll(".menu a")]
+  .filter((one) => one.getBoundingClientRect().right > innerWidth).map((one) => one.textContent)"""
+TINY = """() => [...document.querySelectorAll("svg.drawing text")]
+  .filter((one) => one.getBoundingClientRect().height > 0)
+  .map((one) => [parseFloat(getComputedStyle(one).fontSize) * one.getScreenCTM().a, one.textContent])
+  .filter(([px]) => px < 8.9)"""
+
 # What another light can change; the rest was looked at in the dark.
 OF_COLOUR = {"runOnly": ["color-contrast", "link-in-text-block"]}
 
@@ -79,6 +87,8 @@ def test_a_page_is_sound(
     page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
     assert page.locator("h1").count() == 1
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES["phone"]["width"]
+    assert page.evaluate(HIDDEN) == []
+    assert page.evaluate(TINY) == []
     assert serious(page) == []
     page.set_viewport_size(SIZES["desk"])
     page.emulate_media(color_scheme="light")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import Served, Visit
-from tests.gateway.memory_reader import NOW_MS
+from tests.gateway.memory_reader import NOW_MS, street
 from tools import chromium
 
 pytestmark = pytest.mark.browser
@@ -48,6 +48,20 @@ def test_the_page_shows_real_values_and_asks_nothing_of_other_hosts(
     assert guest.hosts == {served.url.split("/")[2]}
     assert guest.bytes <= 200_000
     assert guest.complaints == []
+
+
+def test_a_long_name_pushes_no_quality_off_a_phone(
+    serve: Callable[..., Served], visit: Callable[..., Visit]
+) -> None:
+    reader = street()
+    reader.add_site("lang", "air", "Hoek Jonkheer-van-Sandenburgplantsoenlaan/<script>alert(1)</script>")
+    reader.add("lang", "pm2_5", "ug/m3", 12.3, NOW_MS - 40 * 60_000)
+    page = visit("phone").page
+    page.goto(serve(reader).url)
+    page.wait_for_selector(VALUE)
+    edge = page.evaluate("""Math.max(...[...document.querySelectorAll("#sites td:last-child *")]
+        .map((one) => one.getBoundingClientRect().right))""")
+    assert edge <= page.viewport_size["width"] - 16
 
 
 def test_values_map_and_chart_renew_themselves(

@@ -57,6 +57,9 @@ async def test_a_guess_stands_beside_what_was(page: httpx.AsyncClient) -> None:
     )
     assert here - there == pytest.approx(2.0, abs=0.11)
     assert rows[2][3] == "anders"
+    axis = re.findall(r'class="axis end">([^<]+)<', text)
+    assert len(axis) == 2
+    assert all(re.fullmatch(r"−?\d+,\d", one) for one in axis)  # numbers of a chart are Dutch, too
     right = (await page.get(f"/nl/class?{GUESS}&when=14&top=12.1&where=here")).text
     assert right.count("<td>precies</td>") == 2
     assert "85" not in re.sub(

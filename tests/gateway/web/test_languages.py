@@ -94,13 +94,14 @@ def test_every_check_and_derived_quantity_of_the_gateway_has_words() -> None:
 @pytest.mark.parametrize(
     ("ms", "nl", "fr", "en"),
     [
-        (0, "0 seconden geleden", "il y a 0 seconde", "0 seconds ago"),
-        (1_999, "1 seconde geleden", "il y a 1 seconde", "1 second ago"),
+        (0, "zojuist", "à l'instant", "just now"),
+        (9_999, "zojuist", "à l'instant", "just now"),
+        (10_000, "10 seconden geleden", "il y a 10 secondes", "10 seconds ago"),
         (59_999, "59 seconden geleden", "il y a 59 secondes", "59 seconds ago"),
         (60_000, "1 minuut geleden", "il y a 1 minute", "1 minute ago"),
         (3_600_000, "1 uur geleden", "il y a 1 heure", "1 hour ago"),
         (172_800_000, "2 dagen geleden", "il y a 2 jours", "2 days ago"),
-        (-5_000, "0 seconden geleden", "il y a 0 seconde", "0 seconds ago"),
+        (-5_000, "zojuist", "à l'instant", "just now"),
     ],
 )
 def test_ages(ms: int, nl: str, fr: str, en: str) -> None:

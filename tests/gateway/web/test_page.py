@@ -85,9 +85,9 @@ async def test_the_table_is_a_twin_of_the_map_with_unit_age_and_quality(client: 
     assert rows["Hoek"][2] == "verouderd , 3 uur geleden"
     assert rows["Bakkerij"][1:] == [
         "Fijnstof PM2,5 1.234,5 µg/m³",
-        "twijfelachtig , 0 seconden geleden buiten wat waar kan zijn",
+        "twijfelachtig , zojuist buiten wat waar kan zijn",
     ]
-    assert rows["Tuin"][1:] == ["Temperatuur –", "geen waarde , 0 seconden geleden de sensor antwoordt niet"]
+    assert rows["Tuin"][1:] == ["Temperatuur –", "geen waarde , zojuist de sensor antwoordt niet"]
     assert rows["Nieuwe"][2] == "nog niets ontvangen"
 
 
