@@ -259,11 +259,10 @@ class Gateway:
         keep_task(self._stack, raw, "meetnet-retention")
         review = Review(
             self.store,
-            self.registry.sites,
+            self.registry.places,
             self.assessments,
             self.clock,
             self.counters,
-            self.registry.site_count,
             lambda: bool(self.outward.followers) or self.config.flag("web.enabled"),
         )
         keep_task(self._stack, self._once_running(review.run), "meetnet-review")

@@ -157,9 +157,6 @@ def end(
     if as_json:
         print_json({"dev_eui": dev_eui, "quantity": quantity, "ended": True})
         return
-    if as_json:
-        print_json({"dev_eui": dev_eui, "quantity": quantity, "ended": True})
-        return
     click.echo(f"{dev_eui}: the correction of {quantity} ended")
 
 

@@ -61,7 +61,7 @@ def review(
     registry, store = Registry(directory.path), open_store(directory.store, settings.text("data.postgres"))
     assessments = Assessments(directory.review)
     try:
-        looking = Review(store, registry.sites, assessments, SystemClock(), Counters())
+        looking = Review(store, registry.places, assessments, SystemClock(), Counters())
         before = {_key(one) for one in assessments.between(start_ms, end_ms)}
         found: list[Assessment] = []
         seen = 0

@@ -8,7 +8,7 @@ old one found stays on record.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -21,17 +21,7 @@ from gateway.quality.table import HOUR_MS
 
 BUDDIES, NETWORK, OFTEN_OUT, UNLIKE, DRIFT = "neighbours", "network", "often_out", "unlike", "drift"
 MONTH_MS = 30 * 24 * HOUR_MS
-MOST_BUDDIES = 40
 _FLOOR = 1.0  # µg/m³: below it, ratios of particulate matter are those of noise
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A site in the network, at its true position: this never leaves the house."""
-
-    site_id: str
-    longitude: float
-    latitude: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +72,18 @@ FLAGS = (BUDDIES, NETWORK, OFTEN_OUT, UNLIKE, DRIFT)
 
 
 class Reviewer:
-    """Judges a network of sites; keeps who is whose buddy."""
+    """Judges sites beside one another."""
 
-    def __init__(self, members: Sequence[Member]) -> None:
-        """Take the members; values are given in their order."""
-        self.members = tuple(members)
-        self._longitudes = np.array([member.longitude for member in members], np.float64)
-        self._latitudes = np.array([member.latitude for member in members], np.float64)
-        self._buddies: dict[float, Indices] = {}
+    def __init__(
+        self, site_ids: Sequence[str], near: Callable[[float], Indices], judged: int | None = None
+    ) -> None:
+        """Take the sites in the order in which values are given; only the first `judged` of them are judged.
+
+        near: the nearest others of each within metres, as `neighbours.nearest` gives them.
+        """
+        self.site_ids = site_ids
+        self._near = near
+        self.judged = len(site_ids) if judged is None else judged
 
     def hours(self, quantity: str, start_ms: int, values: Floats) -> list[Assessment]:
         """Judge hourly means from start_ms on (hours x members, NaN = none) by the checks of an hour."""
@@ -97,7 +91,7 @@ class Reviewer:
         for check in _checks(quantity, period=False):
             for row, site, detail in self._hourly(check, values):
                 from_ms = start_ms + row * HOUR_MS
-                member = self.members[site].site_id
+                member = self.site_ids[site]
                 found.append(
                     Assessment(
                         member, quantity, from_ms, from_ms + HOUR_MS, check.name, check.version, detail
@@ -109,9 +103,7 @@ class Reviewer:
         """Judge a month of hourly means by the checks of a month."""
         end_ms = start_ms + len(values) * HOUR_MS
         return [
-            Assessment(
-                self.members[site].site_id, quantity, start_ms, end_ms, check.name, check.version, detail
-            )
+            Assessment(self.site_ids[site], quantity, start_ms, end_ms, check.name, check.version, detail)
             for check in _checks(quantity, period=True)
             for site, detail in self._monthly(check, values)
         ]
@@ -127,7 +119,8 @@ class Reviewer:
         else:
             out = neighbours.network_outliers(scaled, p["low_z"], p["high_z"], int(p["fewest"]))
             buddies = None
-        for row, site in zip(*(index.tolist() for index in np.nonzero(out)), strict=True):
+        mine = out[:, : self.judged]
+        for row, site in zip(*(index.tolist() for index in np.nonzero(mine)), strict=True):
             group = values[row] if buddies is None else values[row][buddies[site][buddies[site] >= 0]]
             middle = float(np.nanmedian(group))
             yield (
@@ -140,27 +133,20 @@ class Reviewer:
         p = check.parameters
         if check.name == OFTEN_OUT:
             out = neighbours.network_outliers(values, p["low_z"], p["high_z"], int(p["fewest"]))
-            for site in np.flatnonzero(neighbours.often_out(values, out, p["share"])).tolist():
+            for site in np.flatnonzero(neighbours.often_out(values, out, p["share"])[: self.judged]).tolist():
                 share = 100 * float(out[:, site].sum()) / max(1, int(np.isfinite(values[:, site]).sum()))
                 yield site, f"out in {share:.0f} % of its hours"
         elif check.name == UNLIKE:
             unlike = neighbours.unlike_the_network(values, p["least_correlation"], int(p["fewest_times"]))
-            for site in np.flatnonzero(unlike).tolist():
+            for site in np.flatnonzero(unlike[: self.judged]).tolist():
                 yield site, f"correlation with the network below {p['least_correlation']:g}"
         else:
             ratios = neighbours.drift_ratios(
                 values, self._near(p["radius_m"]), int(p["fewest"]), int(p["fewest_times"])
             )
             outside = np.isfinite(ratios) & ((ratios < p["low"]) | (ratios > p["high"]))
-            for site in np.flatnonzero(outside).tolist():
+            for site in np.flatnonzero(outside[: self.judged]).tolist():
                 yield site, f"{ratios[site]:.2f} times its neighbours"
-
-    def _near(self, radius_m: float) -> Indices:
-        found = self._buddies.get(radius_m)
-        if found is None:
-            found = neighbours.nearest(self._longitudes, self._latitudes, radius_m, MOST_BUDDIES)
-            self._buddies[radius_m] = found
-        return found
 
 
 def _checks(quantity: str, *, period: bool) -> list[NetworkCheck]:

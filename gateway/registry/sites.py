@@ -37,10 +37,9 @@ class Sites(RegistryFiles):
         """Return all sites, by id."""
         return [Site(*row) for row in self._whole("SELECT * FROM sites ORDER BY id")]
 
-    def site_count(self) -> int:
-        """Return how many sites there are."""
-        with self._lock:
-            return self._db.execute("SELECT COUNT(*) FROM sites").fetchone()[0]
+    def places(self) -> list[tuple[str, float, float]]:
+        """Return id, longitude and latitude of all sites, by id: a sixth of what `sites` takes."""
+        return self._whole("SELECT id, longitude, latitude FROM sites ORDER BY id")
 
     def put_organisation(self, organisation_id: str, name: str) -> None:
         """Add or rename an organisation (a tenant)."""

@@ -263,6 +263,19 @@ class Store(Positions):
         """Return the means of the good values of whole hours of some sites."""
         return reading.hourly(self, quantity, start_ms, end_ms, sites, later)
 
+    def has_any(self, start_ms: int, end_ms: int) -> bool:
+        """Tell whether anything was observed in [start_ms, end_ms), packed or not."""
+        with self._db.snapshot() as db:
+            return bool(
+                db.query(
+                    "SELECT 1 FROM records WHERE observed_at_ms >= ? AND observed_at_ms < ? LIMIT 1",
+                    (start_ms, end_ms),
+                )
+                or db.query(
+                    "SELECT 1 FROM chunks WHERE start_ms < ? AND end_ms > ? LIMIT 1", (end_ms, start_ms)
+                )
+            )
+
     def records_after(self, position: int, limit: int) -> list[Record]:
         """Return records in store order whose observations are after a position, in part or all."""
         first = max(1, (position + 1) // POSITIONS_PER_RECORD)  # there is no record 0

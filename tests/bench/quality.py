@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from gateway.model import Decoded, Reading
 from gateway.quality import Judge
-from gateway.quality.review import Member, Reviewer
+from gateway.quality.network import Member, Network
 
 Floats = NDArray[np.float64]
 STEP_MS = 600_000
@@ -209,9 +209,8 @@ def _flags(t: Town) -> Flags:
                     kept[one.quantity][step // PER_HOUR].append(one.value)
         for name in names:
             means[name][:, site] = [float(np.mean(hour)) if hour else np.nan for hour in kept[name]]
-    reviewer = Reviewer(
-        [Member(f"s{i}", float(t.longitudes[i]), float(t.latitudes[i])) for i in range(sites)]
-    )
+    network = Network([Member(f"s{i}", float(t.longitudes[i]), float(t.latitudes[i])) for i in range(sites)])
+    reviewer = network.reviewer(network.districts[0])
     for name in names:
         # The month is judged at the end, over the second half: what a daily look would say by then.
         later = hours // 2

@@ -43,7 +43,7 @@ class Garden:
         self.store = SqliteStore(path / "store.db")
         self.assessments = Assessments(path / "review.db")
         self.counters = Counters()
-        self.review = Review(self.store, self.registry.sites, self.assessments, SetClock(), self.counters)
+        self.review = Review(self.store, self.registry.places, self.assessments, SetClock(), self.counters)
         self.reader = SqlitePublicReader(
             self.store,
             lambda: self.registry.consenting_sites("public", T0_MS),
@@ -141,7 +141,7 @@ def test_a_month_out_of_rollups_is_a_month_out_of_the_values(garden: Garden) -> 
     for hour in range(5 * 24):
         garden.hour(hour, *[dice.choice((None, 90.0, round(dice.gauss(10, 3), 2))) for _ in SITES])
     end_ms = T0_MS + 5 * DAY_MS
-    plain, seen = garden.review._hourly_means(end_ms - MONTH_MS, end_ms)
+    plain, seen = garden.review._hourly_means(SITES, end_ms - MONTH_MS, end_ms)
     for step in ("not rolled up", "in part", "all", "packed"):
         if step == "in part":
             rolling.roll(garden.store, 100)
@@ -149,10 +149,42 @@ def test_a_month_out_of_rollups_is_a_month_out_of_the_values(garden: Garden) -> 
             rolling.roll_all(garden.store)
         elif step == "packed":
             assert sum(sealing.seal(garden.store, end_ms, 1000)) > 100
-        rolled, n = garden.review._rolled_means(end_ms - MONTH_MS, end_ms)
+        rolled, n = garden.review._rolled_means(SITES, end_ms - MONTH_MS, end_ms, len(SITES))
         assert n == seen
         for quantity, expected in plain.items():
             np.testing.assert_allclose(rolled[quantity], expected, rtol=1e-12, err_msg=f"{step} {quantity}")
+
+
+def test_a_large_network_is_looked_at_by_district_and_finds_the_same(garden: Garden) -> None:
+    """What takes memory is bounded, and a stop between two districts keeps nothing of half a look."""
+    garden.hour(0, 10.0, 10.4, 9.8, 10.1, 10.2, 17.0)
+    garden.hour(1, 10.0, 10.4, 9.8, 10.1, 10.2, 10.3)
+    now_ms = T0_MS + 2 * HOUR_MS + 11 * 60_000
+    review = Review(
+        garden.store, garden.registry.places, garden.assessments, SetClock(), Counters(), most_sites=4
+    )
+    steps = review.steps(now_ms)
+    assert [next(steps) for _ in range(4)] == [True] * 4  # six sites, one or two in each district
+    assert garden.flags() == {} and garden.assessments.reviewed_until("hours") == 0
+    assert list(steps) == []  # of the month before there is nothing
+    assert garden.flags() == {("tuin-5", 0): ("neighbours",)}
+    whole = garden.review.hours(T0_MS, T0_MS + 2 * HOUR_MS)
+    parts = review.hours(T0_MS, T0_MS + 2 * HOUR_MS)
+    assert whole.seen == parts.seen == 12  # each is a neighbour of all others, and counts where it is judged
+    assert parts.found == whole.found
+
+
+def test_where_nothing_was_observed_the_register_is_not_read(garden: Garden) -> None:
+    def places() -> list[tuple[str, float, float]]:
+        raise AssertionError("read")
+
+    review = Review(garden.store, places, garden.assessments, SetClock(), Counters())
+    review.catch_up(T0_MS + HOUR_MS + 11 * 60_000)
+    assert garden.assessments.reviewed_until("hours") == T0_MS + HOUR_MS
+    garden.hour(0, 10.0)
+    review.catch_up(T0_MS + HOUR_MS + 11 * 60_000)
+    with pytest.raises(AssertionError, match="read"):
+        review.catch_up(T0_MS + 2 * HOUR_MS + 11 * 60_000)
 
 
 def test_the_highest_version_speaks_and_the_older_ones_stay_on_record(tmp_path: Path) -> None:

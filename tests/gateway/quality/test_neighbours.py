@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from gateway.quality import neighbours
 
@@ -40,6 +43,43 @@ def test_buddies_are_those_of_titanlib(seed: int, radius_m: float, found: list[i
 )
 def test_qn_is_that_of_statsmodels(values: list[float], scale: float) -> None:
     assert neighbours.qn(np.array(values, np.float64)) == pytest.approx(scale, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.round(np.random.default_rng(3).normal(10, 3, 501), 1),
+        np.random.default_rng(4).normal(-5, 1e-3, 40),
+        np.zeros(7),
+        np.array([5.0] * 30 + [9.0]),
+        np.array([1.0, 1.0, 4.0]),
+        np.array([2.0, 7.5]),
+    ],
+)
+def test_qn_is_the_kth_of_all_differences(values: np.ndarray) -> None:
+    """Rousseeuw and Croux (1993): all pairs are made here, which takes n * n."""
+    n = len(values)
+    apart = sorted(abs(a - b) for at, a in enumerate(values) for b in values[:at])
+    expected = 2.219144465985076 * apart[math.comb(n // 2 + 1, 2) - 1]
+    assert neighbours.qn(values) == pytest.approx(expected, rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize(
+    ("n", "longitude", "latitude", "spread"),
+    [(255, 4.4, 51.2, 0.3), (1500, 4.4, 51.2, 0.05), (1500, 4.4, 51.2, 1.5), (700, 180.0, 10.0, 0.2),
+     (700, 12.0, 89.6, 0.1)],
+)  # fmt: skip
+def test_the_nearest_are_those_of_scipy(n: int, longitude: float, latitude: float, spread: float) -> None:
+    """Its k-d tree of points on the unit sphere; over the date line and about the pole, too."""
+    dice = np.random.default_rng(n)
+    longitudes = (longitude + dice.normal(0, spread, n) + 180) % 360 - 180
+    latitudes = np.minimum(latitude + dice.normal(0, spread, n), 90.0)
+    lon, lat = np.radians(longitudes), np.radians(latitudes)
+    points = np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+    bound = 2 * np.sin(10_000 / neighbours.EARTH_M / 2)
+    expected = cKDTree(points).query(points, 41, distance_upper_bound=bound)[1][:, 1:]
+    found = neighbours.nearest(longitudes, latitudes, 10_000, 40)
+    assert np.array_equal(found, np.where(expected == n, -1, expected))
 
 
 def test_distance_of_antwerp_and_ghent() -> None:
