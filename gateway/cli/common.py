@@ -13,6 +13,7 @@ from gateway.config import Config, load
 
 FAILED, NOT_RUNNING, SOME_REFUSED = 1, 3, 4
 DEFAULT_FILE = Path("meetnet.toml")
+AS_JSON, _SAID = "meetnet.json", "meetnet.said"  # in the meta of a context: --json is asked for; it was given
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -52,8 +53,17 @@ def configuration(config_file: Path | None, data: Path | None) -> Config:
     return config if data is None else config.with_values({"data.directory": str(data.resolve())})
 
 
+def tell_failure(ctx: click.Context, error: click.ClickException) -> None:
+    """Print a failure as JSON where a program waits for some and got none; people read stderr."""
+    if ctx.meta.get(AS_JSON) and not ctx.meta.get(_SAID):
+        print_json({"error": error.format_message(), "exit_code": error.exit_code})
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is not None:
+        ctx.meta[_SAID] = True
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from importlib import import_module
 
 import click
@@ -9,6 +10,7 @@ import click
 from gateway.cli.alerts import alerts
 from gateway.cli.broker import broker
 from gateway.cli.codec import codec
+from gateway.cli.common import AS_JSON, Failure, tell_failure
 from gateway.cli.config import config
 from gateway.cli.consent import consent
 from gateway.cli.device import device
@@ -39,6 +41,13 @@ _ELSEWHERE = {
 }
 
 
+# What a person can mend at a disk or a path.
+_OF_FILES = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT,
+    errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EIO,
+)  # fmt: skip
+
+
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *_ELSEWHERE])
@@ -54,16 +63,35 @@ class _Commands(click.Group):
             return _unavailable(cmd_name, why)
         return found if isinstance(found, click.Command) else None
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[AS_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except GatewayError as error:
-            raise click.ClickException(str(error)) from error
+        except (GatewayError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _OF_FILES:
+                raise  # the pipe of a `| head`, too: click ends quietly
+            failure = Failure(_sentence(error))
+            tell_failure(ctx, failure)
+            raise failure from error
+        except click.ClickException as error:
+            tell_failure(ctx, error)
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, found.get_short_help_str(100)) for name, found in sorted(self.commands.items())]
         with formatter.section("Commands"):
             formatter.write_dl(sorted([*rows, *((name, row[1]) for name, row in _ELSEWHERE.items())]))
+
+
+def _sentence(error: Exception) -> str:
+    """Return what a person can act on; a disk that is full or a file that is locked names itself."""
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}; see to the path, its rights and free space"
+    return str(error)
 
 
 def _unavailable(name: str, why: str) -> click.Command:
@@ -84,6 +112,8 @@ def main() -> None:
     Example:
       meetnet device add --from street.json
       meetnet gateway run
+
+    With --json a failure is {"error": ..., "exit_code": ...} on stdout, too, where nothing else is there.
 
     Exit codes: 0 done, 1 failed (the reason is on stderr), 2 wrong usage, 3 no gateway is running,
     4 some rows of an import were refused.

@@ -104,13 +104,14 @@ def sign(
 ) -> None:
     """Make a signed bundle.
 
-    application: a folder with node/, wire/, ... compiled for one architecture. files: a folder of
-    calibrations or
-    models. config: a JSON file with keys of config.json. base: a MicroPython image for the second partition.
+    application: a folder as `meetnet flash application` writes it, compiled for one architecture. files: a
+    folder of calibrations or models. config: a JSON file with keys of config.json. base: a MicroPython image
+    for the second partition.
 
     \b
     Example:
-      meetnet update sign application build/rv32imc release.mnu --version 0.2.1
+      meetnet flash application xtensawin -o release/xtensawin
+      meetnet update sign application release/xtensawin release.mnu --version 0.2.1
 
     Exit codes: 0 written, 1 the source or the key is wrong, 2 wrong usage.
     """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from gateway.errors import GatewayError
@@ -26,6 +27,8 @@ LOOK_S = 0.3
 # Steps of a board as they are shown; the last three are ends.
 LOOKING, WRITING, TESTING, REGISTERING = "looking", "writing", "testing", "registering"
 GREEN, RED, ALREADY = "green", "red", "already"
+# Neither board nor row is at fault: the board keeps its row, under which it may be registered already.
+_ELSEWHERE = ("server", "journal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +117,14 @@ class Bench:
             tested = self._make(port, found, row, dev_eui)
             self._tell(Event(port, GREEN, name, mac, dev_eui, tested=tested.parts))
         except FlashError as error:
-            self._failed(Event(port, RED, name, mac, dev_eui, code=error.code, reason=str(error)), FAILED)
+            kind = REFUSED if error.code in _ELSEWHERE else FAILED
+            self._failed(Event(port, RED, name, mac, dev_eui, code=error.code, reason=str(error)), kind)
         except GatewayError as error:
             self._failed(Event(port, RED, name, mac, dev_eui, code="register", reason=str(error)), REFUSED)
+        except OSError as error:  # labels, cards, what is compiled
+            where = error.filename or "the disk"
+            reason = f"{where}: {error.strerror}; see to room and rights, then plug the board in again"
+            self._failed(Event(port, RED, name, mac, dev_eui, code="disk", reason=reason), REFUSED)
         except Exception as error:  # whatever it is, the other boards go on
             reason = f"something unexpected ({type(error).__name__}): unplug the board and try it again"
             self._failed(Event(port, RED, name, mac, dev_eui, code="internal", reason=reason), FAILED)
@@ -164,7 +172,8 @@ class Bench:
     def _failed(self, event: Event, kind: str) -> None:
         self.red += 1
         if event.row:
-            self.journal.add(event.row, kind, code=event.code, reason=event.reason)
+            with suppress(FlashError):  # a full disk is told at the port, and takes no other board's row
+                self.journal.add(event.row, kind, code=event.code, reason=event.reason)
         self._tell(event)
 
     def _tell(self, event: Event) -> None:

@@ -16,9 +16,11 @@ from gateway.errors import GatewayError
 from gateway.labels import FORMATS
 from gateway.provision.benchbook import BenchBook
 from gateway.provision.trust import broker_of, trust_of
+from node.version import VERSION
 from tools.flash import application, ports, rows
 from tools.flash.base import BaseImage
 from tools.flash.bench import WRITING, Bench, Event
+from tools.flash.chips import CHIPS
 from tools.flash.errors import FlashError
 from tools.flash.journal import DONE, FAILED, Journal
 from tools.flash.register import NetworkServer, Registrar
@@ -153,6 +155,10 @@ def _run(todo: list[rows.Row], journal_file: Path, options: dict[str, Any]) -> N
         done = sum(journal.state(row.name).event == DONE for row in todo)
         screen = None if as_json else Screen(len(todo), done)
         named: tuple[str, ...] = options["named"]
+        once: bool = options["once"] or options["bench"] is None
+        if once and done < len(todo) and not ports.present(named):
+            wanted = " ".join(named) or "a USB port"
+            raise Failure(f"no board at {wanted}: plug one in, by a cable that carries data")
         book = BenchBook(found.directory)
         stack.callback(book.close)
         name = options["bench"].name if options["bench"] else todo[0].name
@@ -177,7 +183,7 @@ def _run(todo: list[rows.Row], journal_file: Path, options: dict[str, Any]) -> N
         )
         with screen or nullcontext():
             try:
-                bench.run(options["once"] or options["bench"] is None)
+                bench.run(once)
             except KeyboardInterrupt:
                 bench.stop.set()
         with suppress(GatewayError):
@@ -298,6 +304,33 @@ def boards(as_json: bool) -> None:
         click.echo(f"{name}  {chip}")
 
 
+@flash.command("application")
+@click.argument("architecture", type=click.Choice(sorted({chip.architecture for chip in CHIPS.values()})))
+@click.option("-o", "--out", type=_path, required=True, help="New folder.")
+@json_option
+def application_files(architecture: str, out: Path, as_json: bool) -> None:
+    """Compile the firmware into a folder, for `meetnet update sign application`.
+
+    xtensawin is for ESP32, S2 and S3; rv32imc for C3 and C6.
+
+    \b
+    Example:
+      meetnet flash application xtensawin -o release/xtensawin
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FlashError("out", f"{out} is there already: give a folder that is new")
+    made = {name: content for name, content in application.compiled(architecture).items() if "/" in name}
+    for name, content in made.items():
+        path = out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    version = ".".join(map(str, VERSION))
+    if as_json:
+        print_json({"folder": str(out), "files": len(made), "version": version})
+        return
+    click.echo(f"{len(made)} files of version {version} in {out}")
+
+
 @flash.command("web")
 @click.option("--board", "board_names", multiple=True, required=True, help="Board; may be given again.")
 @click.option(
@@ -315,7 +348,6 @@ def web_images(board_names: tuple[str, ...], out: Path, log_kib: int, as_json: b
     Example:
       meetnet flash web --board t3s3_garden --board c3_air -o flasher
     """
-    from node.version import VERSION
     from tools.flash import web
 
     known = application.boards()

@@ -25,12 +25,14 @@ _TIMEOUT_S = 300
 
 # What esptool says -> (code, what the technician does).
 _CAUSES = (
+    # esptool says "could not open" of all of these, and the reason behind it.
     (
-        "could not open",
+        "permission denied",
         "port",
-        "the port cannot be opened: is another program using it, may you use it (dialout)?",
+        "no right to the port: sudo usermod -aG dialout $USER, then log out and in again",
     ),
-    ("permission denied", "port", "no right to the port: add yourself to the group dialout and log in again"),
+    ("no such file", "unplugged", "the port is gone: was the board unplugged? plug it in again"),
+    ("could not open", "port", "the port cannot be opened: is another program using it? close that"),
     (
         "wrong boot mode",
         "boot",
@@ -138,11 +140,12 @@ def _run(port: str, words: list[str], weights: _Weights | None) -> str:
     if "No module named esptool" in text:
         raise FlashError("esptool", "esptool is not installed: pip install 'meetnet[flash]'")
     if code:
-        raise _cause(text)
+        raise cause(text)
     return text
 
 
-def _cause(said: str) -> FlashError:
+def cause(said: str) -> FlashError:
+    """Return what a person does about what esptool said."""
     lowered = said.lower()
     for words, code, remedy in _CAUSES:
         if words in lowered:

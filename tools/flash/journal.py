@@ -6,6 +6,7 @@ what stands before it, so a damaged line is noticed and named instead of believe
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -69,9 +70,20 @@ class Journal:
         )
         line = f"{body} {zlib.crc32(body.encode()):08x}\n".encode()
         with self._lock:
-            os.write(self._fd, line)
-            os.fsync(self._fd)
+            self._append(line)
             self._apply(row, event, told)
+
+    def _append(self, line: bytes) -> None:
+        """Write a line whole or not at all: half a line before others would make the file a damaged one."""
+        before = os.fstat(self._fd).st_size
+        try:
+            if os.write(self._fd, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self._fd)
+        except OSError as error:
+            os.ftruncate(self._fd, before)
+            wrong = f"{self.path}: {error.strerror}; make room on the disk, then plug the board in again"
+            raise FlashError("journal", wrong) from error
 
     def row_of(self, mac: str) -> str | None:
         """Return the row that a board was given and still has, or None."""

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -150,6 +151,45 @@ def test_what_fails_is_one_sentence_on_stderr_and_exit_code_1(
     assert text in result.stderr
     assert result.stderr.startswith("Error: ")
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (("device", "add", "--from", "absent.csv"), 1, "give the path of a CSV file"),
+        (("device", "add", "--dev-eui", AIR), 2, "--kind, --longitude"),
+        (("device", "lsit"), 2, "No such command"),
+        (("device", "list", "--no-such"), 2, "No such option"),
+        (("status",), 3, "no gateway is running"),
+        (("device", "config", "set", AIR, "interval_s=5"), 2, "interval_s is outside 10..86400"),
+        (("update", "keygen", "--key", "absent/key.pem"), 1, "absent/key.pem"),
+        (("energy", "t3s3_gardn"), 1, "no such board"),
+    ],
+)
+def test_with_json_a_failure_is_json_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], code: int, text: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = meetnet(*words, "--json")
+    found = json.loads(result.stdout)
+    assert (result.exit_code, found["exit_code"]) == (code, code)
+    assert text in found["error"] and text in result.stderr
+    assert meetnet(*words).stdout == ""  # for people it is on stderr alone
+
+
+def test_a_full_disk_is_a_sentence(tmp_path: Path, street: Path) -> None:
+    """/dev/full (full(4)) fails each write with ENOSPC."""
+    meetnet("device", "add", "--data", tmp_path / "data", "--from", street)
+    words = ["device", "export", "--data", tmp_path / "data", "--format", "tts-csv", "--to-terminal"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", *map(str, words)],
+            stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "No space left on device; see to the path, its rights and free space" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_status_without_a_gateway_is_exit_code_3(tmp_path: Path) -> None:

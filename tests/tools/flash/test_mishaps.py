@@ -1,0 +1,200 @@
+"""What goes wrong at a bench beside the boards: a full disk, a server that is gone, rights, an empty port."""
+
+from __future__ import annotations
+
+import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import StoreError
+from gateway.registry import Registry
+from gateway.update import read as read_bundle
+from tests.tools.flash.images import image
+from tests.tools.flash.test_bench import NoBoards, meetnet
+from tests.tools.flash.tray import a_list
+from tools.flash import base, esp, rows
+from tools.flash.bench import Bench, Event
+from tools.flash.errors import FlashError
+from tools.flash.journal import ASSIGNED, DONE, Journal
+from tools.flash.register import Registrar
+from tools.flash.steps import Printer
+
+FIRST, SECOND = "tty-a0b1c2d30001", "tty-a0b1c2d30002"
+
+
+@contextmanager
+def a_disk_with_room_for(size: int) -> Iterator[None]:
+    """Files of this process end at so many bytes: it writes what fits, then nothing (setrlimit(2))."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+class Server:
+    """A network server that is gone the first `times`, and then takes all."""
+
+    def __init__(self, times: int) -> None:
+        self._times = times
+
+    def put_all(self, devices: Any) -> list[Any]:
+        from gateway.registry import RowReport
+
+        if self._times:
+            self._times -= 1
+            raise StoreError("UNAVAILABLE: nobody answers")
+        return [RowReport(1, device.dev_eui, "added") for device in devices]
+
+
+class ABench:
+    """Two rows, and boards that do what they should."""
+
+    def __init__(self, folder: Path, server: Server | None = None, out: Path | None = None) -> None:
+        self.events: list[Event] = []
+        self.folder = folder
+        self.journal = Journal(folder / "rows.journal")
+        self._registrar = Registrar(folder / "data", server)
+        self._parsed = base.parse(image("esp32s3"))
+        self._rows = rows.read(a_list(folder / "rows.csv", 2, dev_eui=""))
+        self._printer = Printer(out or folder / "out", ("svg",), "https://meetnet.example")
+
+    def plug(self, port: str) -> Event:
+        bench = Bench(
+            self._rows, self.journal, lambda _chip: self._parsed, NoBoards(), self._registrar, self._printer,
+            lambda: [port], self.events.append,
+        )  # fmt: skip
+        bench.run(once=True)
+        return self.events[-1]
+
+    def close(self) -> None:
+        self.journal.close()
+        self._registrar.close()
+
+
+def sites_of(data: Path) -> dict[str, str]:
+    registry = Registry(data)
+    try:
+        found = {device.dev_eui: registry.site_of(device.dev_eui, 1) for device in registry.devices()}
+    finally:
+        registry.close()
+    return {dev_eui: site.id for dev_eui, site in found.items() if site is not None}
+
+
+def test_a_board_keeps_its_row_while_the_network_server_is_gone(tmp_path: Path) -> None:
+    """It is in the registry at the row's site already: another board there would be the second one."""
+    bench = ABench(tmp_path, Server(1))
+    try:
+        red = bench.plug(FIRST)
+        assert (red.step, red.code, red.row) == ("red", "server", "r1")
+        assert [bench.plug(port).row for port in (SECOND, FIRST)] == ["r2", "r1"]
+        assert [event.step for event in bench.events].count("green") == 2
+    finally:
+        bench.close()
+    assert sites_of(tmp_path / "data") == {"a0b1c2fffed30001": "tuin-1", "a0b1c2fffed30002": "tuin-2"}
+
+
+def test_a_journal_on_a_full_disk_has_whole_lines_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "rows.journal"
+    journal = Journal(path)
+    journal.add("r1", ASSIGNED, mac="a" * 12, dev_eui="b" * 16)
+    size = path.stat().st_size
+    for room in range(0, size, 17):
+        with (
+            a_disk_with_room_for(size + room),
+            pytest.raises(FlashError, match="make room on the disk") as caught,
+        ):
+            journal.add("r2", ASSIGNED, mac="c" * 12, dev_eui="d" * 16)
+        assert caught.value.code == "journal" and path.stat().st_size == size
+        assert journal.state("r2").mac is None  # what is not written down was not given away
+    journal.add("r1", DONE)
+    journal.close()
+    again = Journal(path)
+    assert again.state("r1").event == DONE and again.row_of("c" * 12) is None
+    again.close()
+
+
+def test_a_full_disk_under_the_labels_is_told_and_the_board_may_come_again(tmp_path: Path) -> None:
+    (tmp_path / "in-the-way").write_text("a file where the folder should be")
+    bench = ABench(tmp_path, out=tmp_path / "in-the-way")
+    try:
+        red = bench.plug(FIRST)
+        assert (red.step, red.code) == ("red", "disk")
+        assert "in-the-way" in red.reason and "see to room and rights" in red.reason
+        (tmp_path / "in-the-way").unlink()
+        green = bench.plug(FIRST)
+        assert (green.step, green.row) == ("green", "r1")
+    finally:
+        bench.close()
+
+
+def test_a_full_disk_under_the_journal_is_told_at_the_port(tmp_path: Path) -> None:
+    bench = ABench(tmp_path)
+    try:
+        with a_disk_with_room_for(0):
+            red = bench.plug(FIRST)
+        assert (red.step, red.code) == ("red", "journal") and "make room" in red.reason
+        assert bench.plug(FIRST).step == "green"
+    finally:
+        bench.close()
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "said"),
+    [
+        ("[Errno 13] could not open port /dev/ttyUSB0: [Errno 13] Permission denied: '/dev/ttyUSB0'",
+         "port", "sudo usermod -aG dialout"),
+        ("[Errno 2] could not open port /dev/ttyUSB0: [Errno 2] No such file or directory: '/dev/ttyUSB0'",
+         "unplugged", "plug it in again"),
+        ("[Errno 16] could not open port /dev/ttyUSB0: [Errno 16] Device or resource busy: '/dev/ttyUSB0'",
+         "port", "is another program using it"),
+    ],
+)  # fmt: skip
+def test_a_port_that_does_not_open_says_which_of_three_reasons(reason: str, code: str, said: str) -> None:
+    """The words are esptool's (loader.py, ESPLoader.__init__) around pyserial's (serialposix.py, open)."""
+    fatal = "A fatal error occurred: Could not open /dev/ttyUSB0, the port is busy or doesn't exist.\n"
+    error = esp.cause(f"{fatal}({reason})\n")
+    assert error.code == code and said in str(error)
+
+
+def test_a_port_without_a_board_is_no_run_that_went_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.flash.store.folder", lambda: tmp_path / "images")
+    (tmp_path / "base.bin").write_bytes(image("esp32s3"))
+    assert meetnet("flash", "image", tmp_path / "base.bin").exit_code == 0
+    listed = a_list(tmp_path / "rows.csv", 2)
+    words = ["flash", "--bench", listed, "--data", tmp_path / "data", "-o", tmp_path / "out", "--once"]
+    result = meetnet(*words, "--port", tmp_path / "ttyUSB0")
+    assert result.exit_code == 1
+    assert f"no board at {tmp_path / 'ttyUSB0'}: plug one in" in result.stderr
+
+
+def test_a_chip_without_a_base_image_is_told_which_to_get(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names are those of micropython.org/download."""
+    monkeypatch.setattr("tools.flash.store.folder", lambda: tmp_path / "images")
+    words = ["flash", "--bench", a_list(tmp_path / "rows.csv", 1), "--data", tmp_path / "data", "--json"]
+    result = meetnet(*words)
+    said = json.loads(result.stdout)
+    assert said["exit_code"] == result.exit_code == 1
+    assert "ESP32_GENERIC_S3 from micropython.org/download" in said["error"]
+
+
+def test_the_application_of_a_release_is_made_and_signed_by_two_commands(tmp_path: Path) -> None:
+    folder, key, bundle = tmp_path / "xtensawin", tmp_path / "key.pem", tmp_path / "release.mnu"
+    made = json.loads(meetnet("flash", "application", "xtensawin", "-o", folder, "--json").stdout)
+    assert made["files"] > 200 and (folder / "node" / "start.mpy").is_file()
+    assert meetnet("flash", "application", "xtensawin", "-o", folder).exit_code == 1  # what is there stays
+    assert meetnet("update", "keygen", "--key", key).exit_code == 0
+    words = ["update", "sign", "application", folder, bundle, "--key", key, "--version", made["version"]]
+    result = meetnet(*words)
+    assert result.exit_code == 0, result.output
+    assert read_bundle(bundle.read_bytes()).head.architecture == 1
