@@ -45,6 +45,7 @@ from gateway.model import Uplink
 from gateway.networks import Networks
 from gateway.outward import Outward
 from gateway.pipeline import Pipeline
+from gateway.preflight import check_time_zone, doubts
 from gateway.publish import Publisher
 from gateway.readers import reader_for
 from gateway.registry import Registry
@@ -104,6 +105,7 @@ class Gateway:
         self.directory.lock()
         self._stack.callback(self.directory.unlock)
         rules(self.config)  # one that is wrong is told now
+        check_time_zone(self.config)
         self.registry = Registry(self.config.path("data.registry") or self.directory.path)
         self._stack.callback(self.registry.close)
         self.profiles = Profiles(self.directory.profiles)
@@ -170,6 +172,8 @@ class Gateway:
         self._stack.push_async_callback(self._reloading.close)
         await self._start_live()
         self._is_running.set()
+        for doubt in doubts(self.config):
+            self.counters.count(f"config.doubt.{doubt.key}", str(doubt))
         logger.info("running: %s", ", ".join(f"{name} {port}" for name, port in self.ports.items()))
 
     async def _start_leases(self) -> None:

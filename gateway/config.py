@@ -37,8 +37,15 @@ class Config:
         file: where it was read from.
         """
         self._values: dict[str, Value] = {setting.key: setting.default for setting in SETTINGS}
+        wrong: list[ConfigError] = []
         for key, value in (values or {}).items():
-            self._values[key] = check(key, value)
+            try:
+                self._values[key] = check(key, value)
+            except ConfigError as error:
+                wrong.append(error)
+        if wrong:
+            wrong[0].others = tuple(wrong[1:])
+            raise wrong[0]
         self.publish: dict[str, dict[str, Any]] = {
             name: dict(table) for name, table in (publish or {}).items()
         }

@@ -19,11 +19,15 @@ class GatewayError(Exception):
 
 
 class ConfigError(GatewayError):
-    """A setting is wrong. `key` is its dotted name; the message ends with the remedy."""
+    """A setting is wrong. `key` is its dotted name; the message ends with the remedy.
+
+    others: what else was found wrong at once.
+    """
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(f"{key}: {message}")
         self.key = key
+        self.others: tuple[ConfigError, ...] = ()
 
 
 class IngestError(GatewayError):

@@ -22,6 +22,7 @@ from gateway.errors import ConfigError
 from gateway.ingest.mqtt import MqttSettings
 from gateway.lns import LnsSettings, NetworkServer, SessionStore
 from gateway.model import UplinkSink
+from gateway.preflight import check_ttn
 from gateway.registry import Registry
 
 
@@ -77,8 +78,7 @@ class Networks:
         if config.flag("ttn.enabled"):
             from gateway.ingest.ttn import TtnIngest
 
-            if not config.text("ttn.username"):
-                raise ConfigError("ttn.username", 'give "application@tenant", as the console shows it')
+            check_ttn(config)
             await self._subscribe(config, stack, "ttn", TtnIngest)
 
     async def _start_server(self, stack: contextlib.AsyncExitStack) -> None:

@@ -9,6 +9,7 @@ Each outlet reads through a reader of its own recipient: `recipient = "..."` in 
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -253,9 +254,11 @@ def _settings(key: str, name: str, kind: _Kind, table: dict[str, Any], base: Pat
         table[entry[:-5]] = _secret(f"{key}.{entry}", table.pop(entry), base)
     for entry in table:
         if entry not in known:
+            close = difflib.get_close_matches(entry, [*known, "type", "recipient"], 1, 0.6)
+            like = f'did you mean "{close[0]}"? ' if close else ""
             raise ConfigError(
                 f"{key}.{entry}",
-                f"unknown setting; known are {', '.join(sorted(known))}, type, recipient",
+                f"unknown setting; {like}known are {', '.join(sorted(known))}, type, recipient",
             )
     try:
         return msgspec.convert({**table, "name": name}, kind.settings)

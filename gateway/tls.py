@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from gateway.config import Config
@@ -48,3 +49,13 @@ def tls_files(config: Config, section: str) -> TlsFiles | None:
             f"{certificate} and {key} do not make a pair ({error.reason}); give a chain and its own key",
         ) from error
     return TlsFiles(certificate, key)
+
+
+def expiry_of(certificate: Path) -> datetime | None:
+    """Return until when the first certificate of a PEM chain holds (UTC); None when it cannot be read."""
+    from cryptography import x509
+
+    try:
+        return x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError):
+        return None

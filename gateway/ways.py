@@ -15,6 +15,7 @@ from gateway.errors import ConfigError, IngestError
 from gateway.ingest.mqtt.waiting import WaitingCommands
 from gateway.model import BatchSink, Uplink
 from gateway.networks import mqtt_settings
+from gateway.preflight import check_serial
 from gateway.registry import Registry
 from gateway.tls import tls_files
 
@@ -125,9 +126,8 @@ class Ways:
             return
         from gateway.ingest.serial import SerialIngest, SerialSettings
 
+        check_serial(config)
         settings = SerialSettings(config.texts("serial.ports"), config.whole("serial.baudrate"))
-        if not settings.ports:
-            raise ConfigError("serial.ports", 'is empty: name the ports, as ["/dev/serial/by-id/usb-*"]')
         ingest = SerialIngest(
             self._sink,
             self._is_on_a_cable,

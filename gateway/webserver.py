@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,11 @@ from gateway.calibrated import calibrated
 from gateway.commissioning import SiteReports
 from gateway.config import Config
 from gateway.config_bench import ConfigBench
-from gateway.errors import ConfigError
 from gateway.http import HttpServer
 from gateway.mail import Mailer, mail_settings
 from gateway.noise_bench import NoiseBench
 from gateway.office import Office
+from gateway.preflight import check_oidc
 from gateway.provision.benchbook import BenchBook
 from gateway.provision.minting import Mint
 from gateway.provision.trust import broker_of, trust_of
@@ -42,7 +43,8 @@ async def start_web(gateway: Gateway, stack: contextlib.AsyncExitStack) -> None:
     if not config.flag("web.enabled"):
         return
     from gateway.outlets import public_documents, served
-    from gateway.web import House, WebSettings, create_app
+    from gateway.web import House, create_app
+    from gateway.web.settings import page_settings
 
     accounts = Accounts(gateway.directory.path)
     stack.callback(accounts.close)
@@ -72,19 +74,8 @@ async def start_web(gateway: Gateway, stack: contextlib.AsyncExitStack) -> None:
         explain=gateway.explain,
     )
     tls = tls_files(config, "web")
-    scheme = "https" if tls else "http"
-    settings = WebSettings(
-        title=config.text("web.title"),
-        owner=config.text("web.owner"),
-        contact=config.text("web.contact"),
-        legal_basis=config.text("web.legal_basis"),
-        url=config.text("web.url") or f"{scheme}://localhost:{config.whole('web.port')}",
-        time_zone=config.text("web.time_zone"),
-        refresh_s=config.whole("web.refresh_s"),
-        tiles_url=config.text("web.tiles_url"),
-        tiles_attribution=config.text("web.tiles_attribution"),
-        outlines=config.path("web.outlines"),
-        flasher=config.path("web.flasher"),
+    settings = replace(
+        page_settings(config),
         documents=public_documents(config),
         applications=served(config, gateway.reader_of, gateway.outward.surroundings)
         | {"/update": bundles_app(gateway.updates.offered)},
@@ -181,10 +172,7 @@ def _identity_provider(config: Config) -> OidcClient | None:
     issuer, base = config.text("oidc.issuer"), config.text("web.url").rstrip("/")
     if not issuer:
         return None
-    if not base:
-        raise ConfigError("web.url", "the identity provider sends people back to it: give our address")
-    if not config.text("oidc.client_id"):
-        raise ConfigError("oidc.client_id", "is needed with oidc.issuer: the provider hands it out")
+    check_oidc(config)
     from gateway.web.oidc import OidcClient, OidcSettings
 
     secret = config.secret("oidc.client_secret_file")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.common import Failure, config_option, configuration, json_option, print_json
+from gateway.cli.common import FAILED, config_option, configuration, json_option, print_json
 from gateway.errors import ConfigError
+from gateway.preflight import faults
 from gateway.settings import toml_value
 
 
@@ -20,7 +21,10 @@ def config() -> None:
 @config_option
 @json_option
 def check(config_file: Path | None, data: Path | None, as_json: bool) -> None:
-    """Check a configuration: names the key, its value, what is allowed, and the remedy.
+    """Check a configuration: everything that is wrong, with key, value, what is allowed, and the remedy.
+
+    Also what only shows together: absent files, certificates that ended, two listeners at one port. Nothing
+    is connected to.
 
     \b
     Example:
@@ -30,12 +34,12 @@ def check(config_file: Path | None, data: Path | None, as_json: bool) -> None:
     """
     try:
         found = configuration(config_file, data)
-        _check_publishers(found)
+        wrong = faults(found)
     except ConfigError as error:
-        if as_json:
-            print_json({"ok": False, "key": error.key, "error": str(error)})
-            raise SystemExit(1) from error
-        raise Failure(str(error)) from error
+        wrong, found = [error, *error.others], None
+    if found is None or wrong:
+        _tell(wrong, as_json)
+        raise SystemExit(FAILED)
     if as_json:
         print_json({"ok": True, "settings": found.as_dict(), "publishers": sorted(found.publish)})
         return
@@ -44,11 +48,11 @@ def check(config_file: Path | None, data: Path | None, as_json: bool) -> None:
     click.echo("The configuration is right.", err=True)
 
 
-def _check_publishers(found: object) -> None:
-    from gateway.config import Config
-    from gateway.outlets import check_publishers
-    from gateway.retention import rules
-
-    assert isinstance(found, Config)
-    rules(found)
-    check_publishers(found)
+def _tell(wrong: list[ConfigError], as_json: bool) -> None:
+    """Print everything that is wrong; in JSON, key and error are those of the first."""
+    if as_json:
+        every = [{"key": error.key, "error": str(error)} for error in wrong]
+        print_json({"ok": False, **every[0], "faults": every})
+        return
+    for error in wrong:
+        click.echo(f"Error: {error}", err=True)

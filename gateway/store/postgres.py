@@ -345,9 +345,15 @@ class PostgresStore(Store):
 
 def _of_several(url: str) -> dict[str, Any]:
     """Return what connecting needs beside an address: of several servers the one that takes writes."""
+    from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
 
-    found = conninfo_to_dict(url)
+    try:
+        found = conninfo_to_dict(url)
+    except ProgrammingError as error:
+        raise StoreError(
+            f"data.postgres: {error}; give an address like postgresql://meetnet@db/meetnet"
+        ) from error
     several = "," in str(found.get("host", "")) and "target_session_attrs" not in found
     return {"target_session_attrs": "read-write"} if several else {}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from gateway.config import Config
 from gateway.errors import ConfigError
 
 HERE = Path(__file__).parent
@@ -85,3 +86,21 @@ class WebSettings:
     def stale_ms(self, kind: str) -> int:
         """Return the age in milliseconds from which a value of this kind of site counts as old."""
         return self.stale_after_s.get(kind, 3600) * 1000
+
+
+def page_settings(config: Config) -> WebSettings:
+    """Return the page's settings, without what other rooms put beside it; ConfigError names the key."""
+    scheme = "https" if config.text("web.tls_certificate") else "http"
+    return WebSettings(
+        title=config.text("web.title"),
+        owner=config.text("web.owner"),
+        contact=config.text("web.contact"),
+        legal_basis=config.text("web.legal_basis"),
+        url=config.text("web.url") or f"{scheme}://localhost:{config.whole('web.port')}",
+        time_zone=config.text("web.time_zone"),
+        refresh_s=config.whole("web.refresh_s"),
+        tiles_url=config.text("web.tiles_url"),
+        tiles_attribution=config.text("web.tiles_attribution"),
+        outlines=config.path("web.outlines"),
+        flasher=config.path("web.flasher"),
+    )
