@@ -57,6 +57,12 @@ TINY = """() => [...document.querySelectorAll("svg.drawing text")]
   .map((one) => [parseFloat(getComputedStyle(one).fontSize) * one.getScreenCTM().a, one.textContent])
   .filter(([px]) => px < 8.9)"""
 
+LARGE = """size => {
+  document.documentElement.style.fontSize = size;
+  dispatchEvent(new Event("resize"));
+  return new Promise((done) => setTimeout(done, 150));
+}"""
+
 # What another light can change; the rest was looked at in the dark.
 OF_COLOUR = {"runOnly": ["color-contrast", "link-in-text-block"]}
 
@@ -90,6 +96,9 @@ def test_a_page_is_sound(
     assert page.evaluate(HIDDEN) == []
     assert page.evaluate(TINY) == []
     assert serious(page) == []
+    page.evaluate(LARGE, "200%")  # WCAG 1.4.4: letters twice as large, nothing lost at the side
+    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES["phone"]["width"]
+    page.evaluate(LARGE, "")
     page.set_viewport_size(SIZES["desk"])
     page.emulate_media(color_scheme="light")
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES["desk"]["width"]

@@ -86,7 +86,7 @@ async function drawChart() {
   const element = document.getElementById("chart");
   const source = document.getElementById("chart-source")?.dataset;
   if (!source || !element || !window.uPlot) return;
-  const width = Math.max(280, Math.floor(element.parentElement.clientWidth - (element.dataset.inset ?? 0)));
+  const width = Math.max(200, Math.floor(element.parentElement.clientWidth - (element.dataset.inset ?? 0)));
   const state = [source.url, source.newest, source.others, source.notes, width, css("--ink")].join(" ");
   if (state === shown && element.firstChild) return;
   shown = state;

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import httpx
 import pytest
 from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po
 
 from gateway.web.freshness import judge
-from gateway.web.languages import tongues
+from gateway.web.languages import CATALOGUES, tongues
 from gateway.web.words import FLAGS, QUANTITIES, STATES
 from tests.gateway.memory_reader import MINUTE_MS, NOW_MS, MemoryReader
 from tests.gateway.web.test_page import Page
@@ -21,6 +23,15 @@ from wire.measurements import MEASUREMENTS
 @pytest.mark.parametrize("language", messages.LANGUAGES)
 def test_a_catalogue_has_every_message_translated_with_the_same_places(language: str) -> None:
     assert messages.problems(language) == []
+
+
+def test_no_line_of_french_begins_with_a_sign() -> None:
+    """Before ; : ? ! and inside « » French puts a space at which no line breaks (Imprimerie nationale)."""
+    catalogue = (CATALOGUES / "fr.po").read_text(encoding="utf-8")
+    for message in read_po(io.StringIO(catalogue), locale="fr"):
+        texts = message.string if isinstance(message.string, tuple) else (message.string,)
+        for text in texts:
+            assert not re.search(r" [;:?!»](?!\w)|« ", text), text
 
 
 def test_the_check_of_catalogues_is_awake(monkeypatch: pytest.MonkeyPatch) -> None:

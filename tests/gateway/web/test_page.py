@@ -189,7 +189,7 @@ async def test_the_switch_keeps_the_site_and_says_its_language(client: httpx.Asy
     ("path", "sentence"),
     [
         ("/nl/?site=weg", "site: “weg” is hier niet bekend. De namen staan op /api/sites.geojson."),
-        ("/fr/?site=weg", "site : « weg » est inconnu ici."),
+        ("/fr/?site=weg", "site\xa0: «\xa0weg\xa0» est inconnu ici."),
         ("/en/?site=bak-1&quantity=x", "quantity: “x” is not known here."),
         ("/nl/?stie=bak-1", "stie: dit adres kent dat veld niet."),
         ("/nl/?site=<script>", "&lt;script&gt;"),
