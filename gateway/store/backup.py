@@ -8,6 +8,7 @@ computed again from the log when a gateway starts on it.
 from __future__ import annotations
 
 import io
+import os
 import sqlite3
 import tarfile
 import tempfile
@@ -30,8 +31,13 @@ def backup(directory: Path, target: Path) -> int:
     partial = target.with_name(target.name + ".new")
     count = 0
     try:
-        with tarfile.open(partial, "w:gz", compresslevel=3) as archive, tempfile.TemporaryDirectory() as name:
-            partial.chmod(0o600)  # keys are in it
+        partial.unlink(missing_ok=True)
+        with (
+            # Keys are in it: nobody else has it open, and no link of somebody leads it elsewhere.
+            os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
+            tarfile.open(fileobj=file, mode="w:gz", compresslevel=3) as archive,
+            tempfile.TemporaryDirectory() as name,
+        ):
             mark = tarfile.TarInfo(_MARK)
             mark.size = len(_FORMAT)
             archive.addfile(mark, io.BytesIO(_FORMAT))
@@ -68,6 +74,7 @@ def restore(source: Path, directory: Path) -> int:
             if first is None or first.name != _MARK:
                 raise StoreError(f"{source} is no backup of `meetnet store backup`")
             for member in archive:
+                member.mode = 0o600  # those of the copies of databases say nothing
                 archive.extract(member, directory, filter="data")
                 count += 1
     except (OSError, tarfile.TarError, EOFError) as error:

@@ -98,7 +98,10 @@ class Claiming:
 
     async def part(self, request: Request) -> Response:
         """Answer how far the sensor is, alone: the page asks again every few seconds."""
-        return self._context.html(request, "claim_progress.html", await self._values(request))
+        values = await self._values(request)
+        if not values["code"]:
+            values["refusal"] = self._context.tongue(request).gettext(REFUSALS["typo"])
+        return self._context.html(request, "claim_progress.html", values)
 
     async def claim(self, request: Request) -> Response:
         """Make an owner of whoever shows the code."""

@@ -1,6 +1,6 @@
 """The server that gateways push to: acknowledges, hands frames on, carries downlinks back.
 
-A downlink goes to the address of the gateway's last PULL_DATA: only that hole in its NAT is open.
+A downlink goes to the address of the gateway's last PULL_DATA: only that hole in its NAT is open (pulls.py).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 from gateway.clock import Clock
 from gateway.counters import Counters
@@ -29,8 +29,9 @@ from .datagrams import (
     parse_datagram,
 )
 from .packets import build_txpk, parse_push, parse_rxpk, parse_stat, parse_tx_ack
+from .pulls import Address, Answer, Pulls
 
-Address = tuple[Any, ...]
+SILENT_MS = 600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,8 @@ class SemtechUdpServer(asyncio.DatagramProtocol):
         self._settings = settings or SemtechUdpSettings()
         self._transport: asyncio.DatagramTransport | None = None
         self._gateways: dict[str, GatewayStatus] = {}
-        self._pull_addresses: dict[str, Address] = {}
-        self._waiting: dict[tuple[str, int], asyncio.Future[str | None]] = {}
+        self._pulls = Pulls()
+        self._waiting: dict[tuple[str, int], Answer] = {}
         self._token = 0
 
     # -- life ----------------------------------------------------------------------------------
@@ -101,8 +102,8 @@ class SemtechUdpServer(asyncio.DatagramProtocol):
             self._transport.close()
             self._transport = None
         for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_result("CLOSED")
+            if not waiting.told.done():
+                waiting.told.set_result("CLOSED")
 
     def gateways(self) -> list[GatewayStatus]:
         """Return what is known of each gateway, by EUI."""
@@ -111,7 +112,7 @@ class SemtechUdpServer(asyncio.DatagramProtocol):
     # -- downlinks -----------------------------------------------------------------------------
     def reaches(self, gateway_id: str) -> bool:
         """Tell whether the gateway has ever pulled."""
-        return gateway_id in self._pull_addresses
+        return self._pulls.known(gateway_id)
 
     async def transmit(self, downlink: LoraDownlink) -> str | None:
         """Send a PULL_RESP and wait for its TX_ACK; None on success, else the gateway's error.
@@ -119,21 +120,25 @@ class SemtechUdpServer(asyncio.DatagramProtocol):
         Other answers: NO_ROUTE (no PULL_DATA yet), NO_ANSWER (no TX_ACK in time), CLOSED.
         """
         gateway_id = downlink.gateway_id
-        address = self._pull_addresses.get(gateway_id)
-        if self._transport is None or address is None:
+        addresses = self._pulls.addresses(gateway_id, self._clock.now_ms())
+        if self._transport is None or not addresses:
             return "NO_ROUTE"
         token = self._token = (self._token + 1) & 0xFFFF
-        answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        answer = Answer({address[0] for address in addresses})
         self._waiting[(gateway_id, token)] = answer
-        self._transport.sendto(build_datagram(Datagram(PULL_RESP, token, json=build_txpk(downlink))), address)
+        datagram = build_datagram(Datagram(PULL_RESP, token, json=build_txpk(downlink)))
+        for address in addresses:
+            self._transport.sendto(datagram, address)
         try:
             async with asyncio.timeout(self._settings.tx_ack_timeout_s):
-                error = await answer
+                error = await answer.told
         except TimeoutError:
             error = "NO_ANSWER"
         finally:
             del self._waiting[(gateway_id, token)]
-        gateway = self._gateways[gateway_id]
+        gateway = self._gateways.get(gateway_id)
+        if gateway is None:  # forgotten meanwhile
+            return error
         if error is None:
             gateway.downlinks += 1
         else:
@@ -167,7 +172,7 @@ class SemtechUdpServer(asyncio.DatagramProtocol):
             elif datagram.kind == PULL_DATA:
                 self._pull(datagram, addr)
             elif datagram.kind == TX_ACK:
-                self._tx_ack(datagram)
+                self._tx_ack(datagram, addr)
             else:
                 raise IngestError(
                     "ingest.udp_kind", f"{KIND_NAMES[datagram.kind]} is for gateways, not for a server"
@@ -184,10 +189,22 @@ class SemtechUdpServer(asyncio.DatagramProtocol):
             raise IngestError(
                 "ingest.udp_foreign_gateway", f"gateway {gateway_id} is not in semtech_udp.gateways"
             )
-        if len(self._gateways) >= self._settings.max_gateways:
+        if len(self._gateways) >= self._settings.max_gateways and not self._forget_the_longest_silent():
             raise IngestError("ingest.udp_too_many_gateways", f"gateway {gateway_id}: the table is full")
         self._gateways[gateway_id] = GatewayStatus(gateway_id)
         return self._gateways[gateway_id]
+
+    def _forget_the_longest_silent(self) -> bool:
+        """Make room; False when everybody was heard lately. Made-up gateways bar nobody for ever."""
+        heard = {
+            eui: max(one.last_push_ms or 0, one.last_pull_ms or 0) for eui, one in self._gateways.items()
+        }
+        eui = min(heard, key=heard.__getitem__)
+        if self._clock.now_ms() - heard[eui] < SILENT_MS:
+            return False
+        del self._gateways[eui]
+        self._pulls.forget(eui)
+        return True
 
     def _answer(self, kind: int, token: int, addr: Address) -> None:
         if self._transport is not None:
@@ -214,18 +231,17 @@ class SemtechUdpServer(asyncio.DatagramProtocol):
 
     def _pull(self, datagram: Datagram, addr: Address) -> None:
         gateway = self._gateway(datagram.gateway_id)
-        gateway.last_pull_ms = self._clock.now_ms()
+        now_ms = gateway.last_pull_ms = self._clock.now_ms()
         gateway.address = f"{addr[0]}:{addr[1]}"
-        self._pull_addresses[gateway.gateway_id] = addr
+        self._pulls.note(gateway.gateway_id, addr, now_ms)
         self._answer(PULL_ACK, datagram.token, addr)
 
-    def _tx_ack(self, datagram: Datagram) -> None:
+    def _tx_ack(self, datagram: Datagram, addr: Address) -> None:
+        ack = parse_tx_ack(datagram.json)
         waiting = self._waiting.get((datagram.gateway_id, datagram.token))
-        if waiting is None or waiting.done():
+        if waiting is None or not waiting.take(addr[0], ack.error):
             raise IngestError(
                 "ingest.udp_tx_ack_stray", f"gateway {datagram.gateway_id}: nothing waits for it"
             )
-        ack = parse_tx_ack(datagram.json)
         if ack.warning:
             self._counters.count("ingest.udp_tx_warning", f"gateway {datagram.gateway_id}: {ack.warning}")
-        waiting.set_result(ack.error)

@@ -19,7 +19,9 @@ from gateway.errors import ConfigError, IngestError
 from gateway.ingest.semtech_udp import SemtechUdpServer, SemtechUdpSettings
 from gateway.ingest.semtech_udp.datagrams import Datagram, build_datagram, parse_datagram
 from gateway.ingest.semtech_udp.packets import decode_base64, parse_push, parse_rxpk, parse_tx_ack
+from gateway.ingest.semtech_udp.pulls import FRESH_MS, Pulls
 from gateway.model import LoraDownlink, LoraFrame
+from tests.gateway.house import SetClock
 
 EUI = bytes.fromhex("aa555a0000000101")
 GATEWAY = EUI.hex()
@@ -270,6 +272,45 @@ async def test_an_answer_of_another_gateway_or_token_does_not_count(house):
     assert house.counters.get("ingest.udp_tx_ack_stray") == 2
 
 
+@pytest.mark.parametrize("lie", [b"", b'{"txpk_ack":{"error":"TOO_LATE"}}'])
+async def test_a_stranger_who_pulls_in_a_gateways_name_takes_away_no_downlink(house, lie):
+    await house.forwarder.answer(b"\x02\x00\x01\x02" + EUI)
+    loop = asyncio.get_running_loop()
+    transport, thief = await loop.create_datagram_endpoint(
+        Forwarder, local_addr=("127.0.0.2", 0), remote_addr=("127.0.0.1", house.server.port)
+    )
+    for _ in range(10):
+        await thief.answer(b"\x02\x00\x01\x02" + EUI)
+    sending = asyncio.create_task(house.server.transmit(downlink()))
+    token, _ = await take_pull_resp(house.forwarder)
+    for _ in range(3):
+        thief.send(b"\x02" + token + b"\x05" + EUI + lie)
+    await asyncio.sleep(0.05)
+    house.forwarder.send(b"\x02" + token + b"\x05" + EUI)
+    assert await sending is None
+    transport.close()
+
+
+async def test_an_answer_from_a_host_that_was_not_asked_does_not_count(house):
+    await house.forwarder.answer(b"\x02\x00\x01\x02" + EUI)
+    sending = asyncio.create_task(house.server.transmit(downlink()))
+    token, _ = await take_pull_resp(house.forwarder)
+    house.server.datagram_received(b"\x02" + token + b"\x05" + EUI, ("192.0.2.1", 1700))
+    assert await sending == "NO_ANSWER"
+    assert house.counters.get("ingest.udp_tx_ack_stray") == 1
+
+
+def test_hosts_that_pull_in_a_name_are_few_and_forgotten_when_they_stop():
+    pulls = Pulls()
+    for host in range(9):
+        pulls.note(GATEWAY, (f"192.0.2.{host}", 1), 0)
+    assert [address[0] for address in pulls.addresses(GATEWAY, 1)] == [f"192.0.2.{n}" for n in range(4)]
+    assert len(pulls.addresses(GATEWAY, 10 * FRESH_MS)) == 1  # better than none
+    pulls.note(GATEWAY, ("198.51.100.1", 5), FRESH_MS)  # it moved
+    pulls.note(GATEWAY, ("198.51.100.1", 6), FRESH_MS + 1)  # its NAT gave it another port
+    assert pulls.addresses(GATEWAY, FRESH_MS + 1) == [("198.51.100.1", 6)]
+
+
 async def test_without_pull_data_there_is_no_way_down(house):
     assert not house.server.reaches(GATEWAY)
     assert await house.server.transmit(downlink()) == "NO_ROUTE"
@@ -306,6 +347,19 @@ async def test_the_gateway_table_is_bounded():
     for n in range(5):
         server.datagram_received(b"\x02\x00\x00\x02" + n.to_bytes(8, "big"), ("192.0.2.1", 1))
     assert len(server.gateways()) == 2 and counters.get("ingest.udp_too_many_gateways") == 3
+
+
+async def test_made_up_gateways_bar_a_real_one_for_ten_minutes_at_most():
+    clock = SetClock()
+    server = SemtechUdpServer(Frames(), clock, Counters(), SemtechUdpSettings(port=0, max_gateways=2))
+    pull = b"\x02\x00\x00\x02"
+    for n in range(2):
+        server.datagram_received(pull + n.to_bytes(8, "big"), ("192.0.2.1", 1))
+    clock.ms += 601_000
+    server.datagram_received(pull + bytes(8), ("192.0.2.1", 1))
+    server.datagram_received(pull + EUI, ("198.51.100.1", 1))
+    assert [one.gateway_id for one in server.gateways()] == ["0" * 16, GATEWAY]
+    assert not server.reaches("0" * 15 + "1")
 
 
 async def test_a_port_in_use_is_one_sentence_with_the_remedy():

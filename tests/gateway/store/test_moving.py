@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from gateway.cli import main
 from gateway.errors import StoreError
+from gateway.registry import Registry
 from gateway.store import SqliteStore
 from gateway.store.backup import backup, restore
 from gateway.store.checking import check
@@ -126,3 +127,19 @@ def test_the_commands_do_it(tmp_path: Path) -> None:
     code, told = meetnet("store", "copy", str(tmp_path / "c.db"), "--json", "--data", str(tmp_path / "new"))
     assert (code, json.loads(told)) == (0, {"records": 199})
     assert meetnet("store", "backup", str(tmp_path / "d"), "--data", str(tmp_path / "none"))[0] == 1
+
+
+def test_a_backup_is_the_owners_alone_and_so_is_what_comes_back(tmp_path: Path) -> None:
+    Registry(tmp_path / "data").close()
+    target, bystander = tmp_path / "one.tar.gz", tmp_path / "bystander"
+    bystander.write_text("theirs")
+    (tmp_path / "one.tar.gz.new").symlink_to(bystander)  # a folder that others may write to, as /tmp
+    backup(tmp_path / "data", target)
+    assert bystander.read_text() == "theirs"
+    assert target.stat().st_mode & 0o777 == 0o600
+    place = tmp_path / "back"
+    place.mkdir(mode=0o755)
+    restore(target, place)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in place.iterdir() if path.is_file()}
+    assert modes
+    assert set(modes.values()) == {0o600}

@@ -108,6 +108,7 @@ async def test_a_wrong_code_is_said_and_guessing_ends(town: RealTown, code: str)
         page = await client.get(f"/nl/claim?code={code}")
         assert page.status_code == 200
         assert ('role="alert"' in page.text) is bool(code)
+        assert (await client.get(f"/nl/part/claim?code={code}")).status_code == 200
         if code:
             answers = [(await client.get(f"/nl/claim?code={code}")).status_code for _ in range(31)]
             assert answers[-1] == 429
