@@ -81,6 +81,7 @@ class Server:
             str(self._bin / "postgres"), "-D", str(self.folder / "data"),
             "-c", "listen_addresses=", "-c", f"unix_socket_directories={self.folder}",
             "-c", "shared_buffers=32MB", "-c", "fsync=off",  # processes are killed here, not computers
+            "-c", "dynamic_shared_memory_type=mmap",  # killed, it leaves nothing in /dev/shm
         ]  # fmt: skip
         import psycopg
 
