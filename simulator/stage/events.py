@@ -74,6 +74,13 @@ class EventLog:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Return the events of a log."""
+    """Return the events of a log; ValueError names the line that is none."""
+    found: list[dict[str, Any]] = []
     with path.open(encoding="utf-8") as file:
-        return [json.loads(line) for line in file if line.strip()]
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                try:
+                    found.append(json.loads(line))
+                except ValueError as error:
+                    raise ValueError(f"line {number}: {error}") from None
+    return found

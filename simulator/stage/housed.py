@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import importlib
 import inspect
 import json
 import logging
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from simulator.loop import LoopClock
+from simulator.nodeproc import SimulatorError
+from simulator.stage.houses import house_class
 from simulator.stage.lockstep import FollowingLoop
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -74,12 +75,11 @@ def die_at_flush(n: int, before: bool) -> None:
 
 
 async def _main(loop: FollowingLoop, order: dict[str, Any]) -> None:
-    module, _, name = order["house"].partition(":")
+    maker = house_class(order["house"])
 
     def tell(kind: str, who: str, what: str, facts: dict[str, Any]) -> None:
         loop.tell(event=[loop.now_us(), kind, who, what, facts])
 
-    maker = getattr(importlib.import_module(module), name)
     clock = WrongClock(loop)
     house: Any = maker(Path(order["folder"]), order["settings"], clock, tell)
     over = asyncio.Event()
@@ -130,7 +130,10 @@ def main(fd: int, order: dict[str, Any]) -> None:
         loop = runner.get_loop()
         assert isinstance(loop, FollowingLoop)
         loop.patience_s = order["patience_s"]
-        runner.run(_main(loop, order))
+        try:
+            runner.run(_main(loop, order))
+        except SimulatorError as error:  # said by the stage, in one sentence
+            sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from simulator.plan import PlannedNode, write_provisioning
 from simulator.stage.accounts import MOST_TOLD
 from simulator.stage.air import StageForwarder
 from simulator.stage.events import EventLog
+from simulator.stage.houses import house_class
 from simulator.stage.lockstep import HouseProcess, StageLoop
 from simulator.stage.result import Progress, Result
 from simulator.stage.scenario import Fleet, Scenario
@@ -151,11 +151,10 @@ def _settle(
     scenario: Scenario, folder: Path, fleet: FleetStreet, ledger: RadioLedger
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the accounts and what is wrong with them."""
-    module, _, name = scenario.gateway.house.partition(":")
     number = {planned.dev_eui: k for k, planned in enumerate(fleet.planned)}
     rows = [
         (number[dev_eui], seq)
-        for dev_eui, seq, *_ in getattr(import_module(module), name).records(folder)
+        for dev_eui, seq, *_ in house_class(scenario.gateway.house).records(folder)
         if dev_eui in number
     ]
     tally = fleet.tally()

@@ -11,13 +11,13 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from simulator.nodeproc import SimulatorError
 from simulator.stage import events
 from simulator.stage.events import EventLog
+from simulator.stage.houses import house_class
 from simulator.stage.lockstep import HouseProcess, StageLoop, run_stage
 
 HOUSE = "gateway.simulated:House"
@@ -41,6 +41,8 @@ def is_recording(path: Path) -> bool:
 
 def read(path: Path) -> list[Heard]:
     """Return the uplinks of a recording by their reception. SimulatorError says what is wrong."""
+    if not path.exists():
+        raise SimulatorError(f"--replay: {path} is not there; give an event log or a gateway's data")
     rows = sorted(_of_events(path) if path.is_file() else _of_segments(path), key=lambda row: row.received_ms)
     if not rows:
         raise SimulatorError(f"--replay: {path} holds no uplink")
@@ -52,14 +54,16 @@ def _of_events(path: Path) -> Iterator[Heard]:
         found = events.read(path)
     except (OSError, ValueError) as error:
         raise SimulatorError(f"--replay: {path} is no event log: {error}") from error
-    for row in found:
-        if row["kind"] == "gateway" and row["what"] == "uplink":
-            yield Heard(row["received_ms"], row["who"], row)
+    for number, row in enumerate(found, 1):
+        try:
+            if row["kind"] == "gateway" and row["what"] == "uplink":
+                yield Heard(int(row["received_ms"]), row["who"], row)
+        except (KeyError, TypeError, ValueError):
+            raise SimulatorError(f"--replay: {path}: event {number} is none that a scenario wrote") from None
 
 
 def _of_segments(path: Path) -> Iterator[Heard]:
-    module, _, name = HOUSE.partition(":")
-    for dev_eui, facts in getattr(import_module(module), name).uplinks(path):
+    for dev_eui, facts in house_class(HOUSE).uplinks(path):
         yield Heard(facts["received_ms"], dev_eui, facts)
 
 

@@ -32,6 +32,7 @@ from simulator.stage.events import EventLog
 from simulator.stage.faults import Fault
 from simulator.stage.flashlog import Kept
 from simulator.stage.hosts import Hosts
+from simulator.stage.houses import house_class
 from simulator.stage.lockstep import PATIENCE_S, HouseProcess, StageLoop, run_stage
 from simulator.stage.map import state
 from simulator.stage.mosquitto import Mosquitto
@@ -373,11 +374,8 @@ class Stage:
         return overlay
 
     def _settle(self, planned: list[Any]) -> Accounts:
-        from importlib import import_module
-
-        module, _, name = self.scenario.gateway.house.partition(":")
         rows: dict[str, list[tuple[int, int, bool]]] = {}
-        house = getattr(import_module(module), name)
+        house = house_class(self.scenario.gateway.house)
         asking: dict[str, list[tuple[int, int]]] = (
             house.missing(self.folder) if hasattr(house, "missing") else {}
         )

@@ -6,6 +6,7 @@ import itertools
 import json
 import random
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from click.testing import CliRunner
 from simulator.cli import simulate
 from simulator.nodeproc import SimulatorError
 from simulator.plan import plan_groups
-from simulator.stage import faults
+from simulator.stage import faults, replaying
+from simulator.stage.houses import house_class
 from simulator.stage.scenario import SCENARIOS, ScenarioError, find, load, names, parse, schema
 from simulator.stage.units import duration_us
 
@@ -126,3 +128,40 @@ def test_durations(text: str, us: int) -> None:
     for wrong in ("", "h", "-1h", "1 h", "1y", "0s"):
         with pytest.raises(SimulatorError):
             duration_us(wrong)
+
+
+@pytest.mark.parametrize(
+    ("house", "why"),
+    [
+        ("nosuch:Thing", "no module 'nosuch'"), ("json.nosuch:Thing", "no module 'json.nosuch'"),
+        ("json:Thing", "Thing"), ("json", "json"), (":Thing", "write"),
+    ],
+)  # fmt: skip
+def test_a_house_that_is_not_there_is_one_sentence(house: str, why: str) -> None:
+    with pytest.raises(SimulatorError, match=f"gateway.house.*{why}.*module:class"):
+        house_class(house)
+
+
+def test_a_house_may_lie_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_own_house.py").write_text("class Mine:\n    pass\n")
+    (tmp_path / "my_broken_house.py").write_text("import nothing_of_this_name\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [one for one in sys.path if one not in ("", str(tmp_path))])
+    assert house_class("my_own_house:Mine").__name__ == "Mine"
+    with pytest.raises(ModuleNotFoundError, match="nothing_of_this_name"):  # the author's own traceback
+        house_class("my_broken_house:Mine")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "is not there"), ("", "holds no uplink"), ('{"kind": 1}\nnope\n', "line 2"),
+        ('{"kind":"gateway","what":"uplink"}\n', "event 1 is none"), ("[]\n", "event 1 is none"),
+    ],
+)  # fmt: skip
+def test_what_is_no_recording_is_one_sentence(tmp_path: Path, text: str | None, why: str) -> None:
+    path = tmp_path / "events.jsonl"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(SimulatorError, match=f"--replay: .*{why}"):
+        replaying.read(path)
