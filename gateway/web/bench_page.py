@@ -15,6 +15,7 @@ from gateway.commissioning.words import title
 from gateway.labels import Label, label_layout, pdf
 from gateway.provision.benchbook import BenchBook, Board, Run
 from gateway.registry.people import TECHNICIAN
+from gateway.web.bench_words import REMEDIES
 from gateway.web.context import Context
 from gateway.web.desk import desk_of
 from gateway.web.fleet import GRADES
@@ -32,7 +33,7 @@ STEPS = {
     "registering": (N_("is registered"), "stale"),
     "green": (N_("done: plug in the next"), "fresh"),
     "already": (N_("was done before: plug in the next"), "fresh"),
-    "red": (N_("failed: put it aside"), "missing"),
+    "red": (N_("failed"), "missing"),
 }
 WHOLE = ("green", "already")
 SILENT_MS = 600_000  # a run that tells nothing for so long was cut off, or waits for boards
@@ -222,6 +223,7 @@ def _board(one: Board, desk: Desk, tongue: Tongue, now_ms: int) -> dict[str, Any
         "words": tongue.gettext(words),
         "grade": grade,
         "percent": round(100 * one.share) if one.step == "writing" else None,
+        "remedy": tongue.gettext(REMEDIES[one.code]) if one.code in REMEDIES else "",
         "reason": one.reason,
         "tested": one.tested,
         "name": site.name if site else "",

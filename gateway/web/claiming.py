@@ -100,7 +100,8 @@ class Claiming:
         """Answer how far the sensor is, alone: the page asks again every few seconds."""
         values = await self._values(request)
         if not values["code"]:
-            values["refusal"] = self._context.tongue(request).gettext(REFUSALS["typo"])
+            wrong = REFUSALS["typo"]
+            values["refusal"] = self._context.tongue(request).gettext(wrong)
         return self._context.html(request, "claim_progress.html", values)
 
     async def claim(self, request: Request) -> Response:

@@ -24,7 +24,7 @@ _AT = re.compile(r"Writing at (0x[0-9a-f]+)")
 _TIMEOUT_S = 300
 
 # What esptool says -> (code, what the technician does).
-_CAUSES = (
+CAUSES = (
     # esptool says "could not open" of all of these, and the reason behind it.
     (
         "permission denied",
@@ -147,7 +147,7 @@ def _run(port: str, words: list[str], weights: _Weights | None) -> str:
 def cause(said: str) -> FlashError:
     """Return what a person does about what esptool said."""
     lowered = said.lower()
-    for words, code, remedy in _CAUSES:
+    for words, code, remedy in CAUSES:
         if words in lowered:
             return FlashError(code, remedy)
     last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "no word")

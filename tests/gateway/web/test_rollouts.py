@@ -10,9 +10,12 @@ import pytest
 
 from gateway.update import UpdateBook
 from gateway.update.rollout import Target, order
+from gateway.web.bench_words import REMEDIES
+from tests.conftest import ROOT
 from tests.gateway.memory_reader import NOW_MS
 from tests.gateway.web.real_town import GARDEN, RealTown, token_in
 from tests.gateway.web.rollouts import bench_of, bundle, updates_of
+from tools.flash import esp
 
 
 @pytest.fixture
@@ -92,7 +95,8 @@ async def test_the_bench_shows_pass_and_fail_and_prints_labels_of_what_is_done(t
     async with town.staff("technician") as client:
         page = (await client.get("/nl/part/bench")).text
         assert re.findall(r'data-step="(\w+)"', page) == ["writing", "red", "green"]
-        assert "sht4x: no answer at 0x44" in page
+        assert '<span lang="en">sht4x: no answer at 0x44</span>' in page  # as the board told it
+        assert "Een sensor, de radio of de configuratie doorstaat de test niet." in page
         assert "1 van 3 klaar" in page
         assert 'hx-trigger="every 2s"' in page
         labels = await client.get("/api/bench/labels.pdf")
@@ -107,6 +111,15 @@ async def test_the_bench_shows_pass_and_fail_and_prints_labels_of_what_is_done(t
         page = (await client.get("/nl/bench")).text
         assert "hx-trigger" not in page
         assert "tien minuten niets gehoord" in page
+
+
+def test_every_way_a_board_fails_has_a_remedy_in_the_language_of_the_page() -> None:
+    """The codes are those of the bench's own code, but for a list, which is refused before any board."""
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "tools" / "flash").glob("*.py"))
+    raised = set(re.findall(r'FlashError\(\s*"(\w+)"|code="(\w+)"', code))
+    causes = {cause[1] for cause in esp.CAUSES}
+    found = {one or other for one, other in raised} | causes
+    assert found - {"rows", "board", "out", "checksum"} == set(REMEDIES)
 
 
 async def test_the_journal_of_visits_names_who_was_where_and_what_failed(town: RealTown) -> None:
