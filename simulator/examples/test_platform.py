@@ -1,6 +1,6 @@
 """How to test a platform of yours against Meetnet's nodes: copy this file, and put your platform in.
 
-pip install 'meetnet[simulator]' pytest
+pip install './meetnet[simulator]' pytest    # ./meetnet: a checkout of Meetnet
 pytest test_platform.py
 """
 

@@ -69,7 +69,7 @@ def _of_segments(path: Path) -> Iterator[Heard]:
 
 def replay(path: Path, out: Path, *, speed: float | None = None) -> dict[str, Any]:
     """Play a recording into a fresh gateway in `out`; return what came of it."""
-    rows = read(path)
+    rows, out = read(path), out.resolve()  # the house's process works in it
     out.mkdir(parents=True, exist_ok=True)
     _register(path, out)
     log = EventLog(out / "events.jsonl")

@@ -469,6 +469,7 @@ def play(
 
     Raises SimulatorError; its text ends with the command that shows it again.
     """
+    folder = folder.resolve()  # the house's process works in it
 
     async def main() -> Result:
         if scenario.fleet is not None:

@@ -17,6 +17,7 @@ import pytest
 from tests.conftest import ROOT
 
 EXAMPLES = ROOT / "simulator" / "examples"
+CHECKOUT = "meetnet/"  # where they put Meetnet, beside whatever is tested
 
 
 def commands(path: Path) -> list[str]:
@@ -31,10 +32,14 @@ def commands(path: Path) -> list[str]:
 def test_both_files_run_the_same_and_name_what_there_is() -> None:
     github, gitlab = commands(EXAMPLES / "github.yml"), commands(EXAMPLES / "gitlab-ci.yml")
     assert github == gitlab
+    # No registry has this name: whoever registered it there would run in everybody's CI.
+    assert [line for line in github if line.startswith("pip")] == [
+        "pip install './meetnet[simulator]' pytest"
+    ]
     for line in github:
         for word in shlex.split(line):
             if word.endswith(".py"):
-                assert (ROOT / word).is_file(), word
+                assert (ROOT / word.removeprefix(CHECKOUT)).is_file(), word
     with (ROOT / "pyproject.toml").open("rb") as file:
         project = tomllib.load(file)["project"]
     assert project["entry-points"]["pytest11"] == {"meetnet": "simulator.pytest_plugin"}
@@ -56,7 +61,7 @@ def test_each_command_runs(tmp_path: Path) -> None:
             "meetnet": ["-c", "from gateway.cli import main; main()"],
             "pytest": ["-m", "pytest", "-c", os.devnull, "-p", "no:cacheprovider", *plugin],
         }[program]
-        words = [str(ROOT / word) if word.endswith(".py") else word for word in rest]
+        words = [str(ROOT / word.removeprefix(CHECKOUT)) if word.endswith(".py") else word for word in rest]
         done = subprocess.run(
             [sys.executable, *start, *words],
             cwd=tmp_path,
