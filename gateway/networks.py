@@ -22,7 +22,6 @@ from gateway.errors import ConfigError
 from gateway.ingest.mqtt import MqttSettings
 from gateway.lns import LnsSettings, NetworkServer, SessionStore
 from gateway.model import UplinkSink
-from gateway.preflight import check_ttn
 from gateway.registry import Registry
 
 
@@ -166,6 +165,12 @@ class Networks:
             {"way": way, **asdict(gateway), "airtime_us": self.lns.airtime_us(gateway.gateway_id)}
             for gateway in server.gateways()
         ]
+
+
+def check_ttn(config: Config) -> None:
+    """Raise ConfigError unless The Things Stack is off or can be signed in at."""
+    if config.flag("ttn.enabled") and not config.text("ttn.username"):
+        raise ConfigError("ttn.username", 'give "application@tenant", as the console shows it')
 
 
 def lns_settings(config: Config) -> LnsSettings:

@@ -37,12 +37,6 @@ def doubts(config: Config) -> list[ConfigError]:
     return [fault for check in DOUBTS for fault in _of(check, config)]
 
 
-def check_ttn(config: Config) -> None:
-    """Raise ConfigError unless The Things Stack can be signed in at."""
-    if config.flag("ttn.enabled") and not config.text("ttn.username"):
-        raise ConfigError("ttn.username", 'give "application@tenant", as the console shows it')
-
-
 def check_oidc(config: Config) -> None:
     """Raise ConfigError unless an identity provider is off or has what it needs."""
     if not config.text("oidc.issuer"):
@@ -52,12 +46,6 @@ def check_oidc(config: Config) -> None:
     if not config.text("oidc.client_id"):
         raise ConfigError("oidc.client_id", "is needed with oidc.issuer: the provider hands it out")
     config.secret("oidc.client_secret_file")
-
-
-def check_serial(config: Config) -> None:
-    """Raise ConfigError when nodes on cables are to be read and no port is named."""
-    if config.flag("serial.enabled") and not config.texts("serial.ports"):
-        raise ConfigError("serial.ports", 'is empty: name the ports, as ["/dev/serial/by-id/usb-*"]')
 
 
 def check_time_zone(config: Config) -> None:
@@ -94,10 +82,15 @@ def _page(config: Config) -> None:
         page_settings(config)
 
 
-def _lns(config: Config) -> None:
-    from gateway.networks import lns_settings
+def _networks(config: Config) -> Iterator[ConfigError]:
+    from gateway.networks import check_ttn, lns_settings
+    from gateway.ways import check_serial
 
-    lns_settings(config)
+    for check in (lns_settings, check_ttn, check_serial):
+        try:
+            check(config)
+        except ConfigError as error:
+            yield error
 
 
 def _certificates(config: Config) -> Iterator[ConfigError]:
@@ -216,7 +209,7 @@ def _expiry(config: Config) -> Iterator[ConfigError]:
 Check = Callable[[Config], "Iterator[ConfigError] | None"]
 # A gateway does not start with these: its parts raise the same, one after the other.
 FATAL: tuple[Check, ...] = (
-    _retention, _publishers, check_time_zone, _certificates, _page, check_oidc, _lns, check_ttn, check_serial,
+    _retention, _publishers, check_time_zone, _certificates, _page, check_oidc, _networks,
     _secrets, _ports, _postgres,
 )  # fmt: skip
 DOUBTS: tuple[Check, ...] = (_own_broker, _mail, _addresses, _files, _expiry)

@@ -15,7 +15,6 @@ from gateway.errors import ConfigError, IngestError
 from gateway.ingest.mqtt.waiting import WaitingCommands
 from gateway.model import BatchSink, Uplink
 from gateway.networks import mqtt_settings
-from gateway.preflight import check_serial
 from gateway.registry import Registry
 from gateway.tls import tls_files
 
@@ -161,3 +160,9 @@ class Ways:
         except IngestError as error:
             return str(error).removeprefix(f"{uplink.dev_eui}: ")
         return None
+
+
+def check_serial(config: Config) -> None:
+    """Raise ConfigError when nodes on cables are to be read and no port is named."""
+    if config.flag("serial.enabled") and not config.texts("serial.ports"):
+        raise ConfigError("serial.ports", 'is empty: name the ports, as ["/dev/serial/by-id/usb-*"]')

@@ -7,13 +7,13 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from gateway.model import Uplink
+from gateway.silence import SILENT_INTERVALS, SILENT_LEAST_MS
 
 KEPT = 8
 DEVICES = 5000
 _HOUR_MS = 3_600_000
 _FORGOTTEN_MS = 24 * _HOUR_MS  # in this time a pause counts for half as long
 _NEW_MS = 3 * _HOUR_MS  # so long every pause of a device is its own way; later a long one is an outage
-_OUTAGES, _LEAST_OUTAGE_MS = 3.0, 20 * 60_000  # gateway.health.rules: silent_intervals, silent_least_ms
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class _Heard:
         if self.uplinks:
             pause_ms = max(0, at_ms - self.uplinks[-1].received_at_ms)
             longest_ms = self.pause_ms
-            usual = pause_ms <= _LEAST_OUTAGE_MS or pause_ms <= _OUTAGES * longest_ms
+            usual = pause_ms <= SILENT_LEAST_MS or pause_ms <= SILENT_INTERVALS * longest_ms
             longest_ms *= 0.5 ** (pause_ms / _FORGOTTEN_MS)
             if pause_ms > longest_ms and (usual or at_ms - self.first_ms <= _NEW_MS):
                 longest_ms = pause_ms

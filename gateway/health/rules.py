@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gateway.health.facts import DeviceFacts, Facts
 from gateway.health.table import CAUSES
+from gateway.silence import SILENT_INTERVALS, SILENT_LEAST_MS
 
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -23,8 +24,8 @@ class Rules:
     weak_margin_db with more than weak_missed of its frames lost is weak; FloodNet calls 20 % a fault.
     """
 
-    silent_intervals: float = 3.0
-    silent_least_ms: int = 20 * MINUTE_MS
+    silent_intervals: float = SILENT_INTERVALS
+    silent_least_ms: int = SILENT_LEAST_MS
     silent_most_ms: int = 3 * HOUR_MS
     unknown_interval_ms: int = HOUR_MS
     gateway_away_ms: int = 5 * MINUTE_MS
