@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 from gateway.clock import Clock
 from gateway.counters import Counters
@@ -33,18 +33,17 @@ from wire.lorawan import frames, join, maccommands
 from . import commands, joining, parameters, store
 from .duty import DutyLedger
 from .gathering import Gathering, Heard
+from .known import KnownSessions
 from .outbox import Outbox
+from .queues import MAX_APPLICATION_PORT, DownlinkQueues
 from .radio import Radio
-from .session import COPY, FOREIGN, NEW, JoinState, QueuedDownlink, Session
+from .replies import Replies
+from .session import COPY, FOREIGN, NEW, JoinState, Session
 from .settings import LnsSettings
-from .windows import JOIN_PLAN, RxPlan
+from .windows import JOIN_PLAN
 
 logger = logging.getLogger("meetnet.lns")
 
-_K = TypeVar("_K")
-
-MAX_APPLICATION_PORT = 223  # 224 is for certification, above is reserved
-MAX_PAYLOAD = 242
 # Sessions of which no uplink was heard yet: the device may be in one of them when it asks again.
 _UNUSED_KEPT = 3
 _CAUSES = {
@@ -79,14 +78,11 @@ class NetworkServer:
         self._tasks: set[asyncio.Task[None]] = set()
         snapshot = session_store.load()
         self._joins = snapshot.devices
-        self._by_address: defaultdict[int, list[Session]] = defaultdict(list)
-        self._by_device: defaultdict[str, list[Session]] = defaultdict(list)
-        for session in snapshot.sessions:
-            self._add(session)
-        self._queues: defaultdict[str, deque[QueuedDownlink]] = defaultdict(deque)
-        for item in snapshot.downlinks:
-            self._queues[item.dev_eui].append(item)
-        self._last_downlink_id = snapshot.last_downlink_id
+        self._sessions = KnownSessions(snapshot.sessions)
+        self._queues = DownlinkQueues(
+            session_store, self._count, self._settings, snapshot.downlinks, snapshot.last_downlink_id
+        )
+        self._replies = Replies(self._radio, self._queues, self._settings, self._count)
         self._outbox = Outbox(sink, session_store, counters, snapshot.undelivered)
 
     # -- life ----------------------------------------------------------------------------------
@@ -109,8 +105,8 @@ class NetworkServer:
         """Return sizes for the status page."""
         return {
             "devices_joined": len(self._joins),
-            "sessions": sum(len(sessions) for sessions in self._by_device.values()),
-            "queued_downlinks": sum(len(queue) for queue in self._queues.values()),
+            "sessions": len(self._sessions),
+            "queued_downlinks": len(self._queues),
             "undelivered": len(self._outbox),
         }
 
@@ -140,18 +136,7 @@ class NetworkServer:
         """
         if self._keys.device_keys(dev_eui) is None:
             raise RegistryError(f"device {dev_eui} is not registered for LoRaWAN: add it first")
-        if not 1 <= f_port <= MAX_APPLICATION_PORT:
-            raise RegistryError(f"f_port {f_port} is outside 1..{MAX_APPLICATION_PORT}")
-        if not 0 < len(payload) <= MAX_PAYLOAD:
-            raise RegistryError(f"payload of {len(payload)} bytes: send 1..{MAX_PAYLOAD}")
-        queue = self._queues[dev_eui]
-        if len(queue) >= self._settings.queue_length:
-            raise RegistryError(f"{len(queue)} downlinks already wait for {dev_eui}: let it speak first")
-        self._last_downlink_id += 1
-        item = QueuedDownlink(self._last_downlink_id, dev_eui, f_port, bytes(payload), confirmed)
-        await self._store.commit(store.insert_downlink(item))
-        queue.append(item)
-        return item.id
+        return await self._queues.put(dev_eui, f_port, payload, confirmed)
 
     async def reset_join(self, dev_eui: str) -> None:
         """Accept any DevNonce at the device's next join: for one whose memory was erased.
@@ -212,11 +197,11 @@ class NetworkServer:
             return
         state = JoinState(request.dev_nonce, state.join_nonce + 1)
         address = joining.device_address(
-            dev_eui, state.join_nonce, self._settings.net_id, self._by_address.__contains__
+            dev_eui, state.join_nonce, self._settings.net_id, self._sessions.is_taken
         )
         session = joining.new_session(device, request.dev_nonce, state.join_nonce, address, self._settings)
-        never_used = [old for old in self._by_device[dev_eui] if not old.active][:-_UNUSED_KEPT]
-        self._add(session)  # before the first await: nobody else gets this address
+        never_used = [old for old in self._sessions.of(dev_eui) if not old.active][:-_UNUSED_KEPT]
+        self._sessions.add(session)  # before the first await: nobody else gets this address
         try:
             await self._store.commit(
                 store.save_device(dev_eui, state),
@@ -224,11 +209,11 @@ class NetworkServer:
                 store.insert_session(session, self._store.vault),
             )
         except StoreError:
-            self._remove(session)
+            self._sessions.remove(session)
             raise
         self._joins[dev_eui] = state
         for old in never_used:
-            self._remove(old)
+            self._sessions.remove(old)
         phy = joining.accept_frame(device, session, self._settings)
         if await self._radio.answer(heard, JOIN_PLAN, phy):
             self._count("lns.join_accepts")
@@ -238,7 +223,7 @@ class NetworkServer:
         if not frame.uplink:
             self._count("lns.not_uplink", "a gateway forwards downlinks of this or another network")
             return
-        devices = list({session.dev_eui: None for session in self._by_address.get(frame.dev_addr, ())})
+        devices = self._sessions.devices_at(frame.dev_addr)
         if not devices:
             self._count("lns.unknown_dev_addr", f"DevAddr {frame.dev_addr:08x} is no device of ours")
             return
@@ -250,7 +235,7 @@ class NetworkServer:
 
     async def _data_locked(self, heard: Heard, frame: frames.DataFrame, dev_eui: str) -> bool:
         """Process the frame if it belongs to this device; tell whether it did."""
-        for session in list(self._by_device[dev_eui]):
+        for session in self._sessions.of(dev_eui):
             if session.dev_addr != frame.dev_addr:
                 continue
             verdict, fcnt = session.judge(frame)
@@ -273,9 +258,9 @@ class NetworkServer:
         given = self._given(frame, plain)
         parameters.take_answers(session, given, self._count)
         answers = commands.answers(session, given, heard, self._count)
-        answers += self._order(session, len(answers))
-        replies = frame.confirmed or answers or session.sticky or self._wants_word(frame, session)
-        older = [old for old in self._by_device[session.dev_eui] if old.join_nonce < session.join_nonce]
+        answers += self._replies.order(session, len(answers))
+        replies = frame.confirmed or answers or session.sticky or self._replies.wants_word(frame, session)
+        older = [old for old in self._sessions.of(session.dev_eui) if old.join_nonce < session.join_nonce]
         fcnt_down = session.fcnt_down + 1 if replies else session.fcnt_down
         statements = [store.update_session(session, fcnt, fcnt_down, session.tx_power)]
         statements += map(store.delete_session, older)
@@ -288,13 +273,13 @@ class NetworkServer:
         session.fcnt_up, session.active = fcnt, True
         session.accepted_at_s = asyncio.get_running_loop().time()
         for old in older:
-            self._remove(old)
+            self._sessions.remove(old)
         self._heard_ms[session.dev_eui] = heard.received_at_ms
         self._count("lns.uplinks")
         stored = uplink is None or await self._outbox.deliver(key, uplink)
-        self._acknowledged(frame, session)
+        self._queues.heard(session.dev_eui, frame.ack)
         if replies:
-            await self._reply(heard, frame, session, reserved, answers, ack=frame.confirmed and stored)
+            await self._replies.send(heard, frame, session, reserved, answers, ack=frame.confirmed and stored)
 
     async def _copy(self, heard: Heard, frame: frames.DataFrame, session: Session, fcnt: int) -> None:
         """The last frame again. A retry after both windows gets its answer again; the rest is silence."""
@@ -308,27 +293,10 @@ class NetworkServer:
         session.fcnt_down = reserved + 1
         plain = frames.decrypt(session.nwk, session.app, frame, fcnt)
         answers = commands.answers(session, self._given(frame, plain), heard, self._count)
-        await self._reply(heard, frame, session, reserved, answers, ack=True)
+        await self._replies.send(heard, frame, session, reserved, answers, ack=True)
 
     def _given(self, frame: frames.DataFrame, plain: bytes) -> list[tuple[int, bytes]]:
         return maccommands.split(plain if frame.port == 0 else frame.fopts, True)
-
-    def _order(self, session: Session, length: int) -> bytes:
-        """Return the order of new receive parameters, if one is due and fits beside `length` bytes."""
-        order = parameters.requests(session, self._settings)
-        if not order or length + len(order) > frames.MAX_FOPTS:
-            return b""
-        wanted = self._settings
-        session.rx_asked = parameters.pack(wanted.rx1_dr_offset, wanted.rx2_dr, wanted.rx1_delay_s)
-        return order
-
-    def _wants_word(self, frame: frames.DataFrame, session: Session) -> bool:
-        """Tell whether the network has something to say without having been asked by a MAC command."""
-        return bool(
-            self._queues[session.dev_eui]
-            or frame.fctrl & frames.ADR_ACK_REQ
-            or (frame.adr and commands.adr_request(session, self._settings))
-        )
 
     def _uplink(
         self, heard: Heard, frame: frames.DataFrame, session: Session, fcnt: int, plain: bytes
@@ -347,101 +315,3 @@ class NetworkServer:
             f_cnt=fcnt,
             receptions=heard.receptions(),
         )
-
-    # -- answers -------------------------------------------------------------------------------
-    def _acknowledged(self, frame: frames.DataFrame, session: Session) -> None:
-        """Settle a confirmed downlink: the uplink after it is the device's one chance to acknowledge it.
-
-        Without it the downlink goes out again under a new counter, up to `confirmed_attempts` times. So a
-        device whose acknowledgement got lost may be given the payload twice; none is lost unseen.
-        """
-        queue = self._queues[session.dev_eui]
-        if not queue or not queue[0].awaiting:
-            return
-        item = queue[0]
-        item.awaiting = False
-        if frame.ack:
-            self._count("lns.downlinks_acknowledged")
-        else:
-            self._count("lns.downlinks_unacknowledged", f"{session.dev_eui}: downlink {item.id}")
-            if item.attempts < self._settings.confirmed_attempts:
-                return
-            self._count(
-                "lns.downlinks_given_up",
-                f"{session.dev_eui}: downlink {item.id} after {item.attempts} attempts",
-            )
-        queue.popleft()
-        self._store.later(store.delete_downlink(item.id))
-
-    async def _reply(
-        self,
-        heard: Heard,
-        frame: frames.DataFrame,
-        session: Session,
-        fcnt_down: int,
-        answers: bytes,
-        ack: bool,
-    ) -> None:
-        """Send one downlink under a counter that is already durable."""
-        request = commands.adr_request(session, self._settings) if frame.adr else b""
-        if len(answers) + len(request) > frames.MAX_FOPTS:
-            request = b""
-        plan = RxPlan(session.rx_delay_s, session.rx1_dr_offset, session.rx2_dr)
-        item = self._next_item(heard, plan, session, len(answers) + len(request))
-        due = ack or answers or request or item or session.sticky
-        if not due and not frame.fctrl & frames.ADR_ACK_REQ:
-            return
-        flags = (frames.ADR if self._settings.adr else 0) | (frames.ACK if ack else 0)
-        if len(self._queues[session.dev_eui]) > (1 if item else 0):
-            flags |= frames.F_PENDING
-        phy = frames.build_data(
-            session.nwk,
-            session.app,
-            frames.CONFIRMED_DOWN if item and item.confirmed else frames.UNCONFIRMED_DOWN,
-            session.dev_addr,
-            fcnt_down,
-            flags,
-            answers + request,
-            item.f_port if item else None,
-            item.payload if item else b"",
-        )
-        if not await self._radio.answer(heard, plan, phy):
-            return
-        self._count("lns.downlinks")
-        if request:
-            commands.adr_was_asked(session, request)
-        if item and item.confirmed:
-            item.attempts, item.awaiting = item.attempts + 1, True
-            self._store.later(store.update_downlink(item))
-        elif item:
-            self._queues[session.dev_eui].popleft()
-            self._store.later(store.delete_downlink(item.id))
-
-    def _next_item(self, heard: Heard, plan: RxPlan, session: Session, fopts: int) -> QueuedDownlink | None:
-        queue = self._queues[session.dev_eui]
-        if not queue:
-            return None
-        if len(queue[0].payload) + fopts > self._radio.room(heard, plan):
-            self._count(
-                "lns.downlink_too_long",
-                f"{session.dev_eui}: downlink {queue[0].id} waits for a faster data rate",
-            )
-            return None
-        return queue[0]
-
-    # -- sessions ------------------------------------------------------------------------------
-    def _add(self, session: Session) -> None:
-        self._by_address[session.dev_addr].append(session)
-        self._by_device[session.dev_eui].append(session)
-
-    def _remove(self, session: Session) -> None:
-        _drop(self._by_address, session.dev_addr, session)
-        _drop(self._by_device, session.dev_eui, session)
-
-
-def _drop(index: dict[_K, list[Session]], key: _K, session: Session) -> None:
-    sessions = index.get(key, [])
-    if session in sessions:
-        sessions.remove(session)
-    if not sessions:
-        index.pop(key, None)

@@ -261,7 +261,7 @@ def test_new_receive_parameters_reach_a_device_over_a_bad_link_and_neither_end_i
         assert (session.rx1_delay_s, session.rx1_dr_offset, session.rx2_dr) == (
             settings.rx1_delay_s, settings.rx1_dr_offset, settings.rx2_dr,
         )  # fmt: skip
-        (served,) = home.street.server._by_device[DEV_EUI]
+        (served,) = home.street.server._sessions.of(DEV_EUI)
         assert (served.rx_delay_s, served.rx1_dr_offset, served.rx2_dr) == (
             settings.rx1_delay_s, settings.rx1_dr_offset, settings.rx2_dr,
         )  # fmt: skip
