@@ -19,7 +19,7 @@ from gateway.errors import ConfigError, GatewayError
 from gateway.tls import expiry_of, tls_files
 
 LISTENERS = {"semtech_udp": "udp", "basics_station": "tcp", "broker": "tcp", "push": "tcp", "web": "tcp"}
-CLIENTS = ("chirpstack", "ttn", "mqtt")
+CLIENTS = ("chirpstack", "ttn", "mqtt")  # brokers of others that we take uplinks from
 _ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+")
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
@@ -183,9 +183,7 @@ def _files(config: Config) -> Iterator[ConfigError]:
     for key in (
         "web.outlines",
         "web.flasher",
-        "chirpstack.tls_ca",
-        "ttn.tls_ca",
-        "mqtt.tls_ca",
+        *(f"{section}.tls_ca" for section in CLIENTS),
         "broker.tls_ca",
     ):
         path = config.path(key)

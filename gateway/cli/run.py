@@ -18,6 +18,7 @@ import click
 from gateway.cli.common import config_option, configuration, json_option, print_json
 from gateway.config import Config
 from gateway.errors import ConfigError
+from gateway.preflight import CLIENTS
 from gateway.settings import Value
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def as_worker(config: Config, name: str) -> Config:
     if not name.isascii() or not name.replace("-", "").isalnum():
         raise ConfigError("data.worker", f"{name[:40]!r} is no name: give letters, digits and -")
     own: dict[str, Value] = {"data.worker": name, "data.directory": str(config.directory / name)}
-    for section in ("mqtt", "chirpstack", "ttn"):
+    for section in CLIENTS:
         own[f"{section}.client_id"] = f"{config.text(f'{section}.client_id')}-{name}"
     return config.with_values(own)
 

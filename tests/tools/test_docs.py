@@ -81,3 +81,27 @@ def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
 def test_there_are_documents_and_they_hold_commands() -> None:
     assert len(DOCUMENTS) >= 8
     assert len(commands((ROOT / "README.md").read_text(encoding="utf-8"))) >= 6
+
+
+def test_a_source_touches_what_the_gateways_page_says() -> None:
+    text = (
+        (ROOT / "gateway" / "README.md")
+        .read_text("utf-8")
+        .partition("## A source more")[2]
+        .partition("## ")[0]
+    )
+    told = {
+        name
+        for line in text.splitlines()
+        if line.startswith("|")
+        for name in re.findall(r"`(\S+\.py)`", line)
+    }
+    gateway = ROOT / "gateway"
+    own = (gateway / "ingest" / "ttn", gateway / "ingest" / "push")  # the other is its webhook
+    touched = {
+        path.relative_to(ROOT).as_posix()
+        for path in gateway.rglob("*.py")
+        if not any(folder in path.parents for folder in own)
+        and re.search(r"""["'.]ttn["'.]|[_.]ttn\b""", re.sub(r"#.*", "", path.read_text("utf-8")))
+    }
+    assert touched - {"gateway/ways.py"} == told - {"gateway/ways.py", "ways.py"}
