@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from gateway.web import download
 from gateway.web.context import Context
 from gateway.web.hours import HOUR_MS, Hours
 from gateway.web.house import Calibrated
@@ -130,10 +131,15 @@ class QualityPages:
         )
 
     async def data(self, request: Request) -> Response:
-        """Show the register of sensors and how to get the data."""
-        refuse_unknown(request.query_params, {"lang"})
+        """Show the register of sensors and how to get the data; lead to the file that was chosen."""
+        query = request.query_params
+        refuse_unknown(query, {"lang"} | download.FIELDS)
         context, tongue = self._context, self._context.tongue(request)
         views = await context.read(lambda: context.now.views(tongue))
+        now_ms = context.clock.now_ms()
+        if download.FIELDS & set(query):
+            sites = {view.site_id for view in views}
+            return RedirectResponse(download.file_of(query, sites, now_ms, tongue), 303)
         base = context.settings.url.rstrip("/")
         values = {
             "cards": [
@@ -142,6 +148,7 @@ class QualityPages:
             "base": base,
             "paths": document(base, context.settings.title)["paths"],
             "served": sorted(context.settings.applications),
+            **download.days(now_ms, tongue),
         }
         return context.html(request, "data.html", values)
 

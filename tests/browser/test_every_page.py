@@ -57,6 +57,11 @@ TINY = """() => [...document.querySelectorAll("svg.drawing text")]
   .map((one) => [parseFloat(getComputedStyle(one).fontSize) * one.getScreenCTM().a, one.textContent])
   .filter(([px]) => px < 8.9)"""
 
+# A number with its unit stands on one line, two at most, and never one letter below the other.
+SQUEEZED = """() => [...document.querySelectorAll("dd, .fact b")]
+  .filter((one) => one.textContent.trim().length < 10)
+  .filter((one) => one.getBoundingClientRect().height > 2.6 * parseFloat(getComputedStyle(one).lineHeight))
+  .map((one) => one.textContent.trim())"""
 LARGE = """size => {
   document.documentElement.style.fontSize = size;
   dispatchEvent(new Event("resize"));
@@ -95,6 +100,7 @@ def test_a_page_is_sound(
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES["phone"]["width"]
     assert page.evaluate(HIDDEN) == []
     assert page.evaluate(TINY) == []
+    assert page.evaluate(SQUEEZED) == []
     assert serious(page) == []
     page.evaluate(LARGE, "200%")  # WCAG 1.4.4: letters twice as large, nothing lost at the side
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES["phone"]["width"]
