@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.fleet.ledger import RadioLedger, Record, measured
+from simulator.fleet.living import live
 from simulator.fleet.node import Habits
 from simulator.fleet.plan import gateways, town
 from simulator.fleet.street import FleetConfig, FleetStreet
@@ -34,8 +35,7 @@ from simulator.stage.result import Progress, Result
 from simulator.stage.scenario import Fleet, Scenario
 from simulator.stage.units import duration_us
 
-_STRETCH_US = 60_000_000
-_CATCH_UP_S = 3.0
+_STRETCH_S = 60.0
 _SETTLE_MS = 1000  # gateways get what has ended once a second, so
 _SETTINGS = {"lns.rx1_delay_s": 5, "data.segment_mib": 16}  # answers come in a window that is far enough
 _TELLS_NODE = ("joined", "power_on", "power_off")
@@ -74,7 +74,6 @@ async def play_region(
         fleet = FleetStreet(config, on_event=partial(_on_node, events))
         node_kb = (_rss_mb() - before_mb) * 1000 / len(planned)
         ledger = RadioLedger(fleet)
-        end_us = fleet.start_us + scenario.until_us
         gc.collect()
         gc.freeze()  # a hundred thousand nodes stay: no need to look through them again and again
         async with fleet:
@@ -82,16 +81,21 @@ async def play_region(
                 assert isinstance(forwarder, StageForwarder)
                 forwarder.on_sent = loop.sent
             stopping = _asked_to_stop(loop)
-            while loop.now_us() < end_us and not stopping.is_set():
-                await fleet.run(min(end_us, loop.now_us() + _STRETCH_US))
+
+            def told(lived_s: float) -> None:
                 events.flush(loop.now_us())
                 if progress is not None:
                     note = f"{fleet.tally().frames} frames, {len(ledger.records)} records received"
-                    progress(loop.now_us() - fleet.start_us, scenario.until_us, note)
-            await asyncio.sleep(_CATCH_UP_S)  # what is in the air arrives
-            await fleet.settle(loop.now_us())
-            await asyncio.sleep(_CATCH_UP_S)
-            await house.call("drained")
+                    progress(round(lived_s * 1e6), scenario.until_us, note)
+
+            await live(
+                fleet,
+                scenario.until_us / 1e6,
+                lambda: house.call("drained"),
+                stretch_s=_STRETCH_S,
+                goes_on=lambda: not stopping.is_set(),
+                told=told,
+            )
     finally:
         gc.unfreeze()
         await house.stop()

@@ -16,12 +16,13 @@ from gateway.app import Gateway
 from gateway.registry import Registry, import_devices
 from simulator import loop as virtual
 from simulator.fleet.ledger import RadioLedger, Record, measured
+from simulator.fleet.living import live
 from simulator.fleet.street import FleetConfig, FleetStreet
 from simulator.interfaces import Observer
 from simulator.plan import write_provisioning
 from tests.system.house import config as gateway_config
 
-_STRETCH_US = 300_000_000
+_STRETCH_S = 300.0
 
 
 @dataclass
@@ -63,7 +64,7 @@ def run_fleet(
     """
     run = Run()
 
-    async def live() -> None:
+    async def at_the_gateway() -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, virtual.VirtualLoop)
         planned = make(folder / "fleet", ("127.0.0.1", 1)).planned
@@ -85,22 +86,20 @@ def run_fleet(
             ledger = RadioLedger(fleet)
             cpu, wall = time.process_time(), time.monotonic()
             async with fleet:
-                end_us = fleet.start_us + round(virtual_s * 1e6)
-                while loop.now_us() < end_us and (not wall_limit_s or time.monotonic() - wall < wall_limit_s):
-                    await fleet.run(min(end_us, loop.now_us() + _STRETCH_US))
-                    if progress is not None:
-                        progress((loop.now_us() - fleet.start_us) / (end_us - fleet.start_us))
-                run.virtual_s = (loop.now_us() - fleet.start_us) / 1e6
-                await asyncio.sleep(2)  # what is in the air and in the gathering window arrives
-                await fleet.settle(loop.now_us())
-                await asyncio.sleep(2)
-                await gateway.drained()
+                run.virtual_s = await live(
+                    fleet,
+                    virtual_s,
+                    gateway.drained,
+                    stretch_s=_STRETCH_S,
+                    goes_on=lambda: not wall_limit_s or time.monotonic() - wall < wall_limit_s,
+                    told=lambda lived_s: progress(lived_s / virtual_s) if progress is not None else None,
+                )
             run.cpu_s, run.wall_s = time.process_time() - cpu, time.monotonic() - wall
             _count(run, fleet, ledger, gateway, folder / "gateway" / "store.db")
         finally:
             await gateway.stop()
 
-    virtual.run(live(), start_us=start_s * 1_000_000)
+    virtual.run(at_the_gateway(), start_us=start_s * 1_000_000)
     return run
 
 
