@@ -6,7 +6,7 @@ checksum on this chip: calibration and values are read twice and must agree. A B
 
 from wire._compat import const
 from wire.measurements import PRESSURE, RELATIVE_HUMIDITY, TEMPERATURE
-from wire.record import CHECKSUM, FAULT, NO_ANSWER, NOT_READY, OK, TIMEOUT
+from wire.record import FAULT, NO_ANSWER, NOT_READY, OK, TIMEOUT
 
 from .errors import DriverError
 from .i2c import probe_error
@@ -171,7 +171,7 @@ class BME280:
             if clock.ticks_diff(clock.ticks_ms(), began) >= _PATIENCE_MS:
                 return TIMEOUT
             clock.sleep_ms(2)
-        return self._read_twice(_DATA, self._data, self._again)
+        return self._chip.read_twice(_DATA, self._data, self._again)
 
     def _load(self):
         """Read the chip id and the calibration."""
@@ -182,18 +182,12 @@ class BME280:
             return FAULT
         self._has_humidity = self._one[0] == _BME280
         low, high = bytearray(26), bytearray(7)
-        state = self._read_twice(_CALIB_1, low, bytearray(26))
+        state = self._chip.read_twice(_CALIB_1, low, bytearray(26))
         if state == OK:
-            state = self._read_twice(_CALIB_2, high, bytearray(7))
+            state = self._chip.read_twice(_CALIB_2, high, bytearray(7))
         if state != OK:
             return state
         if not low[0] | low[1]:  # T1 is never 0: the memory has not been copied yet, or the bus is dead
             return NOT_READY
         self._calibration = Calibration(low, high)
         return OK
-
-    def _read_twice(self, register, buf, again):
-        state = self._chip.read(register, buf)
-        if state == OK:
-            state = self._chip.read(register, again)
-        return CHECKSUM if state == OK and buf != again else state

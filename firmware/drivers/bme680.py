@@ -8,7 +8,7 @@ checksum: what counts is read twice.
 
 from wire._compat import const
 from wire.measurements import GAS_RESISTANCE, PRESSURE, RELATIVE_HUMIDITY, TEMPERATURE
-from wire.record import CHECKSUM, DEGRADED, FAULT, FIRST_ERROR, NO_ANSWER, NOT_READY, OK, TIMEOUT, WARMUP
+from wire.record import DEGRADED, FAULT, FIRST_ERROR, NO_ANSWER, NOT_READY, OK, TIMEOUT, WARMUP
 
 from .errors import DriverError
 from .i2c import probe_error
@@ -26,8 +26,7 @@ _CTRL_HUM = const(0x72)
 _CTRL_MEAS = const(0x74)
 _FORCED_X1 = b"\x25"  # temperature x1, pressure x1, forced mode
 _HEATER_C = const(320)
-_HEAT_MS = const(150)
-_WAIT_150 = b"\x65"  # 37 times 4 ms (gas_wait_x: six bits, times 1, 4, 16 or 64)
+_WAIT_150 = b"\x65"  # 150 ms of heat: 37 times 4 (gas_wait_x: six bits, times 1, 4, 16 or 64)
 _MEASURE_MS = const(165)  # 3 x 1.963 + 9 x 0.477 + 1 ms, and heating
 _PATIENCE_MS = const(60)
 _BURN_IN = const(5)  # heated measurements after power-up whose resistance still drifts: WARMUP
@@ -243,7 +242,7 @@ class BME680:
             if clock.ticks_diff(clock.ticks_ms(), began) >= _PATIENCE_MS:
                 return TIMEOUT
             clock.sleep_ms(5)
-        state = self._read_twice(_FIELD, self._data, self._again)
+        state = self._chip.read_twice(_FIELD, self._data, self._again)
         if state == OK:
             self._heated = min(_BURN_IN, self._heated + 1)
         return state
@@ -260,18 +259,10 @@ class BME680:
         self._high = self._one[0] == 1
         parts = [bytearray(n) for n in (23, 14, 5)]
         for register, part in zip((0x8A, 0xE1, 0x00), parts):
-            state = self._read_twice(register, part, bytearray(len(part)))
+            state = self._chip.read_twice(register, part, bytearray(len(part)))
             if state != OK:
                 return state
-        if (
-            not parts[1][8] | parts[1][9]
-        ):  # T1 is never 0: the memory has not been copied yet, or the bus is dead
+        if not parts[1][8] | parts[1][9]:  # T1 is never 0: nothing was copied yet, or the bus is dead
             return NOT_READY
         self._calibration = Calibration(*parts)
         return OK
-
-    def _read_twice(self, register, buf, again):
-        state = self._chip.read(register, buf)
-        if state == OK:
-            state = self._chip.read(register, again)
-        return CHECKSUM if state == OK and buf != again else state

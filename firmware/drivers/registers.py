@@ -1,6 +1,6 @@
 """Chips that are registers on I2C: a write of the register's number, then data either way."""
 
-from wire.record import NO_ANSWER, OK
+from wire.record import CHECKSUM, NO_ANSWER, OK
 
 
 class Registers:
@@ -23,6 +23,13 @@ class Registers:
             self.error = error
             return NO_ANSWER
         return OK
+
+    def read_twice(self, register, buf, again):
+        """Read what has no checksum into two buffers of one length; CHECKSUM when they differ."""
+        state = self.read(register, buf)
+        if state == OK:
+            state = self.read(register, again)
+        return CHECKSUM if state == OK and buf != again else state
 
     def write(self, register, data):
         """Write bytes from register on; return OK or NO_ANSWER."""

@@ -13,8 +13,9 @@ import machine
 from wire.measurements import by_id
 from wire.record import FIRST_ERROR, STATE_NAMES
 
-from . import build, config
+from . import build, config, recovery
 from .acquire import acquire, merge
+from .store import NvsStore
 from .version import VERSION
 
 MARK = "meetnet-selftest "
@@ -109,6 +110,7 @@ def run():
         "board": settings["board"],
         "dev_eui": settings["dev_eui"],
         "config_errors": errors,
+        "last_crash": recovery.last_crash(NvsStore()),
         "unique_id": machine.unique_id().hex(),
         "python": os.uname()[2],
         "sensors": [],

@@ -5,9 +5,8 @@
     GET /api/status  JSON; GET /api/records?from=N&n=M  JSON, up to 100 records from a number on
     GET /metrics     OpenMetrics 1.0
 
-Nothing here shows a secret or the DevEUI's whole. The form is only taken where set-up is open
-(`may_set_up`), and
-from the page itself: a page elsewhere that posts to the node in the visitor's browser is refused by its
+Nothing here shows a secret or the DevEUI's whole. The form is only taken where set-up is open (`may_set_up`),
+and from the page itself: a page elsewhere that posts to the node in the visitor's browser is refused by its
 Origin.
 """
 
@@ -39,7 +38,7 @@ def _unquote(text):
     i = 0
     while i < len(text):
         c = text[i]
-        if c == "%" and i + 2 < len(text) + 0:
+        if c == "%" and i + 2 < len(text):
             try:
                 out.append(int(text[i + 1 : i + 3], 16))
                 i += 3

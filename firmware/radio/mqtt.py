@@ -145,11 +145,6 @@ class Client:
         idle_ms = self._clock.ticks_diff(self._clock.ticks_ms(), self._last_ms)
         return max(self._keepalive_ms // 2 - idle_ms, 0)
 
-    def ping_if_due(self):
-        """Keep the connection alive; raise MqttError when nobody answers."""
-        if not self.ping_in_ms():
-            self.ping()
-
     def _new_id(self):
         if self._stream is None:
             raise MqttError(SILENT, "not connected")

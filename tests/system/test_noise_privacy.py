@@ -134,7 +134,7 @@ except Exception as error:
     build.print_error(error)
     lives.crashed(repr(error))
 print("heard", seen, "left", any(sensor._meter._microphone._frames))
-print("kept", lives.last_crash())
+print("kept", recovery.last_crash(lives._store))
 with open("dump", "wb") as file:
     for part in (sensor._meter._levels, sensor._meter._line, sensor._meter):
         for name in dir(part):

@@ -18,13 +18,17 @@ _TIMEOUT_S = 90  # an SCD4x takes five seconds, an SPS30 ten, a microphone ten
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """What a board found. faults: one sentence for each part that is not well; [] is a pass."""
+    """What a board found. faults: one sentence for each part that is not well; [] is a pass.
+
+    last_crash: what its last exception said, of whatever life; no fault of the parts.
+    """
 
     version: str
     dev_eui: str
     sensors: tuple[dict[str, Any], ...]
     radio: dict[str, Any]
     faults: tuple[str, ...]
+    last_crash: str = ""
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -81,7 +85,10 @@ def judge(out: str, error_text: str = "") -> SelfTest:
         # Without Wi-Fi in the list a node waits to be given it: by Improv, at its host's.
         errors = [str(fault) for fault in found["config_errors"]]
         faults += [f"configuration: {fault}" for fault in errors if not fault.startswith("wifi.ssid is")]
-        return SelfTest(str(found["version"]), str(found["dev_eui"]), tuple(sensors), radio, tuple(faults))
+        return SelfTest(
+            str(found["version"]), str(found["dev_eui"]), tuple(sensors), radio, tuple(faults),
+            str(found.get("last_crash", "")),
+        )  # fmt: skip
     except (ValueError, KeyError, TypeError) as error:
         raise FlashError(
             "repl", f"the board's self-test cannot be read ({error!r}): flash it again"

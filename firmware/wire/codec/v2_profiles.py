@@ -16,8 +16,6 @@ EXPLICIT = 0
 _PACKAGE = "wire.codec"
 _MODULE = "v2_profile_"
 
-_TRAINED = 7  # sets above have no table yet: the generic one, or version 1 where that is shorter
-
 # Channel sets of version 1 for which a table was made; a set that is not here travels as EXPLICIT.
 NUMBERS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 20, 21, 22, 23, 24, 25, 26, 27, 28)
 _tables = {}

@@ -27,6 +27,11 @@ from tools.flash.errors import FlashError
 pytestmark = pytest.mark.timeout(400)  # a busy machine starts programs slowly
 EUI = "70b3d57ed0000001"
 KEY = "2b7e151628aed2a6abf7158809cf4f3c"
+CRASH = """
+from node.recovery import Lives
+from node.store import NvsStore
+Lives(NvsStore(), 1).crashed(repr(OSError(28)))
+"""
 CONFIG = {
     "schema": 1, "kind": "garden", "board": "sim_garden", "radio": "lorawan", "dev_eui": EUI,
     "join_eui": "70b3d57ed0000000", "app_key": KEY,
@@ -155,9 +160,14 @@ def test_a_flashed_board_tests_itself_and_names_what_is_wrong(tmp_path: Path) ->
             for offset, content in segments:
                 board.flash.program(offset, content)
             board.reset(download=False)
-            found[hardware.__name__] = selftest.ask(tray.ports[f"tty{number}"].path)
+            port = tray.ports[f"tty{number}"].path
+            if hardware is garden:  # what ended an earlier life is still told by the node that came back
+                words = ["-m", "mpremote", "connect", port, "resume", "exec", CRASH]
+                subprocess.run([sys.executable, *words], check=True, timeout=90)
+            found[hardware.__name__] = selftest.ask(port)
     good = found["garden"]
-    assert good.faults == ()
+    assert good.faults == () and good.last_crash == "OSError(28,)"
+    assert found["without_climate"].last_crash == ""
     assert (good.dev_eui, good.radio["kind"]) == (EUI, "lorawan")
     values = {reading[0]: reading[1] for sensor in good.sensors for reading in sensor["readings"]}
     assert values["temperature"] == pytest.approx(18.5, abs=0.02)  # what is around the board
