@@ -14,6 +14,7 @@ from asyncio import Queue
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
+from weakref import WeakValueDictionary
 
 from amqtt.contexts import Action, BaseContext
 from amqtt.errors import AMQTTError, BrokerError
@@ -27,11 +28,13 @@ from gateway.errors import ConfigError, IngestError, StoreError
 from gateway.ingest.mqtt.topics import uplink_of
 from gateway.ingest.mqtt.waiting import WaitingCommands
 from gateway.model import UplinkSink
+from gateway.rates import network_of
 from gateway.tls import TlsFiles
 from wire import ports
 
 RETRY_S = 1.0
 MAX_LOGINS_AT_ONCE = 4  # a password check takes some 10 ms of one core
+MAX_LOGINS_FROM = 3  # one network: who tries passwords there keeps nobody else waiting
 
 
 class Passwords(Protocol):
@@ -65,6 +68,7 @@ class EmbeddedBroker:
         self._talks: set[asyncio.Task[None]] = set()
         self._broker: BoundedBroker | None = None
         self._logins = asyncio.Semaphore(MAX_LOGINS_AT_ONCE)
+        self._logins_from: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str, port: int, tls: TlsFiles | None = None) -> None:
@@ -146,7 +150,9 @@ class EmbeddedBroker:
     async def login(self, session: Session) -> bool:
         """Tell whether a session may connect, and lead its messages through the log."""
         user, password = session.username or "", session.password or ""
-        async with self._logins:
+        network = network_of(session.remote_address or "")
+        own = self._logins_from.setdefault(network, asyncio.Semaphore(MAX_LOGINS_FROM))
+        async with own, self._logins:
             allowed = await asyncio.get_running_loop().run_in_executor(
                 None, self._passwords.check_password, user, password
             )

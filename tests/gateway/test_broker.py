@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -300,14 +301,14 @@ async def test_a_stranger_with_the_client_id_of_a_node_neither_ends_nor_mutes_it
     """Client ids are no secrets: they are the DevEUI, which is on the label and in every join request."""
     node = Client(AIR, AIR, f"password of {AIR}", clean=False)
     assert await node.connect(setup.broker.port) == "Success"
-    for user, password in ((AIR, "wrong"), (BIN, "wrong"), ("", ""), (BIN, f"password of {BIN}")):
+    for user, password in ((AIR, "wrong"), (BIN, f"password of {BIN}")):
         thief = Client(AIR, user, password, clean=clean)
         await thief.connect(setup.broker.port)
-        await node.acknowledgement(await node.publish(f"meetnet/v1/{AIR}/1", user.encode() or b"-"), 10)
+        await node.acknowledgement(await node.publish(f"meetnet/v1/{AIR}/1", user.encode()), 10)
         await thief.close()
     assert not node.lost.is_set()
     await node.close()
-    assert [one.payload for one in setup.sink.taken] == [AIR.encode(), BIN.encode(), b"-", BIN.encode()]
+    assert [one.payload for one in setup.sink.taken] == [AIR.encode(), BIN.encode()]
 
 
 async def test_a_device_fills_no_memory_with_sessions_or_retained_messages(setup: Setup) -> None:
@@ -322,3 +323,41 @@ async def test_a_device_fills_no_memory_with_sessions_or_retained_messages(setup
     assert len(broker.sessions) == 1
     assert not broker.retained_messages
     assert len(setup.sink.taken) == 5
+
+
+async def test_who_tries_passwords_keeps_nobody_of_another_network_waiting(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    goes_on = threading.Event()
+
+    def check(user: str, password: str) -> bool:
+        asked.append(user)
+        goes_on.wait(30)
+        return password == f"password of {AIR}"
+
+    monkeypatch.setattr(setup.registry, "check_password", check)
+
+    def text(value: str) -> bytes:
+        return len(value).to_bytes(2, "big") + value.encode()
+
+    guesses: list[asyncio.StreamWriter] = []
+    for number in range(40):
+        _, writer = await asyncio.open_connection("127.0.0.1", setup.broker.port, local_addr=("127.0.0.2", 0))
+        body = text("MQTT") + b"\x04\xc2\x00\x3c" + text(f"guess {number}") + text(BIN) + text("guess")
+        writer.write(b"\x10" + bytes([len(body)]) + body)
+        guesses.append(writer)
+    async with asyncio.timeout(10):
+        while not asked:  # noqa: ASYNC110 - a thread asks
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    node = Client(AIR, AIR, f"password of {AIR}")
+    connecting = asyncio.create_task(node.connect(setup.broker.port))
+    async with asyncio.timeout(5):
+        while AIR not in asked:  # noqa: ASYNC110 - a thread asks
+            await asyncio.sleep(0.01)
+    goes_on.set()
+    assert await connecting == "Success"
+    await node.close()
+    for writer in guesses:
+        writer.close()
