@@ -5,6 +5,7 @@ GatewayError
   +- IngestError        bytes from outside that are not what they claim: counted, never fatal
   +- StoreError         the disk or the database refuses
   |    +- StoreVersionError   written by a newer Meetnet
+  +- SheetError         a spreadsheet's list that cannot be read: line or field, and what to do
   +- RegistryError      a site, device or deployment that cannot be
   +- QualityError       data or a method that cannot be judged by: `field`, and what to do
   +- DownlinkError      a payload for a device that cannot be handed to its network
@@ -44,6 +45,10 @@ class StoreError(GatewayError):
 
 class StoreVersionError(StoreError):
     """The database was written by a newer Meetnet."""
+
+
+class SheetError(GatewayError):
+    """A spreadsheet's list that cannot be read; the message names line or field, and ends with the remedy."""
 
 
 class RegistryError(GatewayError):

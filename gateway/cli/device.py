@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from gateway import sheet
 from gateway.cli.common import SOME_REFUSED, config_option, configuration, json_option, print_json, table
 from gateway.cli.device_config import config
 from gateway.cli.hosts import card, replace
@@ -17,7 +18,7 @@ from gateway.cli.tokens import token
 from gateway.config import Config
 from gateway.datadir import DataDirectory
 from gateway.decode import Profiles
-from gateway.registry import Registry, RowReport, import_devices, sheet
+from gateway.registry import Registry, RowReport, import_devices
 from gateway.registry.model import KINDS, TRANSPORTS
 from gateway.registry.street import eui_in, put_row
 from gateway.registry.tables import export_csv, import_csv

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import click
 
+from gateway import sheet
 from gateway.cli.common import Failure, config_option, configuration, json_option, print_json, table
 from gateway.cli.review import review
 from gateway.exports import iso_utc
@@ -163,7 +164,7 @@ def end(
 @quality.command("colocate")
 @config_option
 @json_option
-@click.argument("pairs", type=click.File(encoding="utf-8-sig"))
+@click.argument("pairs", type=click.File("rb"))
 @click.option("--quantity", default="pm2_5", show_default=True, help="pm2_5, pm10, no2 or o3.")
 @click.option("--time", "time_column", default="time", show_default=True, help="Column of the time.")
 @click.option("--raw", default="raw", show_default=True, help="Column of the sensor.")
@@ -180,7 +181,7 @@ def colocate(
     config_file: Path | None,
     data: Path | None,
     as_json: bool,
-    pairs: TextIO,
+    pairs: BinaryIO,
     quantity: str,
     time_column: str,
     raw: str,
@@ -199,7 +200,7 @@ def colocate(
     Example:
       meetnet quality colocate beside-42R801.csv --raw pm25 --reference vmm
     """
-    found = read(pairs, Columns(time_column, raw, reference, humidity))
+    found = read(sheet.parse(pairs.name, pairs.read()), Columns(time_column, raw, reference, humidity))
     outcome = report(
         quantity, found.times_ms, found.raw, found.reference, found.humidity, reference_uncertainty
     )

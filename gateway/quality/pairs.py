@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from gateway.errors import QualityError
+from gateway.sheet import Sheet
 
 HOUR_MS = 3_600_000
 
@@ -34,13 +33,13 @@ class Pairs:
     left_out: int = 0
 
 
-def read(lines: Iterable[str], columns: Columns) -> Pairs:
-    """Return the pairs of a CSV as hourly means; rows with an empty cell are counted and left out.
+def read(found: Sheet, columns: Columns) -> Pairs:
+    """Return the pairs of a list as hourly means; rows with an empty cell are counted and left out.
 
-    Times are RFC 3339, or seconds since 1970. Raise QualityError naming line and column.
+    Times are RFC 3339, or seconds since 1970. Decimal commas are taken where fields are separated otherwise.
+    Raise QualityError naming line and column.
     """
-    reader = csv.DictReader(lines)
-    names = list(reader.fieldnames or ())
+    names = found.columns
     humidity = columns.humidity or ("rh" if "rh" in names else None)
     wanted = [columns.time, columns.raw, columns.reference, *([humidity] if humidity else [])]
     for name in wanted:
@@ -48,25 +47,29 @@ def read(lines: Iterable[str], columns: Columns) -> Pairs:
             raise QualityError(
                 "columns", f"no column {name!r}; the file has {', '.join(names) or 'no header'}"
             )
+    decimal_comma = found.separator != ","
     hours: dict[int, list[list[float]]] = {}
     left_out = 0
-    for number, row in enumerate(reader, start=2):
-        cells = [(row[name] or "").strip() for name in wanted]
+    for row in found.rows:
+        number, cells = row.line, [row.cells.get(name, "") for name in wanted]
         if "" in cells:
             left_out += 1
             continue
+        if row.fault:
+            raise QualityError(f"line {number}", row.fault)
         at_ms = _time(cells[0], number, columns.time)
-        values = [_number(cell, number, name) for cell, name in zip(cells[1:], wanted[1:], strict=True)]
+        plain = [cell.replace(",", ".") if decimal_comma else cell for cell in cells[1:]]
+        values = [_number(cell, number, name) for cell, name in zip(plain, wanted[1:], strict=True)]
         hours.setdefault(at_ms // HOUR_MS, []).append(values)
-    found = Pairs(humidity=[] if humidity else None, left_out=left_out)
+    pairs = Pairs(humidity=[] if humidity else None, left_out=left_out)
     for hour in sorted(hours):
         means = [sum(column) / len(column) for column in zip(*hours[hour], strict=True)]
-        found.times_ms.append(hour * HOUR_MS)
-        found.raw.append(means[0])
-        found.reference.append(means[1])
-        if found.humidity is not None:
-            found.humidity.append(means[2])
-    return found
+        pairs.times_ms.append(hour * HOUR_MS)
+        pairs.raw.append(means[0])
+        pairs.reference.append(means[1])
+        if pairs.humidity is not None:
+            pairs.humidity.append(means[2])
+    return pairs
 
 
 def _time(cell: str, line: int, column: str) -> int:

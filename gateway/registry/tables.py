@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.errors import RegistryError
-from gateway.registry import sheet
+from gateway import sheet
+from gateway.errors import RegistryError, SheetError
 from gateway.registry.database import Registry
 from gateway.registry.model import PUBLIC, RowReport
-from gateway.registry.sheet import SheetRow
 from gateway.registry.street import eui_in, put_row
+from gateway.sheet import Sheet, SheetRow
 
 COLUMNS = (
     "dev_eui", "join_eui", "kind", "transport", "site_id", "site_name", "longitude", "latitude",
@@ -22,9 +23,24 @@ COLUMNS = (
 )  # fmt: skip
 SECRET_COLUMNS = ("app_key", "mqtt_password", "token")
 NEEDED = ("dev_eui", "kind", "transport", "site_id", "longitude", "latitude")
+# As people head their columns; without case, blanks and hyphens count as _.
+_OTHERWISE = {
+    "deveui": "dev_eui", "joineui": "join_eui", "appeui": "join_eui", "app_eui": "join_eui",
+    "appkey": "app_key", "lon": "longitude", "lng": "longitude", "lat": "latitude",
+}  # fmt: skip
 # What tells one place from another.
 _PLACE = ("kind", "site_name", "longitude", "latitude")
 _DEGREES, _BIN = ("longitude", "latitude"), ("empty_mm", "full_mm")
+
+
+def read_sheet(path: Path) -> Sheet:
+    """Return a list of devices with our names for its columns; SheetError."""
+    return sheet.read(path, _column)
+
+
+def _column(head: str) -> str:
+    name = re.sub(r"[\s-]+", "_", head.lower())
+    return _OTHERWISE.get(name, name)
 
 
 def export_csv(registry: Registry) -> str:
@@ -53,11 +69,11 @@ def export_csv(registry: Registry) -> str:
 
 
 def import_csv(registry: Registry, path: Path, profiles: Collection[str] | None = None) -> list[RowReport]:
-    """Import a CSV file with a header; a report per row. Raise RegistryError for a file that is none.
+    """Import a CSV file with a header; a report per row. RegistryError, SheetError for one that is none.
 
     A device that is known keeps its key or password when the column is empty.
     """
-    found = sheet.read(path)
+    found = read_sheet(path)
     missing = sheet.missing(found, NEEDED)
     if missing:
         raise RegistryError(f"{path}: {', '.join(missing)}")
@@ -77,7 +93,7 @@ def _row(registry: Registry, row: SheetRow, before: _Before, profiles: Collectio
         from_ms = sheet.moment_ms("from_ms", moment) if moment else None
         before.check(row, dev_eui)
         changed = put_row(registry, dev_eui, device_fields(row.cells), from_ms, known, profiles)
-    except RegistryError as error:
+    except (RegistryError, SheetError) as error:
         return RowReport(row.line, dev_eui, "refused", str(error))
     before.add(row, dev_eui)
     return RowReport(row.line, dev_eui, "unchanged" if not changed else "updated" if known else "added")

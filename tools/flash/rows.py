@@ -17,10 +17,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gateway.errors import RegistryError
-from gateway.registry import rules, sheet
+from gateway import sheet
+from gateway.errors import GatewayError, SheetError
+from gateway.registry import rules
 from gateway.registry.street import site_in
-from gateway.registry.tables import device_fields
+from gateway.registry.tables import device_fields, read_sheet
 from node import config as node_config
 from tools.flash.application import Node, nodes
 from tools.flash.errors import FlashError
@@ -78,8 +79,8 @@ class Row:
 def read(path: Path) -> list[Row]:
     """Return the rows of a file. FlashError `rows` names every bad line."""
     try:
-        found = sheet.read(path)
-    except RegistryError as error:
+        found = read_sheet(path)
+    except SheetError as error:
         raise FlashError("rows", str(error)) from error
     said = sheet.missing(found, NEEDED)
     said += [f"column {name!r} is unknown" for name in found.columns if name not in (*_OWN, *_SITE, *_FREE)]
@@ -91,7 +92,7 @@ def read(path: Path) -> list[Row]:
             if one_row.fault:
                 raise FlashError("rows", one_row.fault)
             rows.append(_row(one_row.cells, one_row.line, known))
-        except (FlashError, RegistryError) as error:
+        except (FlashError, GatewayError) as error:
             faults.append((one_row.line, str(error)))
     faults += _twice(rows)
     if faults:
@@ -102,7 +103,7 @@ def read(path: Path) -> list[Row]:
 
 
 def one(cells: Mapping[str, str]) -> Row:
-    """Return the row of a single device from its columns; FlashError, RegistryError when it cannot be."""
+    """Return the row of a single device from its columns; FlashError or GatewayError when it cannot be."""
     for name in cells:
         if name not in (*_OWN, *_SITE, *_FREE):
             raise FlashError("rows", f"{name}: is no column; see tools/flash/README.md")

@@ -15,6 +15,7 @@ from gateway.errors import QualityError
 from gateway.quality import colocation
 from gateway.quality.pairs import Columns, read
 from gateway.registry import Device, Registry
+from gateway.sheet import parse
 
 HOUR_MS = 3_600_000
 EUI = "70b3d57ed0000001"
@@ -117,26 +118,25 @@ def test_too_few_pairs() -> None:
         ("time,raw\n", "no column 'reference'; the file has time, raw"),
         ("time,raw,reference\nyesterday,1,2\n", "line 2, time: 'yesterday' is no time"),
         ('time,raw,reference\n1,"1,5",2\n', "line 2, raw: '1,5' is no number; use a decimal point"),
+        ("time,raw,reference\n1,1,5,2\n", "line 2: the row has not as many fields as the header (4, not 3)"),
         ("time,raw,reference\n1,1,nan\n", "line 2, reference: 'nan' is no number"),
         ("time,raw,reference\n99999999999999999999,1,2\n", "line 2, time"),
     ],
 )
 def test_a_bad_file_is_refused_by_line_and_column(text: str, message: str) -> None:
     with pytest.raises(QualityError) as refused:
-        read(text.splitlines(), Columns())
+        read(parse("pairs.csv", text.encode()), Columns())
     assert message in str(refused.value)
 
 
 def test_hours_are_means_and_empty_cells_are_left_out() -> None:
-    found = read(
-        [
-            "time,raw,reference,rh",
-            "2026-03-01T12:10:00Z,1,5,60",
-            "2026-03-01T13:50:00+01:00,3,7,80",
-            "1,,2,3",
-        ],
-        Columns(),
-    )
+    lines = [
+        "time,raw,reference,rh",
+        "2026-03-01T12:10:00Z,1,5,60",
+        "2026-03-01T13:50:00+01:00,3,7,80",
+        "1,,2,3",
+    ]
+    found = read(parse("pairs.csv", "\n".join(lines).encode()), Columns())
     assert (found.raw, found.reference, found.humidity, found.left_out) == ([2.0], [6.0], [70.0], 1)
 
 
@@ -152,6 +152,13 @@ def test_from_a_file_to_a_correction_on_record(tmp_path: Path) -> None:
     pairs.write_text("time,raw,reference,rh\n" + "\n".join(lines))
     registry = Registry(tmp_path / "gateway")
     registry.put_device(Device(EUI, "air", "lorawan", "70b3d57ed0000000"), app_key=bytes(16))
+    flemish = pairs.read_text().replace(",", ";").replace(".", ",")
+    for name, encoding in (("excel.csv", "cp1252"), ("unicode.txt", "utf-16")):
+        (tmp_path / name).write_text(flemish, encoding=encoding)
+        assert (
+            run(tmp_path, "colocate", str(tmp_path / name)).output
+            == run(tmp_path, "colocate", str(pairs)).output
+        )
     done = run(tmp_path, "colocate", str(pairs), "--save", EUI, "--from", "2026-03-01")
     assert done.exit_code == 0, done.output
     assert "meets the data-quality objective of indicative measurement, with these data" in done.output

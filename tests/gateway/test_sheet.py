@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway import sheet
 from gateway.cli import main
-from gateway.errors import RegistryError
-from gateway.registry import Registry, sheet
+from gateway.errors import SheetError
+from gateway.registry import Registry
 
 HEAD = "dev_eui,join_eui,app_key,kind,transport,site_id,site_name,longitude,latitude,public"
 
@@ -126,5 +127,5 @@ def test_a_file_that_is_no_list_says_what_to_do(tmp_path: Path, name: str, conte
 def test_a_length_that_may_be_a_thousand_times_more_is_refused() -> None:
     assert sheet.length("empty_mm", "1200,5") == 1200.5
     for text in ("1.200", "1,200", "1 200", "1.200.000"):
-        with pytest.raises(RegistryError, match=r"empty_mm: .* write it without separators"):
+        with pytest.raises(SheetError, match=r"empty_mm: .* write it without separators"):
             sheet.length("empty_mm", text)

@@ -1,4 +1,4 @@
-"""A list of devices as spreadsheets save it, in whatever country: separator, decimals, encoding, yes and no.
+"""A list as spreadsheets save it, in whatever country: separator, decimals, encoding, yes and no.
 
 Excel in Flanders separates by semicolons, writes decimal commas, saves in Windows-1252 ("CSV") or UTF-16
 ("Unicode text"), says WAAR for true, and makes 7,01E+15 of a DevEUI that has no letter but an E. What can be
@@ -10,12 +10,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.errors import RegistryError
+from gateway.errors import SheetError
 
 # A workbook too: it is told what to do instead.
 SUFFIXES = (".csv", ".txt", ".tsv", ".xlsx", ".xls", ".ods")
@@ -23,11 +23,6 @@ _SEPARATORS = ",;\t"
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and .ods (ZIP), .xls (compound file)
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
-# As people head their columns, beside the names of ours; without case, blanks and hyphens count as _.
-_OTHERWISE = {
-    "deveui": "dev_eui", "joineui": "join_eui", "appeui": "join_eui", "app_eui": "join_eui",
-    "appkey": "app_key", "lon": "longitude", "lng": "longitude", "lat": "latitude",
-}  # fmt: skip
 _YES = {"yes", "true", "1", "ja", "oui", "waar", "vrai"}
 _NO = {"no", "false", "0", "nee", "non", "onwaar", "faux"}
 
@@ -43,18 +38,24 @@ class SheetRow:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The columns by name, and the rows; cells without the blanks around them."""
+    """The columns by name, and the rows; cells without blanks around them. separator: a comma, ; or a tab."""
 
     columns: tuple[str, ...]
     rows: tuple[SheetRow, ...]
+    separator: str = ","
 
 
-def read(path: Path) -> Sheet:
-    """Return what a file holds; RegistryError when it is no list at all."""
+def read(path: Path, named: Callable[[str], str] = str) -> Sheet:
+    """Return what a file holds; SheetError when it is no list at all. named: see `parse`."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise RegistryError(f"{path}: {error.strerror}; give the path of a CSV file") from error
+        raise SheetError(f"{path}: {error.strerror}; give the path of a CSV file") from error
+    return parse(str(path), content, named)
+
+
+def parse(path: str, content: bytes, named: Callable[[str], str] = str) -> Sheet:
+    """Return what bytes hold. path: for messages. named: what a column is called by its head in the file."""
     lines = list(io.StringIO(_text(path, content), newline=None))
     first = 0
     if lines and lines[0].strip().lower() in [f"sep={one}" for one in _SEPARATORS]:
@@ -72,17 +73,15 @@ def read(path: Path) -> Sheet:
             if columns:
                 rows.append(_row(first + reader.line_num, columns, found))
             else:
-                columns = _columns(path, found)
+                columns = _columns(path, [named(cell) for cell in found])
     except csv.Error as error:
-        raise RegistryError(
-            f"{path}: line {first + reader.line_num}: {error}; save it as CSV again"
-        ) from error
-    return Sheet(tuple(name for name in columns if name), tuple(rows))
+        raise SheetError(f"{path}: line {first + reader.line_num}: {error}; save it as CSV again") from error
+    return Sheet(tuple(name for name in columns if name), tuple(rows), separator)
 
 
-def _text(path: Path, content: bytes) -> str:
+def _text(path: str, content: bytes) -> str:
     if content.startswith(_WORKBOOKS):
-        raise RegistryError(f"{path}: this is a workbook, not CSV; in the spreadsheet: save as, CSV UTF-8")
+        raise SheetError(f"{path}: this is a workbook, not CSV; in the spreadsheet: save as, CSV UTF-8")
     names = ("utf-16",) if content.startswith(_UTF16) else ("utf-8-sig", "cp1252")
     for name in names:
         try:
@@ -92,15 +91,13 @@ def _text(path: Path, content: bytes) -> str:
         if not _CONTROL.search(text):
             return text
         break
-    raise RegistryError(f"{path}: this is no text, or it was cut off; save it again as CSV UTF-8")
+    raise SheetError(f"{path}: this is no text, or it was cut off; save it again as CSV UTF-8")
 
 
-def _columns(path: Path, head: list[str]) -> tuple[str, ...]:
-    names = [re.sub(r"[\s-]+", "_", name.lower()) for name in head]
-    names = [_OTHERWISE.get(name, name) for name in names]
+def _columns(path: str, names: list[str]) -> tuple[str, ...]:
     twice = {name for name in names if name and names.count(name) > 1}
     if twice:
-        raise RegistryError(f"{path}: column {', '.join(sorted(twice))} is there twice; take one away")
+        raise SheetError(f"{path}: column {', '.join(sorted(twice))} is there twice; take one away")
     return tuple(names)
 
 
@@ -121,37 +118,37 @@ def missing(sheet: Sheet, needed: Iterable[str]) -> list[str]:
 
 
 def number(field: str, text: str) -> float:
-    """Return a number, its decimals behind a point or a comma; RegistryError."""
+    """Return a number, its decimals behind a point or a comma; SheetError."""
     try:
         return float(text.replace(",", ".") if "." not in text else text)
     except ValueError:
-        raise RegistryError(f"{field}: {text[:40]!r} is not a number; write it like 4.35") from None
+        raise SheetError(f"{field}: {text[:40]!r} is not a number; write it like 4.35") from None
 
 
 def length(field: str, text: str) -> float:
-    """Return a length in whole units; RegistryError also for 1.200, which may be one or a thousand."""
+    """Return a length in whole units; SheetError also for 1.200, which may be one or a thousand."""
     if re.fullmatch(r"\d{1,3}([.,\s]\d{3})+", text):
-        raise RegistryError(f"{field}: {text!r} may be a thousand times more; write it without separators")
+        raise SheetError(f"{field}: {text!r} may be a thousand times more; write it without separators")
     return number(field, text)
 
 
 def truth(field: str, text: str) -> bool:
-    """Return yes or no, in Dutch, French or English; RegistryError."""
+    """Return yes or no, in Dutch, French or English; SheetError."""
     word = text.lower()
     if word not in _YES | _NO:
-        raise RegistryError(f"{field}: {text[:40]!r}; give yes or no")
+        raise SheetError(f"{field}: {text[:40]!r}; give yes or no")
     return word in _YES
 
 
 def moment_ms(field: str, text: str) -> int:
-    """Return milliseconds since 1970 of such a number, or of an ISO 8601 date (UTC); RegistryError."""
+    """Return milliseconds since 1970 of such a number, or of an ISO 8601 date (UTC); SheetError."""
     try:
         if text == "0" or (text.isascii() and text.isdigit() and len(text) >= 12):
             return int(text)
         found = datetime.fromisoformat(text)
         return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, OverflowError):
-        raise RegistryError(f"{field}: {text[:40]!r} is no time; write it like 2026-12-01") from None
+        raise SheetError(f"{field}: {text[:40]!r} is no time; write it like 2026-12-01") from None
 
 
 def told(faults: Iterable[tuple[int, str]]) -> str:
