@@ -209,12 +209,36 @@ def served(config: Config, reader_of: Callable[[str], Any], surroundings: Surrou
     found: dict[str, Any] = {}
     configured = outlets(config)
     taken = {outlet.type for outlet in configured} | set(config.publish)
-    configured += [_outlet(name, {}, config.base) for name in UNASKED if name not in taken]
+    unasked = [_outlet(name, {}, config.base) for name in UNASKED if name not in taken]
+    configured += [_as_the_page(outlet, config) for outlet in unasked]
     for outlet in sorted(configured, key=lambda one: one.type == "catalog"):
         if outlet.kind.serve is not None:
             surroundings.shared[SERVED] = frozenset(found)
             found |= outlet.kind.serve(outlet.settings, reader_of(outlet.recipient), surroundings)
     return found
+
+
+def _as_the_page(outlet: Outlet, config: Config) -> Outlet:
+    """Return an outlet with what is served as the page has it, where nobody said otherwise.
+
+    Its address above all: behind a proxy a request tells another one, and links would lead nowhere.
+    """
+    address = config.text("web.url").rstrip("/")
+    is_root = address.startswith(("http://", "https://")) and "/" not in address.partition("://")[2]
+    told: dict[str, str] = {"base_url": address, "public_url": address} if is_root else {}
+    if outlet.type == "catalog":
+        contact = config.text("web.contact")
+        told |= {
+            "title": config.text("web.title"),
+            "publisher": config.text("web.owner"),
+            "legal_basis": config.text("web.legal_basis"),
+            "email": "" if "://" in contact else contact,
+            "contact_url": contact if "://" in contact else "",
+        }
+    given = config.publish.get(outlet.name, {})
+    known = {one.name for one in fields(outlet.settings)}
+    changes = {key: value for key, value in told.items() if value and key in known and key not in given}
+    return replace(outlet, settings=replace(outlet.settings, **changes)) if changes else outlet
 
 
 def outlets(config: Config) -> list[Outlet]:
@@ -223,7 +247,7 @@ def outlets(config: Config) -> list[Outlet]:
     for outlet in found:
         if not outlet.recipient or len(outlet.recipient) > 64:
             raise ConfigError(f"publish.{outlet.name}.recipient", "give 1 to 64 characters")
-    return found
+    return [_as_the_page(outlet, config) for outlet in found]
 
 
 def check_publishers(config: Config) -> list[tuple[_Kind, Any]]:

@@ -6,6 +6,7 @@ themes, licences, file types and frequencies are those of the EU vocabularies (p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -50,6 +51,15 @@ _FORMS = (
     ("sensorthings", "/sta/v1.1/Things", "JSON", "application/json", "OGC SensorThings", "/sta/v1.1"),
     ("ldes", "/ldes", "RDF_TURTLE", "text/turtle", "LDES (SOSA, TREE)", "/ldes"),
 )
+# What holds all kinds of sites says how to find those of the dataset.
+_TOGETHER = "; alle soorten meetpunten samen, neem die "
+_MIXED = {
+    "csv": _TOGETHER + "met kind = {0.kind} en licence = {0.licence}",
+    "geojson": _TOGETHER + "met kind = {0.kind} en licence = {0.licence}",
+    "json": _TOGETHER + "waarvan /api/sites.geojson als kind {0.kind} geeft",
+    "ldes": _TOGETHER + "waarvan /api/sites.geojson als kind {0.kind} geeft",
+}
+_METRES_A_DEGREE = 111_320  # of latitude; of longitude times its cosine
 # path at which it is served, name, title, what it conforms to, where it is described
 _SERVICES = (
     (
@@ -156,7 +166,7 @@ def catalog(
             for address in sorted(
                 {
                     f"{origin}/",
-                    *(f"{origin}{form[1]}" for form in forms),
+                    *(origin + _path(form[1], form[0], one) for form in forms for one in found),
                     *(f"{origin}{row[0]}" for row in services),
                     *(row[4] for row in services),
                 }
@@ -217,15 +227,13 @@ def _dataset(
     title = f"{settings.title}: {TITLES[found.kind][language]}"
     quantities = sorted({name for site in found.sites for name in site.quantities})
     newest = max((site.last_observed_at_ms or 0 for site in found.sites), default=0)
-    west, east = min(s.longitude for s in found.sites), max(s.longitude for s in found.sites)
-    south, north = min(s.latitude for s in found.sites), max(s.latitude for s in found.sites)
-    box = f"POLYGON(({west} {south},{east} {south},{east} {north},{west} {north},{west} {south}))"
+    count = len(found.sites)
     node: Node = {
         "@id": here,
         "@type": "dcat:Dataset",
         "dct:title": words(title, language),
         "dct:description": words(
-            f"{title}. {len(found.sites)} meetpunten; {', '.join(quantities) or '-'}. "
+            f"{title}. {count} {'meetpunt' if count == 1 else 'meetpunten'}; {', '.join(quantities) or '-'}. "
             "Elke waarde draagt kwaliteit, methode en versie; posities zijn afgerond.",
             "nl",
         ),
@@ -238,7 +246,7 @@ def _dataset(
         "dct:language": iri(_language(language)),
         "dct:accrualPeriodicity": iri(f"{_EU}frequency/CONT"),
         "dct:license": iri(licence_address(found.licence)),
-        "dct:spatial": {"@type": "dct:Location", "dcat:bbox": typed(box, "geo:wktLiteral")},
+        "dct:spatial": {"@type": "dct:Location", "dcat:bbox": typed(_box(found.sites), "geo:wktLiteral")},
         "dcat:keyword": [words(name, "en") for name in (found.kind, *quantities)],
         "dcat:landingPage": iri(f"{origin}/"),
         "dcat:distribution": [iri(f"{here}#{form[0]}") for form in forms],
@@ -255,8 +263,8 @@ def _dataset(
                 "@id": f"{here}#{name}",
                 "@type": "dcat:Distribution",
                 "dct:title": words(f"{title} ({label})", language),
-                "dct:description": words(f"{title} als {label}", "nl"),
-                "dcat:accessURL": iri(f"{origin}{path}"),
+                "dct:description": words(f"{title} als {label}{_MIXED.get(name, '').format(found)}", "nl"),
+                "dcat:accessURL": iri(origin + _path(path, name, found)),
                 "dct:license": iri(licence_address(found.licence)),
                 "dct:format": iri(f"{_EU}file-type/{file_type}"),
                 "dcat:mediaType": iri(f"{_IANA}{media}"),
@@ -277,6 +285,32 @@ def _dataset(
             for site in found.sites
         ],
     ]
+
+
+def _path(path: str, name: str, found: Dataset) -> str:
+    """Return where a distribution is: SensorThings can choose the sites of a dataset by itself."""
+    if name != "sensorthings":
+        return path
+    licence = found.licence.replace("'", "''")
+    wanted = f"properties/kind eq '{found.kind}' and properties/licence eq '{licence}'"
+    return f"{path}?$filter={quote(wanted, safe='/')}"
+
+
+def _box(sites: Sequence[PublicSite]) -> str:
+    """Return the box around the cells in which sites are, as WKT: a public place is the middle of one.
+
+    So it has an area also where there is one site; a ring without one is no polygon (OGC 06-103r4, 6.1.11).
+    """
+    edges: list[tuple[float, float, float, float]] = []
+    for site in sites:
+        north = max(site.precision_m, 10) / 2 / _METRES_A_DEGREE
+        east = north / max(0.01, math.cos(math.radians(site.latitude)))
+        edges.append(
+            (site.longitude - east, site.latitude - north, site.longitude + east, site.latitude + north)
+        )
+    west, south = (round(min(edge[at] for edge in edges), 6) for at in (0, 1))
+    east, north = (round(max(edge[at] for edge in edges), 6) for at in (2, 3))
+    return f"POLYGON(({west} {south},{east} {south},{east} {north},{west} {north},{west} {south}))"
 
 
 def _publisher(settings: CatalogSettings) -> str:

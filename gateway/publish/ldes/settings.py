@@ -12,8 +12,8 @@ from gateway.errors import ConfigError
 class LdesSettings:
     """Settings of the event stream.
 
-    base_url: the address under which the world sees this gateway, "https://meetnet.example"; "" takes that
-        of each request. Set it before others copy the stream: it is part of every identifier.
+    base_url: the address under which the world sees this gateway, "https://meetnet.example"; ""
+        takes web.url, or that of each request. It is part of every identifier: set it early.
     enabled: whether there is a stream at all.
     title: of the stream. retention_days: how long members are kept in it; 0 for ever.
     page_positions: store positions a page (64 a record). It must not change once pages were copied.

@@ -6,6 +6,7 @@ counts typed xsd:long, so they are retyped in memory.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,16 @@ import httpx
 import jsonschema
 import pytest
 
+from gateway.config import Config
+from gateway.counters import Counters
 from gateway.errors import ConfigError
+from gateway.outlets import Surroundings, served
 from gateway.publish.catalog import CatalogSettings, catalog_applications, processing_record
 from gateway.publish.catalog.dcat import licence_address
 from gateway.publish.catalog.processing import outlet_rows
 from gateway.publish.catalog.register import REPORT_BEFORE_MS, SCHEMA, changes, report_is_late
-from tests.gateway.house import a_site
+from gateway.publish.sensorthings_server import SensorThingsServer, SensorThingsServerSettings
+from tests.gateway.house import SetClock, a_site
 from tests.gateway.memory_reader import NOW_MS
 from tests.gateway.publish.a_store import AStore
 
@@ -112,13 +117,77 @@ async def test_a_data_service_for_each_interface_that_is_on(place: AStore) -> No
     assert str(graph.value(sta, DCT.conformsTo)) == "http://www.opengis.net/spec/iot_sensing/1.1"
     assert set(graph.objects(sta, DCAT.servesDataset)) == set(graph.objects(here, DCAT.dataset))
     ways = {str(url) for url in graph.objects(None, DCAT.accessURL)}
-    assert {f"{BASE}/ldes", f"{BASE}/sta/v1.1/Things"} <= ways
+    assert f"{BASE}/ldes" in ways
     for one in graph.subjects(DCAT.accessService, sta):
         assert (one, rdflib.RDF.type, DCAT.Distribution) in graph
     assert len(list(graph.subjects(DCAT.accessService, sta))) == 4  # one a dataset
     off = await graph_of(place, served=(), **FULL)
     assert list(off.objects(here, DCAT.service)) == []
     assert not [url for url in off.objects(None, DCAT.accessURL) if "/ldes" in url or "/sta/" in url]
+
+
+async def test_the_way_by_sensorthings_leads_to_the_sites_of_its_dataset_and_to_no_others(
+    place: AStore, tmp_path: Path
+) -> None:
+    graph = await graph_of(place, **FULL)
+    server = SensorThingsServer(place.reader, SetClock(NOW_MS), SensorThingsServerSettings(), tmp_path)
+    found: dict[str, list[str]] = {}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(server), base_url=BASE) as client:
+        for dataset in graph.subjects(rdflib.RDF.type, DCAT.Dataset):
+            for form in graph.objects(dataset, DCAT.distribution):
+                url = str(graph.value(form, DCAT.accessURL))
+                if "/sta/" in url:
+                    answer = await client.get(url)
+                    names = [thing["properties"]["site"] for thing in answer.json()["value"]]
+                    found[str(dataset).rsplit("/", 1)[1].split("-")[0]] = names
+    assert found == {"air": ["plein-1"], "noise": ["kaai-2"], "bin": ["bak-3"], "garden": ["tuin-4"]}
+
+
+async def test_the_box_of_one_site_has_an_area_and_holds_the_cell_in_which_it_is(place: AStore) -> None:
+    graph = await graph_of(place, **FULL)
+    dataset = rdflib.URIRef(f"{BASE}/catalog/air-cc-by-4.0")
+    text = str(graph.value(graph.value(dataset, DCT.spatial), DCAT.bbox))
+    ring = [tuple(map(float, corner.split())) for corner in text[len("POLYGON((") : -2].split(",")]
+    assert len(ring) == 5
+    assert ring[0] == ring[-1]
+    (west, south), (east, north) = ring[0], ring[2]
+    (site,) = [one for one in place.reader.sites() if one.kind == "air"]
+    metres = (north - south) * 111_320, (east - west) * 111_320 * math.cos(math.radians(52.5261))
+    for side in metres:
+        assert side == pytest.approx(site.precision_m, rel=0.01)
+    assert (west + east) / 2 == pytest.approx(site.longitude, abs=1e-6)
+    assert (south + north) / 2 == pytest.approx(site.latitude, abs=1e-6)
+
+
+@pytest.mark.parametrize("own", [{}, {"title": "Eigen titel", "base_url": "https://eigen.example"}])
+async def test_what_nobody_said_of_the_catalogue_is_as_the_page_has_it(
+    place: AStore, tmp_path: Path, own: dict[str, Any]
+) -> None:
+    config = Config(
+        {
+            "web.url": "https://meten.stad.example/",
+            "web.title": "Meetnet Stad",
+            "web.owner": "Gemeente Stad",
+            "web.contact": "meten@stad.example",
+        },
+        {"catalog": own} if own else {},
+        tmp_path,
+    )
+    around = Surroundings(Counters(), tmp_path, SetClock(NOW_MS))
+    applications = served(config, lambda _: place.reader, around)
+    transport = httpx.ASGITransport(applications["/catalog"])
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
+        turtle = (await client.get("/catalog.ttl")).text
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(applications["/sta/v1.1"]), base_url="http://127.0.0.1:8080"
+    ) as client:
+        links = (await client.get("/sta/v1.1")).text
+    assert own.get("title", "Meetnet Stad") in turtle
+    assert "Gemeente Stad" in turtle
+    assert "mailto:meten@stad.example" in turtle
+    assert own.get("base_url", "https://meten.stad.example") + "/catalog" in turtle
+    assert "https://meten.stad.example/sta/v1.1/Things" in links
+    assert "127.0.0.1" not in links + turtle
 
 
 async def test_both_forms_say_the_same(place: AStore) -> None:
