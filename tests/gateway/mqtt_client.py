@@ -20,6 +20,7 @@ class Client:
         self.granted: asyncio.Queue[list[int]] = asyncio.Queue()
         self._news = asyncio.Event()
         self.paho = paho.Client(CallbackAPIVersion.VERSION2, client_id, clean_session=clean)
+        self.paho.reconnect_delay_set(0.05, 1)  # who is refused waits so long until it can be closed
         if user:
             self.paho.username_pw_set(user, password)
         self.paho.on_connect = self._on_connect
