@@ -14,6 +14,7 @@ from gateway.registry.accounts import LINK_MS, SESSION_MS, Accounts, checked_ema
 from gateway.web.gate import COOKIE, local_path
 from tests.gateway.memory_reader import NOW_MS
 from tests.gateway.web.people import EMAILS, Town
+from tests.gateway.web.real_town import AIR, GARDEN, RealTown
 
 ALL = ("public", "host", "technician", "staff", "operator")
 SIGNED_IN = ALL[1:]
@@ -429,3 +430,24 @@ def test_people_of_an_older_file_keep_what_they_opened_where_they_had_come_by_ma
         accounts.set_roles(one, ["staff"])
     assert [accounts.session(one, NOW_MS) is not None for one in sessions] == [True, False]
     accounts.close()
+
+
+async def test_no_address_of_anothers_site_is_open_to_a_host(tmp_path: Path) -> None:
+    town = RealTown(tmp_path)
+    town.host("bo@example.org", AIR)
+    town.host("an@example.org", GARDEN)
+    tried = 0
+    async with town.client("bo@example.org") as bo:
+        token = await form_token(bo)
+        for (method, path), may in TABLE.items():
+            if "{site_id}" not in path or "host" not in may or "public" in may:
+                continue
+            fields = {"form_token": token, "name": "x", "text": "x", "precision": "0", "recipient": "public"}
+            for site_id, statuses in ((GARDEN, (403, 404)), ("nosuch-1", (403, 404))):
+                address = path.replace("{lang}", "nl").replace("{site_id}", site_id)
+                answer = await bo.request(method, address, data=fields if method == "POST" else None)
+                assert answer.status_code in statuses, (method, path)
+            tried += 1
+    assert tried >= 20
+    assert town.registry.site(GARDEN).name != "x"  # type: ignore[union-attr]
+    town.close()
