@@ -30,7 +30,15 @@ LOOK_S = 60.0
 RESTS = 20.0  # of the length of a look: where devices are many, looking costs no more than a twentieth
 KEPT_MS = 400 * 86_400_000
 _WIDE = ("network", "gateway")  # of these the devices that they silence are on record
-_OWN = ("disk", "platform", "rejected", *_WIDE)  # what a worker knows that others do not
+_OWN = (
+    "disk",
+    "disk_low",
+    "certificate_ends",
+    "certificate_ended",
+    "platform",
+    "rejected",
+    *_WIDE,
+)  # what a worker knows that others do not
 
 
 @dataclass(frozen=True, slots=True)

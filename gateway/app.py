@@ -36,7 +36,7 @@ from gateway.downlinks import Downlinks
 from gateway.errors import StoreError
 from gateway.explaining import Sources, explain
 from gateway.health import IncidentBook
-from gateway.healthfacts import Collector
+from gateway.healthfacts import Collector, certificates_of, space_of
 from gateway.http import HttpServer
 from gateway.keeping import Keeper, keep_raw
 from gateway.leases import ALERTS, KEEPER, Leases, Turn, of_worker
@@ -162,6 +162,8 @@ class Gateway:
             self.outward.state,
             lambda: self.counters.seen("store.log_write_failed"),
             self.clock.now_ms(),
+            lambda: space_of(self.directory.path),
+            lambda: certificates_of(self.config),
         )
         self.reader = self.reader_of("public")
         await self._start_control()

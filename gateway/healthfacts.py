@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, pairwise
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 from gateway.commissioning import RecentUplinks
 from gateway.commissioning.rules import SNR_FLOOR_DB, spreading_factor
-from gateway.health import DeviceFacts, Facts, GatewayFacts, NetworkFacts, Newest, PublisherFacts
+from gateway.config import Config
+from gateway.health import (
+    CertificateFacts,
+    DeviceFacts,
+    DiskFacts,
+    Facts,
+    GatewayFacts,
+    NetworkFacts,
+    Newest,
+    PublisherFacts,
+)
 from gateway.model import Uplink
 from gateway.registry import Registry
 from gateway.registry.standing import Standing
 from gateway.shapes import Form
 from gateway.store import Store
 from gateway.store.newest import NewestForms, Seen, newest_of, seen_of
+from gateway.tls import expiry_of, listener_certificates
 
 DAY_MS = 86_400_000
 BATTERIES_A_LOOK = 200
@@ -35,8 +48,11 @@ class Collector:
         publishers: Callable[[], Mapping[str, Mapping[str, Any]]],
         disk_failures: Callable[[], tuple[int, str]],
         started_ms: int,
+        space: Callable[[], DiskFacts | None] = lambda: None,
+        certificates: Callable[[], Sequence[CertificateFacts]] = tuple,
     ) -> None:
         """networks: as gateway.networks.Networks.status; disk_failures: how many so far, and the last one."""
+        self._space, self._certificates = space, certificates
         self._registry = registry
         self._store = store
         self._recent = recent
@@ -63,6 +79,8 @@ class Collector:
             networks=tuple(self._network(name, one, now_ms) for name, one in status["networks"].items()),
             publishers=tuple(self._publisher(name, state) for name, state in self._publishers().items()),
             disk=disk,
+            space=self._space(),
+            certificates=tuple(self._certificates()),
         )
 
     def device(self, dev_eui: str, now_ms: int) -> tuple[DeviceFacts, Facts] | None:
@@ -156,6 +174,25 @@ class Collector:
             int(state["rejected"]),
             max(0, behind),
         )
+
+
+def space_of(directory: Path) -> DiskFacts | None:
+    """Return what is left of the disk of a directory; None when that cannot be told."""
+    try:
+        found = shutil.disk_usage(directory)
+    except OSError:
+        return None
+    return DiskFacts(found.free, found.total)
+
+
+def certificates_of(config: Config) -> list[CertificateFacts]:
+    """Return until when the certificates of our listeners hold, as they are in their files now."""
+    found: list[CertificateFacts] = []
+    for section, path in listener_certificates(config):
+        ends = expiry_of(path)
+        if ends is not None:
+            found.append(CertificateFacts(section, int(ends.timestamp() * 1000)))
+    return found
 
 
 def _gateway(status: Mapping[str, Any]) -> GatewayFacts:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.config import Config
 from gateway.errors import ConfigError, GatewayError
-from gateway.tls import expiry_of, tls_files
+from gateway.tls import SECTIONS, expiry_of, listener_certificates, tls_files
 
 LISTENERS = {"semtech_udp": "udp", "basics_station": "tcp", "broker": "tcp", "push": "tcp", "web": "tcp"}
 CLIENTS = ("chirpstack", "ttn", "mqtt")  # brokers of others that we take uplinks from
@@ -94,8 +94,8 @@ def _networks(config: Config) -> Iterator[ConfigError]:
 
 
 def _certificates(config: Config) -> Iterator[ConfigError]:
-    for section in LISTENERS:
-        if section != "semtech_udp" and config.flag(f"{section}.enabled"):
+    for section in SECTIONS:
+        if config.flag(f"{section}.enabled"):
             try:
                 tls_files(config, section)
             except ConfigError as error:
@@ -192,11 +192,8 @@ def _files(config: Config) -> Iterator[ConfigError]:
 
 
 def _expiry(config: Config) -> Iterator[ConfigError]:
-    for section in LISTENERS:
-        if section == "semtech_udp" or not config.flag(f"{section}.enabled"):
-            continue
-        path = config.path(f"{section}.tls_certificate")
-        ends = expiry_of(path) if path is not None else None
+    for section, path in listener_certificates(config):
+        ends = expiry_of(path)
         if ends is not None and ends <= datetime.now(UTC):
             key = f"{section}.tls_certificate"
             yield ConfigError(

@@ -10,6 +10,8 @@ from pathlib import Path
 from gateway.config import Config
 from gateway.errors import ConfigError
 
+SECTIONS = ("basics_station", "broker", "push", "web")  # those that listen, and may speak TLS
+
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
@@ -49,6 +51,14 @@ def tls_files(config: Config, section: str) -> TlsFiles | None:
             f"{certificate} and {key} do not make a pair ({error.reason}); give a chain and its own key",
         ) from error
     return TlsFiles(certificate, key)
+
+
+def listener_certificates(config: Config) -> list[tuple[str, Path]]:
+    """Return section and certificate of each listener that is on and speaks TLS."""
+    found = [
+        (one, config.path(f"{one}.tls_certificate")) for one in SECTIONS if config.flag(f"{one}.enabled")
+    ]
+    return [(section, path) for section, path in found if path is not None]
 
 
 def expiry_of(certificate: Path) -> datetime | None:

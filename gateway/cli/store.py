@@ -61,12 +61,16 @@ def backup_(file: Path, config_file: Path | None, data: Path | None, as_json: bo
 
     Exit codes: 0 done, 1 failed: then nothing was written.
     """
-    count = backup(configuration(config_file, data).directory, file)
+    found = configuration(config_file, data)
+    count = backup(found.directory, file)
     size = file.stat().st_size
+    is_elsewhere = bool(found.text("data.postgres"))
     if as_json:
-        print_json({"file": str(file), "files": count, "bytes": size})
-    else:
-        click.echo(f"{count} files, {size / 1e6:.1f} MB: {file}")
+        print_json({"file": str(file), "files": count, "bytes": size, "observations": not is_elsewhere})
+        return
+    click.echo(f"{count} files, {size / 1e6:.1f} MB: {file}")
+    if is_elsewhere:
+        click.echo("without the observations: those are in PostgreSQL, back them up with pg_dump", err=True)
 
 
 @store.command("restore")
@@ -91,7 +95,9 @@ def restore_(file: Path, config_file: Path | None, data: Path | None, as_json: b
     else:
         for site_id in again:
             click.echo(f"{site_id} was erased after this backup: it is erased again")
-        click.echo(f"{count} files in {directory}; see whether it is whole: meetnet store check")
+        click.echo(
+            f"{count} files in {directory}; see whether it is whole: meetnet store check --data {directory}"
+        )
 
 
 def _erase_again(config: Config, pseudonyms: set[str]) -> list[str]:

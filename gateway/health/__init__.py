@@ -2,11 +2,22 @@
 
 from gateway.health.book import Entry, IncidentBook
 from gateway.health.causes import incidents, verdict
-from gateway.health.facts import DeviceFacts, Facts, GatewayFacts, NetworkFacts, Newest, PublisherFacts
+from gateway.health.facts import (
+    CertificateFacts,
+    DeviceFacts,
+    DiskFacts,
+    Facts,
+    GatewayFacts,
+    NetworkFacts,
+    Newest,
+    PublisherFacts,
+)
 from gateway.health.rules import Incident, Rules
 
 __all__ = (
+    "CertificateFacts",
     "DeviceFacts",
+    "DiskFacts",
     "Entry",
     "Facts",
     "GatewayFacts",

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gateway.health.device import ailments, silence
 from gateway.health.facts import DeviceFacts, Facts, GatewayFacts
-from gateway.health.rules import Incident, Rules, is_silent
+from gateway.health.rules import DAY_MS, Incident, Rules, is_silent
 from gateway.health.table import CAUSES, ORDER
 
 _SHARED = ("network", "gateway")  # what silences many devices at once
@@ -23,6 +23,7 @@ def incidents(facts: Facts, rules: Rules | None = None) -> list[Incident]:
     found: list[Incident] = []
     if facts.disk:
         found.append(Incident("disk", "disk", "", facts.now_ms, (), {"reason": facts.disk}))
+    found += _house(facts, rules)
     silent: dict[str, DeviceFacts] = {}
     heard: dict[str, list[DeviceFacts]] = {}  # by the one radio gateway that hears a device
     for device in facts.devices:
@@ -76,6 +77,19 @@ def verdict(
     found = ailments(device, facts, rules)
     name = "fine" if device.newest else "waiting"
     return found[0] if found else Incident(f"{name}:{eui}", name, device.site_name, facts.now_ms, (eui,))
+
+
+def _house(facts: Facts, rules: Rules) -> Iterable[Incident]:
+    """Yield what will stop us soon, or keeps others out."""
+    space = facts.space
+    if space is not None and not facts.disk and space.free < rules.disk_low(space.total):
+        yield Incident("disk_low", "disk_low", "", facts.now_ms, (), {"free_mb": space.free // 1_000_000})
+    for one in facts.certificates:
+        left_ms = one.ends_ms - facts.now_ms
+        name = "certificate_ended" if left_ms <= 0 else "certificate_ends"
+        if left_ms < rules.certificate_days * DAY_MS:
+            figures = {"days": left_ms // DAY_MS}
+            yield Incident(f"{name}:{one.section}", name, one.section, facts.now_ms, (), figures)
 
 
 def _take(silent: dict[str, DeviceFacts], touched: Iterable[DeviceFacts]) -> tuple[str, ...]:

@@ -70,6 +70,22 @@ class PublisherFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskFacts:
+    """The disk on which the data directory is, in bytes. free: what is left for us."""
+
+    free: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """The certificate of a listener of ours. section: of the settings."""
+
+    section: str
+    ends_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything at one moment. started_ms: since when we listen. disk: why it refuses, or "".
 
@@ -83,3 +99,5 @@ class Facts:
     networks: tuple[NetworkFacts, ...] = ()
     publishers: tuple[PublisherFacts, ...] = ()
     disk: str = ""
+    space: DiskFacts | None = None
+    certificates: tuple[CertificateFacts, ...] = ()

@@ -22,6 +22,8 @@ class Rules:
     nor later than silent_most_ms (FloodNet's rule of three hours). A forwarder is away after gateway_away_ms.
     Battery bounds are of two AA cells in series or one lithium cell behind its regulator. A link below
     weak_margin_db with more than weak_missed of its frames lost is weak; FloodNet calls 20 % a fault.
+    A disk is low below disk_low_share of it, but not before disk_low_least or a tenth is left, and at
+    disk_low_most for certain. Certificates are renewed 30 days before they end; certificate_days is too late.
     """
 
     silent_intervals: float = SILENT_INTERVALS
@@ -36,6 +38,15 @@ class Rules:
     weak_missed: float = 0.2
     platform_failures: int = 5
     shared_share: float = 0.8
+    disk_low_share: float = 0.05
+    disk_low_least: int = 1 << 30
+    disk_low_most: int = 5 << 30
+    certificate_days: int = 14
+
+    def disk_low(self, total: int) -> int:
+        """Return how many bytes a disk of that size must have free, or people are told."""
+        wanted = max(self.disk_low_share * total, self.disk_low_least)
+        return int(min(wanted, self.disk_low_most, total / 10))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from gateway.app import Gateway
 from gateway.cli.main import main
 from gateway.config import load
 from gateway.errors import GatewayError
+from gateway.healthfacts import certificates_of, space_of
 from gateway.preflight import doubts, faults
 
 # What a start refuses, by the setting that is named.
@@ -149,4 +151,17 @@ def test_a_certificate_that_ended_is_told(tmp_path: Path) -> None:
     (found,) = faults(load(file_of(tmp_path, tls)))
     assert found.key == "broker.tls_certificate"
     assert "renew it" in str(found)
-    assert faults(load(file_of(tmp_path, tls + "enabled = false\n"))) == []
+    (known,) = certificates_of(load(file_of(tmp_path, tls)))
+    ended_ms = int((now - timedelta(days=1)).timestamp()) * 1000
+    assert (known.section, known.ends_ms) == ("broker", ended_ms)
+    off = load(file_of(tmp_path, tls + "enabled = false\n"))
+    assert (faults(off), certificates_of(off)) == ([], [])
+
+
+def test_what_is_left_of_the_disk_is_what_the_system_says(tmp_path: Path) -> None:
+    found = space_of(tmp_path)
+    said = os.statvfs(tmp_path)
+    assert found is not None
+    assert found.total == said.f_blocks * said.f_frsize
+    assert 0 <= found.free <= found.total
+    assert space_of(tmp_path / "absent") is None

@@ -6,9 +6,11 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
 import pytest
 
 from gateway.alerting import Alerting, AlertSettings
+from gateway.cli.main import main
 from gateway.counters import Counters
 from gateway.errors import StoreError
 from gateway.health import Facts, Incident, IncidentBook
@@ -27,7 +29,7 @@ SILENT = Incident("silent:1", "silent", "Plein 1", NOON - HOUR_MS, ("0" * 16,))
 AWAY = Incident("gateway:a", "gateway", "a", NOON - HOUR_MS, tuple(f"{n:016x}" for n in range(40)))
 FIGURES = {
     "reason": "No space left", "behind": 7, "rows": 3, "battery_mv": 2510, "days": 9, "margin_db": 1.5,
-    "missed_percent": 40, "quantities": "pm2_5",
+    "missed_percent": 40, "quantities": "pm2_5", "free_mb": 900,
 }  # fmt: skip
 
 
@@ -249,3 +251,17 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     )
     with pytest.raises(StoreError, match=r"health.db .* only the history of incidents is lost"):
         IncidentBook(tmp_path / "health.db")
+
+
+def test_every_command_that_a_sentence_names_is_there() -> None:
+    context = click.Context(main)
+    text = " ".join(
+        step for cause in CAUSES.values() for by in cause.words.values() for _, step in by.values()
+    )
+    named = set(re.findall(r"meetnet ([a-z]+)(?: ([a-z-]+))?", text))
+    assert ("publish", "show") in named
+    for name, below in named:
+        command = main.get_command(context, name)
+        assert command is not None, name
+        if isinstance(command, click.Group):
+            assert command.get_command(context, below) is not None, f"{name} {below}"

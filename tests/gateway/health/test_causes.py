@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from gateway.health import (
+    CertificateFacts,
     DeviceFacts,
+    DiskFacts,
     Facts,
     GatewayFacts,
     Incident,
@@ -155,6 +157,39 @@ def test_platforms_and_disk() -> None:
     assert found[0].urgent
     assert not found[1].urgent
     assert incidents(facts(publishers=(replace(away, failures=4),))) == []
+
+
+@pytest.mark.parametrize(
+    ("free_gb", "total_gb", "is_low"),
+    [
+        (2, 16, False), (1, 16, True),  # a memory card
+        (20, 200, False), (5, 200, True),
+        (6, 2000, False), (5, 2000, True),  # a twentieth of a large disk is plenty
+        (0.05, 0.25, False), (0.02, 0.25, True),  # a small partition
+    ],
+)  # fmt: skip
+def test_a_disk_that_is_nearly_full_is_told_while_it_still_works(
+    free_gb: float, total_gb: float, is_low: bool
+) -> None:
+    space = DiskFacts(int(free_gb * 1e9), int(total_gb * 1e9))
+    found = incidents(facts(device(1), space=space))
+    assert [one.cause for one in found] == (["disk_low"] if is_low else [])
+    assert not any(one.urgent for one in found)
+    full = incidents(
+        facts(device(1), space=DiskFacts(0, int(total_gb * 1e9)), disk="No space left on device")
+    )
+    assert [one.cause for one in full] == ["disk"]
+
+
+@pytest.mark.parametrize(
+    ("days", "cause"),
+    [(30, ""), (14, ""), (13, "certificate_ends"), (0.5, "certificate_ends"), (-0.01, "certificate_ended")],
+)
+def test_a_certificate_is_told_before_it_ends_and_at_night_when_it_has(days: float, cause: str) -> None:
+    certificate = CertificateFacts("broker", NOW + int(days * DAY_MS))
+    found = incidents(facts(device(1), certificates=(certificate,)))
+    assert [(one.cause, one.subject) for one in found] == ([(cause, "broker")] if cause else [])
+    assert [one.urgent for one in found] == ([cause == "certificate_ended"] if cause else [])
 
 
 def test_days_left_of_a_falling_battery() -> None:

@@ -123,10 +123,29 @@ def test_the_commands_do_it(tmp_path: Path) -> None:
     assert meetnet("store", "check", "--data", str(data))[0] == 0
     code, told = meetnet("store", "backup", str(tmp_path / "b.tar.gz"), "--json", "--data", str(data))
     assert (code, json.loads(told)["files"]) == (0, 2)
-    assert meetnet("store", "restore", str(tmp_path / "b.tar.gz"), "--data", str(tmp_path / "new"))[0] == 0
+    code, told = meetnet("store", "restore", str(tmp_path / "b.tar.gz"), "--data", str(tmp_path / "new"))
+    assert (code, f"meetnet store check --data {tmp_path / 'new'}" in told) == (
+        0,
+        True,
+    )  # not that of the settings
     code, told = meetnet("store", "copy", str(tmp_path / "c.db"), "--json", "--data", str(tmp_path / "new"))
     assert (code, json.loads(told)) == (0, {"records": 199})
     assert meetnet("store", "backup", str(tmp_path / "d"), "--data", str(tmp_path / "none"))[0] == 1
+
+
+def test_a_backup_says_when_the_observations_are_elsewhere(tmp_path: Path) -> None:
+    Registry(tmp_path / "data").close()
+    file = tmp_path / "meetnet.toml"
+    file.write_text('[data]\ndirectory = "data"\npostgres = "postgresql://meetnet@db/meetnet"\n')
+    target = str(tmp_path / "b.tar.gz")
+    code, told = meetnet("store", "backup", target, "-c", str(file))
+    assert code == 0
+    assert "pg_dump" in told
+    assert (
+        json.loads(meetnet("store", "backup", target, "--json", "-c", str(file))[1])["observations"] is False
+    )
+    file.write_text('[data]\ndirectory = "data"\n')
+    assert "pg_dump" not in meetnet("store", "backup", target, "-c", str(file))[1]
 
 
 def test_a_backup_is_the_owners_alone_and_so_is_what_comes_back(tmp_path: Path) -> None:
