@@ -12,7 +12,7 @@ import click
 from gateway import sheet
 from gateway.cli.common import SOME_REFUSED, config_option, configuration, json_option, print_json, table
 from gateway.cli.device_config import config
-from gateway.cli.hosts import card, replace
+from gateway.cli.hosts import card, remove, replace
 from gateway.cli.move import export, reset_join, send
 from gateway.cli.tokens import token
 from gateway.config import Config
@@ -129,7 +129,7 @@ def list_devices(config_file: Path | None, data: Path | None, as_json: bool, as_
     table(rows, ("DEVEUI", "KIND", "TRANSPORT", "SITE", "NAME"))
 
 
-for _command in (card, config, export, replace, reset_join, send, token):
+for _command in (card, config, export, remove, replace, reset_join, send, token):
     device.add_command(_command)
 
 

@@ -1,16 +1,17 @@
-"""`meetnet device card` and `meetnet device replace`: devices and the people who host them."""
+"""`meetnet device card`, `replace` and `remove`: devices, where they hang, and the people who host them."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from gateway.claims import ClaimBook, grouped
 from gateway.cli.common import Failure, config_option, configuration, json_option, print_json
-from gateway.commissioning import replace_device
+from gateway.commissioning import remove_device, replace_device
 from gateway.registry import Registry
 from gateway.registry.rules import eui
 
@@ -80,6 +81,45 @@ def replace(
     click.echo(f"{done.new_eui} is at {done.site_id} now; {done.old_eui} is out")
     for what in done.recalibrate:
         click.echo(f"not calibrated yet: {what.replace('_', ' ')}")
+
+
+@click.command("remove")
+@config_option
+@json_option
+@click.argument("dev_eui")
+@click.option("--spare", is_flag=True, help="Keep its key: it will hang elsewhere.")
+@click.option("--at", type=click.DateTime(), help="Since when (UTC) it measures no more [default: now].")
+def remove(
+    config_file: Path | None,
+    data: Path | None,
+    as_json: bool,
+    dev_eui: str,
+    spare: bool,
+    at: datetime | None,
+) -> None:
+    """Take a device out of service: lost, worn out, or a spare. The series of its site stays.
+
+    Its key is deleted, so what it still sends is refused, and nobody is told any more that it is silent. With
+    another network server delete it there, too. May be repeated.
+
+    \b
+    Example:
+      meetnet device remove 70b3d57ed0000001
+    """
+    directory = configuration(config_file, data).directory
+    at_ms = _now_ms() if at is None else int(at.replace(tzinfo=UTC).timestamp() * 1000)
+    registry, claims = Registry(directory), ClaimBook(directory / "claims.db")
+    try:
+        done = remove_device(registry, claims, eui("dev_eui", dev_eui), at_ms, is_spare=spare)
+    finally:
+        registry.close()
+        claims.close()
+    if as_json:
+        print_json({name: value for name, value in asdict(done).items() if name != "owner"})
+        return
+    where = f" at {done.site_id}" if done.site_id else ""
+    key = "its key is kept: it may hang elsewhere" if done.is_spare else "its key is deleted"
+    click.echo(f"{done.dev_eui} measures no more{where}; {key}")
 
 
 def _now_ms() -> int:

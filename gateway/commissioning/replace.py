@@ -51,7 +51,9 @@ def replace_device(
     there = registry.deployments(new_eui)
     busy = there[-1] if there and there[-1].to_ms is None else None
     if busy is not None and busy.site_id != site_id:
-        raise RegistryError(f"{new_eui} is at site {busy.site_id}: take it away there first")
+        raise RegistryError(
+            f"{new_eui} is at site {busy.site_id}: take it away there first (meetnet device remove --spare)"
+        )
     if here[-1].to_ms is not None and busy is None:
         raise RegistryError(f"{old_eui} is at no site any more: deploy {new_eui} instead of replacing")
     if new.transport == "lorawan" and registry.device_keys(new_eui) is None:

@@ -60,6 +60,11 @@ class Deployments(Sites):
             newest = known[-1] if known else None
             if newest is not None and newest.to_ms is None and newest.site_id == site_id:
                 return False
+            if newest is not None and newest.to_ms is not None and (from_ms or 0) < newest.to_ms:
+                raise RegistryError(
+                    f"{dev_eui} was at site {newest.site_id} until {newest.to_ms}: give a later time from "
+                    "which it measures again"
+                )
             if newest is not None and (from_ms is None or from_ms <= newest.from_ms):
                 raise RegistryError(
                     f"{dev_eui} is at site {newest.site_id} since {newest.from_ms}: give a later time from "
