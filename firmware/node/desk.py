@@ -8,7 +8,9 @@ from wire._compat import const
 from . import config_file
 
 _POLL_MS = const(20)
-# Nobody came for a while: a page that opens a second later is no matter, a processor that rests is.
+# Nobody came for a while: a page that opens a second later is no matter, a processor that rests is. One poll
+# over console, names and page would not rest more on a chip: select.poll of ports/esp32 makes no system call
+# (extmod/modselect.c without its POSIX optimisations), it asks each of them at every tick.
 _IDLE_POLL_MS = const(1000)
 _LIVELY_MS = const(180000)
 _GOODBYE_MS = const(3000)  # from new values to the start with them: the answer must reach the other side

@@ -8,6 +8,7 @@ flashed again does not start its DevNonces anew and is not refused by its networ
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ from tools.flash.chips import Chip, by_image_id
 from tools.flash.errors import FlashError
 from tools.flash.partitions import APP, TABLE_AT, TABLE_SIZE, Partition
 
+# .mpy files with native code are of one sub-version: 6.3, "v1.23.0 and up" (MicroPython, reference/mpyfiles).
+OLDEST = [1, 23]
 _IMAGE_MAGIC = 0xE9
 _DESCRIPTION_AT = 32  # behind the image header (24 bytes) and that of the first segment (8)
 _DESCRIPTION = struct.Struct(
@@ -73,7 +76,14 @@ def parse(content: bytes, sha256: str | None = None) -> BaseImage:
     table_at = TABLE_AT - chip.image_at
     rows = partitions.parse(content[table_at : table_at + TABLE_SIZE])
     partitions.named(rows, "vfs")
-    return BaseImage(chip, _version(content, chip, rows), digest, content, tuple(rows))
+    version = _version(content, chip, rows)
+    numbers = [int(part) for part in re.findall(r"\d+", version)[:2]]
+    if numbers < OLDEST:
+        raise FlashError(
+            "image",
+            f"MicroPython {version} is too old to load this firmware: get the .bin of 1.29 for {chip.name}",
+        )
+    return BaseImage(chip, version, digest, content, tuple(rows))
 
 
 def _version(content: bytes, chip: Chip, rows: list[Partition]) -> str:

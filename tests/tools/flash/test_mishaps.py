@@ -188,6 +188,19 @@ def test_a_chip_without_a_base_image_is_told_which_to_get(
     assert "ESP32_GENERIC_S3 from micropython.org/download" in said["error"]
 
 
+@pytest.mark.parametrize("version", ["v1.20.0", "v1.22.2", "v1.9.4"])
+def test_an_old_base_image_is_refused_before_a_board_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    """On the board it would say "incompatible .mpy file" in the self-test, board after board."""
+    monkeypatch.setattr("tools.flash.store.folder", lambda: tmp_path / "images")
+    (tmp_path / "base.bin").write_bytes(image("esp32c3", version))
+    result = meetnet("flash", "image", tmp_path / "base.bin")
+    assert result.exit_code == 1
+    assert f"MicroPython {version[1:]} is too old" in result.stderr and "1.29 for esp32c3" in result.stderr
+    assert not list(tmp_path.glob("images/*"))
+
+
 def test_the_application_of_a_release_is_made_and_signed_by_two_commands(tmp_path: Path) -> None:
     folder, key, bundle = tmp_path / "xtensawin", tmp_path / "key.pem", tmp_path / "release.mnu"
     made = json.loads(meetnet("flash", "application", "xtensawin", "-o", folder, "--json").stdout)
