@@ -201,13 +201,13 @@ def _comparable(
     views: dict[str, SiteView], view: SiteView, name: str, others: list[SiteView]
 ) -> list[SiteView]:
     """Return the nearest sites with the same quantity, by name, and those that are compared with already."""
-    wide = math.cos(math.radians(view.latitude))
-
-    def apart(one: SiteView) -> float:
-        return (one.latitude - view.latitude) ** 2 + (wide * (one.longitude - view.longitude)) ** 2
-
     with_it = [one for one in views.values() if name in one.quantities and one is not view]
-    near = heapq.nsmallest(MOST_COMPARABLE, with_it, apart) if len(with_it) > MOST_COMPARABLE else with_it
+    near = with_it
+    if len(with_it) > MOST_COMPARABLE:
+        x, y, wide = view.longitude, view.latitude, math.cos(math.radians(view.latitude)) ** 2
+        apart = [(one.latitude - y) ** 2 + wide * (one.longitude - x) ** 2 for one in with_it]
+        nearest = heapq.nsmallest(MOST_COMPARABLE, range(len(apart)), apart.__getitem__)
+        near = [with_it[n] for n in nearest]
     return sorted([*near, *(one for one in others if one not in near)], key=lambda one: one.name)
 
 

@@ -41,7 +41,10 @@ class ValueView:
 
 @dataclass(frozen=True, slots=True)
 class SiteView:
-    """One site with its values; `headline` is the one that the map and the table show."""
+    """One site with its values; `headline` is the one that the map and the table show.
+
+    quantities: what the site measures, the main quantity first; those of the values.
+    """
 
     site_id: str
     name: str
@@ -52,16 +55,12 @@ class SiteView:
     precision_m: int
     licence: str
     values: tuple[ValueView, ...]
+    quantities: tuple[str, ...]
 
     @property
     def headline(self) -> ValueView | None:
         """Return the value of the site's main quantity."""
         return self.values[0] if self.values else None
-
-    @property
-    def quantities(self) -> tuple[str, ...]:
-        """Return what the site measures, the main quantity first."""
-        return tuple(value.quantity for value in self.values)
 
     @property
     def grade(self) -> str:
@@ -200,4 +199,5 @@ def _site_view(
         precision_m=site.precision_m,
         licence=site.licence,
         values=tuple(value_view(row, judge(row, now_ms, stale_ms), tongue, now_ms) for row in rows),
+        quantities=tuple(row.quantity for row in rows),
     )
