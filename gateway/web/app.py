@@ -50,7 +50,7 @@ from gateway.web.gate import TOO_OFTEN, RefusedError
 from gateway.web.house import House
 from gateway.web.languages import N_
 from gateway.web.now import Version
-from gateway.web.query import QueryError
+from gateway.web.query import LABELS, QueryError
 from gateway.web.security import SecurityHeaders
 from gateway.web.settings import WebSettings
 
@@ -150,7 +150,10 @@ def _errors(context: Context) -> dict[Any, Any]:
 
     async def bad_query(request: Request, error: Exception) -> Response:
         assert isinstance(error, QueryError)
-        return refuse(request, 400, error.field, error.message, error.places)
+        places, label = error.places, LABELS.get(error.field)
+        if label and not request.url.path.startswith("/api/"):
+            places = {**places, "field": context.tongue(request).gettext(label)}
+        return refuse(request, 400, error.field, error.message, places)
 
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -32,7 +32,7 @@ from gateway.web.gate import NOT_YOURS, RefusedError, form, visitor_of
 from gateway.web.house import Desk
 from gateway.web.languages import LOCALES, N_, Tongue
 from gateway.web.postcard import postcard
-from gateway.web.query import QueryError
+from gateway.web.query import QueryError, place_name
 from gateway.web.series import DAY, HOUR
 from gateway.web.site_page import heat_of, rain_of
 from gateway.web.view import SiteView, site_views
@@ -133,11 +133,9 @@ class Mine:
     async def place(self, request: Request) -> Response:
         """Choose the name and how exactly the place is shown."""
         own, desk, fields = await own_of(self._context, request), desk_of(self._context), await form(request)
-        text, name = fields.get("precision", ""), fields.get("name", "").strip()
+        text, name = fields.get("precision", ""), place_name(fields)
         if text not in {str(one) for one in PRECISIONS_M}:
             raise QueryError("precision", text, BAD_CHOICE)
-        if not 1 <= len(name) <= 80 or not name.isprintable():
-            raise QueryError("name", name, BAD_CHOICE)
         changed = replace(own.site, name=name, precision_m=int(text))
         await self._do(request, lambda: desk.registry.put_site(changed), "place set", own, f"{text} m")
         return self._back(request, own)

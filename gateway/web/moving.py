@@ -18,10 +18,10 @@ from gateway.web.context import Context
 from gateway.web.desk import desk_of
 from gateway.web.gate import RefusedError, form, visitor_of
 from gateway.web.languages import LOCALES, N_
-from gateway.web.mine import BAD_CHOICE, Own, own_of
+from gateway.web.mine import Own, own_of
 from gateway.web.minting import slug
 from gateway.web.notes import BAD_TEXT, book_of, moment
-from gateway.web.query import QueryError
+from gateway.web.query import QueryError, place_name
 
 NO_DEVICE = N_("No device is at this site: there is nothing to move.")
 BAD_PLACE = N_("%(field)s: “%(value)s” is no place. Let the phone send it, or write 51.05 and 3.72.")
@@ -79,9 +79,7 @@ class Moving:
         at_ms = moment(fields, "at", tongue)
         if at_ms > now_ms + LATE_MS:
             raise QueryError("at", fields.get("at", ""), BAD_TIME)
-        name, why = fields.get("name", "").strip(), fields.get("why", "").strip()
-        if not 1 <= len(name) <= 80 or not name.isprintable():
-            raise QueryError("name", name, BAD_CHOICE)
+        name, why = place_name(fields), fields.get("why", "").strip()
         if len(why) > MOST_LETTERS or not why.isprintable():
             raise QueryError("why", why, BAD_TEXT, most=MOST_LETTERS)
         place = _degrees(fields, "longitude", 180), _degrees(fields, "latitude", 90)

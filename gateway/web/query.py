@@ -9,6 +9,29 @@ from gateway.web.languages import N_
 
 DAY_MS = 86_400_000
 LONGEST_MS = 366 * DAY_MS
+LONGEST_NAME = 80
+JOINER = "\N{ZERO WIDTH JOINER}"  # makes one picture of several; all else that is unseen is refused
+
+# What a form calls its fields: a sentence about one says what stands beside it on the page.
+LABELS: Mapping[str, str] = {
+    "area": N_("Area of the funnel, cm² (round: 0.785 × diameter × diameter)"),
+    "at": N_("Since when"),
+    "bundle": N_("Signed bundle"),
+    "code": N_("Code of the card"),
+    "email": N_("Mail address"),
+    "first": N_("First day"),
+    "instrument": N_("Make and number of the calibrator"),
+    "last": N_("Last day"),
+    "latitude": N_("Latitude"),
+    "level": N_("Level of the calibrator in dB, from its certificate"),
+    "longitude": N_("Longitude"),
+    "note": N_("Note"),
+    "photo": N_("Photo"),
+    "precision": N_("How exactly others see the place"),
+    "text": N_("What was going on"),
+    "volume": N_("Poured, ml"),
+    "why": N_("Why (a note at both places; may stay empty)"),
+}
 
 
 class QueryError(Exception):
@@ -71,6 +94,19 @@ def whole(query: Mapping[str, str], field: str, default: int, least: int, most: 
         )
         raise QueryError(field, text, message, least=least, most=most)
     return int(text)
+
+
+def place_name(fields: Mapping[str, str]) -> str:
+    """Return the name that somebody gives a place: text on one line, a family of emoji as well."""
+    text = fields.get("name", "").strip()
+    if not 1 <= len(text) <= LONGEST_NAME or not text.replace(JOINER, "").isprintable():
+        raise QueryError(
+            "name",
+            text,
+            N_("A place needs a name of 1 to %(most)d letters on one line. Go back and write one."),
+            most=LONGEST_NAME,
+        )
+    return text
 
 
 def choice(query: Mapping[str, str], field: str, choices: tuple[str, ...]) -> str:

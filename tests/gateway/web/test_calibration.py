@@ -67,15 +67,21 @@ def test_the_command_of_the_page_is_one_that_exists() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [("device", "70b3"), ("level", "60"), ("level", "94dB"), ("instrument", "é"), ("instrument", "x" * 25)],
+    ("field", "value", "label"),
+    [
+        ("device", "70b3", "device"),
+        ("level", "60", "van het certificaat"),
+        ("level", "94dB", "Niveau van de kalibrator in dB, van het certificaat"),
+        ("instrument", "é", "Merk en nummer van de kalibrator"),
+        ("instrument", "x" * 25, "Merk en nummer van de kalibrator"),
+    ],
 )
 async def test_what_cannot_be_is_refused_with_its_field(
-    client: httpx.AsyncClient, field: str, value: str
+    client: httpx.AsyncClient, field: str, value: str, label: str
 ) -> None:
     answer = await client.get("/nl/noise-calibration", params=FILLED | {field: value})
     assert answer.status_code == 400
-    assert f"{field}:" in html.unescape(answer.text)
+    assert f"{label}:" in html.unescape(answer.text)
 
 
 async def test_what_is_typed_is_never_markup(client: httpx.AsyncClient) -> None:

@@ -52,10 +52,10 @@ async def test_what_was_chosen_is_a_file_with_a_decimal_comma(client: httpx.Asyn
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("first=gisteren", "first: “gisteren” is geen dag. Schrijf hem als 2026-11-23."),
-        ("first=2025-11-23&last=2025-11-22", "last: de laatste dag ligt voor de eerste."),
+        ("first=gisteren", "Eerste dag: “gisteren” is geen dag. Schrijf hem als 2026-11-23."),
+        ("first=2025-11-23&last=2025-11-22", "Laatste dag: de laatste dag ligt voor de eerste."),
         ("first=2023-01-01&last=2025-01-01", "366 dagen"),
-        ("first=0001-01-01&last=9999-12-31", "first: “0001-01-01” is geen dag."),
+        ("first=0001-01-01&last=9999-12-31", "Eerste dag: “0001-01-01” is geen dag."),
         ("site=weg", "site: “weg” is hier niet bekend."),
     ],
 )

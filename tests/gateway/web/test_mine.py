@@ -176,6 +176,25 @@ async def test_the_place_is_shown_as_the_host_chooses(town: RealTown) -> None:
     assert (site.longitude, site.latitude) != (exact.longitude, exact.latitude)
 
 
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * 81, "achter\u202estevoren"])
+async def test_a_name_that_does_not_fit_is_told_in_words_that_help(town: RealTown, name: str) -> None:
+    town.host(AN, GARDEN)
+    async with town.client(AN) as an:
+        fields = {"form_token": await token_in(an), "name": name, "precision": "100"}
+        answer = await an.post(f"/nl/mine/{GARDEN}/place", data=fields)
+    assert answer.status_code == 400
+    assert "Een plek heeft een naam nodig van 1 tot 80 letters op één regel." in answer.text
+
+
+async def test_a_family_of_emoji_is_a_name(town: RealTown) -> None:
+    family = "\N{MAN}\N{ZERO WIDTH JOINER}\N{WOMAN}\N{ZERO WIDTH JOINER}\N{GIRL} tuin"
+    town.host(AN, GARDEN)
+    async with town.client(AN) as an:
+        fields = {"form_token": await token_in(an), "name": family, "precision": "100"}
+        assert (await an.post(f"/nl/mine/{GARDEN}/place", data=fields)).status_code == 303
+        assert family in (await an.get(f"/nl/site/{GARDEN}")).text
+
+
 async def test_handing_over_ends_one_owner_and_welcomes_the_next(town: RealTown) -> None:
     town.host(AN, GARDEN)
     async with town.client(AN) as an:

@@ -79,12 +79,12 @@ async def test_what_cannot_be_is_refused_with_a_sentence_and_nothing_is_changed(
     dev_eui = town.device(GARDEN)
     async with town.client(AN) as an:
         for fields, words in (
-            ({"at": local(NOW_MS + HOUR_MS)}, "at: “"),
-            ({"at": "gisteren"}, "at: “gisteren” is geen dag en uur"),
-            ({"name": ""}, "name: “”"),
-            ({"latitude": "91"}, "latitude: “91” is geen plaats"),
-            ({"longitude": "oost"}, "longitude: “oost” is geen plaats"),
-            ({"why": "x" * 201}, "why: schrijf 1 tot 200"),
+            ({"at": local(NOW_MS + HOUR_MS)}, "Sinds wanneer: “"),
+            ({"at": "gisteren"}, "Sinds wanneer: “gisteren” is geen dag en uur"),
+            ({"name": ""}, "Een plek heeft een naam nodig"),
+            ({"latitude": "91"}, "Breedtegraad: “91” is geen plaats"),
+            ({"longitude": "oost"}, "Lengtegraad: “oost” is geen plaats"),
+            ({"why": "x" * 201}, "mag leeg blijven): schrijf 1 tot 200"),
         ):
             answer = await move(an, **fields)
             assert answer.status_code == 400, fields

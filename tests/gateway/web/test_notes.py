@@ -105,8 +105,8 @@ async def test_who_may_not_is_refused_and_what_is_wrong_is_said(town: RealTown) 
             answer = await client.post(f"/nl/site/{site}/notes/remove", data=fields)
             assert answer.status_code == status
         for fields, words in (
-            ({"text": ""}, "text: schrijf 1 tot 200 letters"),
-            ({"text": "x" * 201}, "text: schrijf 1 tot 200 letters"),
+            ({"text": ""}, "Wat er aan de hand was: schrijf 1 tot 200 letters"),
+            ({"text": "x" * 201}, "Wat er aan de hand was: schrijf 1 tot 200 letters"),
             ({"text": "x", "from": "soon"}, "from: “soon” is geen dag en uur"),
             ({"text": "x", "to": local(NOW_MS - 9 * HOUR_MS)}, "to: mag niet voor"),
             ({"text": "x", "from": local(NOW_MS + 99 * HOUR_MS), "to": ""}, "to: mag niet voor"),

@@ -79,11 +79,11 @@ async def test_a_bundle_that_nodes_would_refuse_is_refused_here_with_a_sentence(
     async with town.staff("technician") as client:
         fields = {"form_token": await token_in(client), "soak": "24", "trial": "720", "kind": "garden"}
         for data, wrong, words in (
-            (b"no bundle", {}, "bundle: dit bestand is geen bundel"),
+            (b"no bundle", {}, "Ondertekende bundel: dit bestand is geen bundel"),
             (bundle().data, {"soak": "soon"}, "soak: “soon” is geen aantal uren"),
             (bundle().data, {"trial": "4"}, "trial: “4” is geen aantal minuten"),
-            (bundle().data[:-1], {}, "bundle: deze bundel is afgebroken"),
-            (bundle().data, {"kind": ""}, "bundle: geen toestel van de soorten die u koos"),
+            (bundle().data[:-1], {}, "Ondertekende bundel: deze bundel is afgebroken"),
+            (bundle().data, {"kind": ""}, "Ondertekende bundel: geen toestel van de soorten die u koos"),
         ):
             answer = await client.post("/nl/updates", data=fields | wrong, files={"bundle": ("x", data)})
             assert answer.status_code == 400

@@ -71,7 +71,10 @@ async def test_a_poured_volume_sets_the_factor_and_counts_as_no_rain(town: RealT
         town.clock.time_ms += 1_800_000
         tell_tips(town, 94, 36.3, NOW_MS + 1_700_000)  # 130 tips: the counter wrapped
         assert 'id="counted">Kantelingen geteld sinds je begon: 130' in (await an.get(address)).text
-        for fields, words in (({"volume": "veel"}, "volume: “veel”"), ({"area": "1"}, "area: “1”")):
+        for fields, words in (
+            ({"volume": "veel"}, "Gegoten, ml: “veel”"),
+            ({"area": "1"}, "× diameter): “1”"),
+        ):
             answer = await an.post(path, data=pour | fields)
             assert answer.status_code == 400
             assert words in answer.text
