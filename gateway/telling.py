@@ -97,7 +97,7 @@ class Teller:
     def _post(self, body: Mapping[str, Any]) -> str:
         try:
             answer = httpx.post(self._webhook_url, json=body, timeout=WEBHOOK_TIMEOUT_S)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ImportError, ValueError) as error:  # also a strange proxy
             return f"alerts.webhook_url: cannot be reached ({type(error).__name__})"
         if answer.is_success and not web_page(answer):
             return ""

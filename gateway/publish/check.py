@@ -28,7 +28,7 @@ async def check_clock(url: str, now_ms: int) -> Finding:
     try:
         async with httpx.AsyncClient(timeout=20) as client:
             answer = await client.get(url)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ImportError, ValueError) as error:
         return Finding("reach", False, f"{url}: {type(error).__name__} {error}; check `url` and the network")
     try:
         theirs_s = parsedate_to_datetime(answer.headers["date"]).timestamp()

@@ -12,7 +12,7 @@ import re
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from urllib.parse import urlsplit
-from urllib.request import getproxies
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -124,11 +124,18 @@ class HttpClient:
                 answer = await self._by_httpx().request(method, address, content=content, headers=headers)
             return web_page(answer) or answer
         except httpx.TimeoutException:
-            return f"no answer within {self._timeout_s:g} s"
+            return f"no answer within {self._timeout_s:g} s{self._by_proxy(address)}"
         except httpx.ConnectError as error:
-            return f"cannot be reached at {self._url}: {error}"
+            return f"cannot be reached at {self._url}{self._by_proxy(address)}: {error}{_tls_hint(error)}"
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return f"{type(error).__name__}: {error}"
+            hint = self._by_proxy(address)
+            if isinstance(error, httpx.ReadError | httpx.RemoteProtocolError) and address.startswith(
+                "http://"
+            ):
+                hint += "; does `url` have to begin with https://?"
+            return f"{type(error).__name__}: {error}{hint}"
+        except (ImportError, ValueError) as error:  # a kind of proxy that httpx does not speak here
+            return f"the proxy that http_proxy, https_proxy or all_proxy names cannot be used: {error}"
 
     async def close(self) -> None:
         """Close the connections."""
@@ -138,6 +145,15 @@ class HttpClient:
             await self._client.aclose()
             self._client = None
 
+    def _by_proxy(self, address: str) -> str:
+        """Say by which proxy a request went, without its password; "" where it went straight."""
+        parts = urlsplit(address)
+        proxies = getproxies()
+        proxy = proxies.get(parts.scheme) or proxies.get("all", "")
+        if self._http1 is not None or not proxy or proxy_bypass(parts.hostname or ""):
+            return ""
+        return f" (by the proxy {proxy.rpartition('@')[2].rpartition('//')[2]} of the environment)"
+
     def _by_httpx(self) -> httpx.AsyncClient:
         if self._client is None:
             self._client = httpx.AsyncClient(
@@ -146,10 +162,27 @@ class HttpClient:
         return self._client
 
 
+def _tls_hint(error: Exception) -> str:
+    """Return what to look at for a fault of TLS, after a semicolon."""
+    text = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return "; renew it, or add who signed it to the PEM file that SSL_CERT_FILE of the environment names"
+    return "; does `url` have to begin with http://?" if "WRONG_VERSION_NUMBER" in text else ""
+
+
+def is_address(value: str) -> bool:
+    """Tell whether a text is an HTTP address: also its port, and IPv6 in brackets (RFC 3986, 3.2.2)."""
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def check_address(key: str, value: str, example: str) -> None:
     """Raise ConfigError unless a setting is an HTTP address without a password in it."""
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    parts = urlsplit(value) if is_address(value) else None
+    if parts is None:
         raise ConfigError(key, f"must be an address like {example}")
     if parts.username or parts.password:
         raise ConfigError(key, "holds a password: use the setting for it instead")

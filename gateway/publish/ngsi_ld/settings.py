@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from gateway.errors import ConfigError
+from gateway.publish.posting import check_address
 
 CORE_CONTEXT = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context.jsonld"
 SUBJECT_CONTEXT = (
@@ -62,11 +62,8 @@ class NgsiLdSettings:
         """Refuse what cannot work, naming the key and the remedy."""
         for key in ("url", "context_url"):
             value: str = getattr(self, key)
-            parts = urlsplit(value)
-            if (value or key == "url") and (parts.scheme not in ("http", "https") or not parts.netloc):
-                raise ConfigError(f"publish.{self.name}.{key}", "must be an address like http://broker:1026")
-            if parts.username or parts.password:
-                raise ConfigError(f"publish.{self.name}.{key}", "holds a password: use `token` instead")
+            if value or key == "url":
+                check_address(f"publish.{self.name}.{key}", value, "http://broker:1026")
         if self.encoding not in ("ld+json", "json"):
             raise ConfigError(f"publish.{self.name}.encoding", 'must be "ld+json" or "json"')
         if self.encoding == "json" and not self.context_url:

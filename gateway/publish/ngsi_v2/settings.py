@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from gateway.errors import ConfigError
+from gateway.publish.posting import check_address
 
 _SERVICE = re.compile(r"[a-z0-9_]{0,50}")
 _SERVICE_PATH = re.compile(r"(/[A-Za-z0-9_]{1,50}){1,10}|/|")
@@ -43,11 +43,7 @@ class NgsiV2Settings:
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the key and the remedy."""
         key = f"publish.{self.name}"
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ConfigError(f"{key}.url", "must be an address like http://orion:1026")
-        if parts.username or parts.password:
-            raise ConfigError(f"{key}.url", "holds a password: use `token` instead")
+        check_address(f"{key}.url", self.url, "http://orion:1026")
         if not _SERVICE.fullmatch(self.service):
             raise ConfigError(f"{key}.service", "must be at most 50 of a-z 0-9 _")
         if not _SERVICE_PATH.fullmatch(self.service_path):

@@ -7,6 +7,7 @@ They answer 200 (F5's "Request Rejected", captive portals, the pages of single-p
 from __future__ import annotations
 
 import asyncio
+import ssl
 from pathlib import Path
 
 import httpx
@@ -14,12 +15,14 @@ import pytest
 
 from gateway.config import Config
 from gateway.counters import Counters
+from gateway.errors import ConfigError
 from gateway.outlets import Surroundings, outlets
 from gateway.publish.posting import HttpClient, reason
 from tests.gateway.house import SetClock
 from tests.gateway.memory_reader import NOW_MS, MemoryReader
 from tests.gateway.publish.test_http1 import a_server
 from tests.gateway.publish.test_privacy_all import tables
+from tests.gateway.test_tls import a_certificate
 
 OVER_HTTP = (
     "ngsi_ld", "ngsi_v2", "sensorthings", "sensor_community", "opensensemap", "influx", "webhook",
@@ -111,3 +114,70 @@ def test_a_redirect_says_where_to_without_what_is_secret_in_it() -> None:
     assert "pw" not in said
     assert "`url`" in said
     assert "token" in said
+
+
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "no_proxy")
+
+
+async def why(url: str) -> str:
+    client = HttpClient(url, {}, 5)
+    answer = await client.request("POST", "/", b"{}")
+    await client.close()
+    assert isinstance(answer, str)
+    return answer
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5://me:s3cret@127.0.0.1:9", "ftp://127.0.0.1:9", "http://me:s3cret@127.0.0.1:9"]
+)
+async def test_a_proxy_that_does_not_work_is_named_and_nothing_is_given_up_for_it(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", proxy)
+    said = await why("http://broker.example:1026")
+    assert "proxy" in said
+    assert "s3cret" not in said
+    if proxy.startswith("http:"):
+        assert "127.0.0.1:9" in said
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert "proxy" not in await why("http://127.0.0.1:9") or not proxy.startswith("http:")
+
+
+async def test_faults_of_tls_say_what_to_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    own = a_certificate(tmp_path)
+    context.load_cert_chain(*own)
+
+    def taken(_: int, __: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async def objects(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)  # as servers do to what is no HTTP
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(objects, "127.0.0.1", 0)
+    plain = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, a_server(taken, context) as (url, _):
+        assert "SSL_CERT_FILE" in await why(url)
+        assert "https://" in await why(url.replace("https:", "http:"))
+        assert "http://" in (await why(plain)).rpartition(";")[2]
+        monkeypatch.setenv("SSL_CERT_FILE", str(own[0]))  # what the sentence says helps
+        client = HttpClient(url, {}, 5)
+        answer = await client.request("POST", "/", b"{}")
+        await client.close()
+    assert isinstance(answer, httpx.Response)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://::1:1026", "http://broker:1026x", "http://broker:99999", "http://:80"]
+)
+@pytest.mark.parametrize("kind", ["ngsi_ld", "ngsi_v2", "sensorthings", "influx"])
+def test_an_address_that_can_never_be_reached_is_refused_at_the_start(
+    tmp_path: Path, kind: str, url: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"publish.{kind}.url: must be an address like"):
+        outlets(Config({}, {kind: tables(url, 1)[kind] | {"url": url}}, tmp_path))
