@@ -2,7 +2,7 @@
 
 Columns as of `meetnet device add --from FILE.csv`, and:
     board      which board of firmware/boards (t3s3_garden)
-    row        its name in journal and report; without this column the line number
+    row        its name in journal and report; without this column site_id: lines come and go, a site stays
     mac        this very board; else the next board with the right chip
     owner      whose it is, for the label; language of label and card: nl, fr, en
 and any key of the node's config.json (interval_s, wifi.ssid, ...), as given.
@@ -119,7 +119,7 @@ def _row(cells: Mapping[str, str], line: int, known: Mapping[str, Node]) -> Row:
         near = difflib.get_close_matches(board, known)
         raise FlashError("rows", f"board: {board!r} is none of {', '.join(near or known)}")
     node = known[board]
-    name = cells.get("row") or f"line-{line}"
+    name = cells.get("row") or cells["site_id"]
     if not _ROW.fullmatch(name):
         raise FlashError("rows", f"row: {name!r}; give 1 to 64 of A-Z a-z 0-9 . _ -")
     mac = cells.get("mac", "").replace(":", "").replace("-", "").lower() or None

@@ -56,13 +56,19 @@ class Server:
 class ABench:
     """Two rows, and boards that do what they should."""
 
-    def __init__(self, folder: Path, server: Server | None = None, out: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        server: Server | None = None,
+        out: Path | None = None,
+        listed: list[rows.Row] | None = None,
+    ) -> None:
         self.events: list[Event] = []
         self.folder = folder
         self.journal = Journal(folder / "rows.journal")
         self._registrar = Registrar(folder / "data", server)
         self._parsed = base.parse(image("esp32s3"))
-        self._rows = rows.read(a_list(folder / "rows.csv", 2, dev_eui=""))
+        self._rows = listed or rows.read(a_list(folder / "rows.csv", 2, dev_eui=""))
         self._printer = Printer(out or folder / "out", ("svg",), "https://meetnet.example")
 
     def plug(self, port: str) -> Event:
@@ -98,6 +104,28 @@ def test_a_board_keeps_its_row_while_the_network_server_is_gone(tmp_path: Path) 
     finally:
         bench.close()
     assert sites_of(tmp_path / "data") == {"a0b1c2fffed30001": "tuin-1", "a0b1c2fffed30002": "tuin-2"}
+
+
+def test_a_list_that_lost_a_line_goes_on_with_the_rows_it_has(tmp_path: Path) -> None:
+    """Without names of their own rows are called by their sites: a line less shifts nobody to another's."""
+    bench = ABench(tmp_path)
+    bench.close()
+    head, *lines = (line.split(",", 1)[1] for line in (tmp_path / "rows.csv").read_text().splitlines())
+
+    def plug(port: str, *listed: str) -> Event:
+        (tmp_path / "rows.csv").write_text("\n".join([head, *listed]) + "\n")
+        again = ABench(tmp_path, listed=rows.read(tmp_path / "rows.csv"))
+        try:
+            return again.plug(port)
+        finally:
+            again.close()
+
+    assert plug(SECOND, *lines).row == "tuin-1"
+    assert plug(FIRST, *lines).row == "tuin-2"
+    third = lines[1].replace("tuin-2", "tuin-3")
+    last = plug("tty-a0b1c2d30003", lines[1], third)  # the first is done and out of the list
+    assert (last.step, last.row) == ("green", "tuin-3")
+    assert plug(FIRST, lines[1], third).step == "already"
 
 
 def test_a_journal_on_a_full_disk_has_whole_lines_and_goes_on(tmp_path: Path) -> None:
