@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -146,11 +146,9 @@ def _run(todo: list[rows.Row], journal_file: Path, options: dict[str, Any]) -> N
     with ExitStack() as stack:
         journal = Journal(journal_file)
         stack.callback(journal.close)
-        for row in options["release"]:
-            if journal.state(row).event != DONE or options["again"]:
-                journal.add(row, FAILED, reason="released")
         registrar = Registrar(found.directory, server)
         stack.callback(registrar.close)
+        _release(options["release"], todo, journal, registrar, again=options["again"])
         as_json: bool = options["as_json"]
         done = sum(journal.state(row.name).event == DONE for row in todo)
         screen = None if as_json else Screen(len(todo), done)
@@ -191,6 +189,23 @@ def _run(todo: list[rows.Row], journal_file: Path, options: dict[str, Any]) -> N
         _summary(bench, as_json)
         if bench.red or (bench.left() and options["bench"] is None):
             raise SystemExit(SOME_RED)
+
+
+def _release(
+    names: Sequence[str], todo: Sequence[rows.Row], journal: Journal, registrar: Registrar, again: bool
+) -> None:
+    """Give rows to other boards: what a lost one left in the registry is out of service."""
+    known = {row.name: row for row in todo}
+    for name in names:
+        state = journal.state(name)
+        if name not in known:
+            raise FlashError("rows", f"--release {name}: no row of the list is called so")
+        if state.event == DONE and not again:
+            wrong = f"--release {name}: done by {state.dev_eui}; what broke later: meetnet device replace"
+            raise FlashError("rows", wrong)
+        if state.dev_eui is not None and state.dev_eui != known[name].dev_eui:
+            registrar.take_out(state.dev_eui)
+        journal.add(name, FAILED, reason="released")
 
 
 def _now_ms() -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.claims import ClaimBook, ClaimError
+from gateway.commissioning import remove_device
 from gateway.errors import GatewayError
 from gateway.provision import Moving
 from gateway.registry import Registry, RowReport
@@ -48,11 +49,23 @@ class Registrar:
         self._registry.close()
         self._claims.close()
 
+    def _since(self, row: Row, dev_eui: str) -> int | None:
+        """Since when it is there: a board that was out of service measures from now on."""
+        there = self._registry.deployments(dev_eui)
+        if row.from_ms is None and there and there[-1].to_ms is not None:
+            return time.time_ns() // 1_000_000
+        return row.from_ms
+
+    def take_out(self, dev_eui: str) -> None:
+        """Take a device out of service whose board was lost, if it got as far as the registry."""
+        if self._registry.device(dev_eui) is not None:
+            remove_device(self._registry, self._claims, dev_eui, time.time_ns() // 1_000_000)
+
     def put(self, row: Row, dev_eui: str, app_key: str | None, password: str | None) -> Registered:
         """Register a device with its site; RegistryError when it cannot be."""
         fields = _fields(row, app_key, password)
         with self._lock:
-            put_row(self._registry, dev_eui, fields, row.from_ms)
+            put_row(self._registry, dev_eui, fields, self._since(row, dev_eui))
         if self._server is not None and app_key is not None:
             name = row.title
             moving = Moving(dev_eui, row.join_eui, name, row.kind, bytes.fromhex(app_key))

@@ -84,10 +84,10 @@ class ABench:
         self._registrar.close()
 
 
-def sites_of(data: Path) -> dict[str, str]:
+def sites_of(data: Path, at_ms: int = 1) -> dict[str, str]:
     registry = Registry(data)
     try:
-        found = {device.dev_eui: registry.site_of(device.dev_eui, 1) for device in registry.devices()}
+        found = {device.dev_eui: registry.site_of(device.dev_eui, at_ms) for device in registry.devices()}
     finally:
         registry.close()
     return {dev_eui: site.id for dev_eui, site in found.items() if site is not None}
@@ -104,6 +104,31 @@ def test_a_board_keeps_its_row_while_the_network_server_is_gone(tmp_path: Path) 
     finally:
         bench.close()
     assert sites_of(tmp_path / "data") == {"a0b1c2fffed30001": "tuin-1", "a0b1c2fffed30002": "tuin-2"}
+
+
+def test_the_row_of_a_lost_board_goes_to_another_which_is_alone_at_its_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.flash.store.folder", lambda: tmp_path / "images")
+    monkeypatch.setattr("tools.flash.cli.RealHands", lambda _log_kib: NoBoards())
+    (tmp_path / "base.bin").write_bytes(image("esp32s3"))
+    meetnet("flash", "image", tmp_path / "base.bin")
+    bench = ABench(tmp_path, Server(1))
+    assert bench.plug(FIRST).code == "server"  # registered here, and then nobody saw that board again
+    bench.close()
+    words = ["flash", "--bench", tmp_path / "rows.csv", "--data", tmp_path / "data", "--once"]
+    words += ["-o", tmp_path / "out", "--format", "svg"]
+    monkeypatch.setattr("tools.flash.cli.ports.present", lambda _named: [SECOND])
+    assert "no row of the list is called so" in meetnet(*words, "--release", "r9").stderr
+    result = meetnet(*words, "--release", "r1")
+    assert result.exit_code == 0, result.output
+    now_at = sites_of(tmp_path / "data", 2**60)
+    assert now_at == {"a0b1c2fffed30002": "tuin-1"}
+    monkeypatch.setattr("tools.flash.cli.ports.present", lambda _named: [FIRST])
+    assert meetnet(*words).exit_code == 0  # it was found again, and is another device's row now
+    assert sites_of(tmp_path / "data", 2**60) == now_at | {"a0b1c2fffed30001": "tuin-2"}
+    done = meetnet(*words, "--release", "r1")
+    assert done.exit_code == 1 and "done by a0b1c2fffed30002" in done.stderr
 
 
 def test_a_list_that_lost_a_line_goes_on_with_the_rows_it_has(tmp_path: Path) -> None:
