@@ -46,7 +46,7 @@ from gateway.networks import Networks
 from gateway.outward import Outward
 from gateway.pipeline import Pipeline
 from gateway.preflight import check_time_zone, doubts
-from gateway.publish import Publisher
+from gateway.publish import FileSideList, Publisher
 from gateway.readers import reader_for
 from gateway.registry import Registry
 from gateway.reloading import Reloading
@@ -164,6 +164,7 @@ class Gateway:
             self.clock.now_ms(),
             lambda: space_of(self.directory.path),
             lambda: certificates_of(self.config),
+            FileSideList(self.directory.side).waiting,
         )
         self.reader = self.reader_of("public")
         await self._start_control()

@@ -50,9 +50,13 @@ class Collector:
         started_ms: int,
         space: Callable[[], DiskFacts | None] = lambda: None,
         certificates: Callable[[], Sequence[CertificateFacts]] = tuple,
+        refused: Callable[[str], int] = lambda _: 0,
     ) -> None:
-        """networks: as gateway.networks.Networks.status; disk_failures: how many so far, and the last one."""
-        self._space, self._certificates = space, certificates
+        """networks: as gateway.networks.Networks.status; disk_failures: how many so far, and the last one.
+
+        refused: how many rows wait on the side list of a publisher.
+        """
+        self._space, self._certificates, self._refused = space, certificates, refused
         self._registry = registry
         self._store = store
         self._recent = recent
@@ -171,7 +175,7 @@ class Collector:
             name,
             int(state["failures_in_a_row"]),
             str(state["trouble"]),
-            int(state["rejected"]),
+            self._refused(name),
             max(0, behind),
         )
 

@@ -60,7 +60,7 @@ class NetworkFacts:
 
 @dataclass(frozen=True, slots=True)
 class PublisherFacts:
-    """An outlet: failures in a row, what it last complained of, and how many rows it put aside."""
+    """An outlet: failures in a row, what it last complained of, how many rows wait on its side list."""
 
     name: str
     failures: int

@@ -16,8 +16,10 @@ from gateway import alerting
 from gateway.app import Gateway
 from gateway.cli.main import main
 from gateway.commissioning import RecentUplinks
+from gateway.health import incidents
 from gateway.healthfacts import Collector, _usual_ms
-from gateway.model import Reception, Uplink
+from gateway.model import PublicObservation, Reception, Uplink
+from gateway.publish import FileSideList, Rejection
 from gateway.registry import Registry
 from gateway.registry.model import NodeAnswer
 from gateway.store import SqliteStore
@@ -152,5 +154,40 @@ def test_a_node_that_told_how_many_records_share_a_frame_is_not_called_silent_in
     registry.put_node_answer(NodeAnswer(AIR, 5, 1, "values", "", "ab", told))
     (air,) = [one for one in collector.facts(SetClock().now_ms()).devices if one.dev_eui == AIR]
     assert air.interval_ms == HOUR_MS
+    store.close()
+    registry.close()
+
+
+def test_refused_rows_are_told_until_somebody_saw_to_them_also_after_a_restart(tmp_path: Path) -> None:
+    registry, store = Registry(tmp_path), SqliteStore(tmp_path / "store.db")
+    status: dict[str, Any] = {"gateways": [], "networks": {}}
+
+    def rejected() -> list[tuple[str, dict[str, Any]]]:
+        # A process that refused nothing itself: what was refused before its start is on the list.
+        state = {"hook": {"failures_in_a_row": 0, "trouble": "", "rejected": 0, "position": 0}}
+        collector = Collector(
+            registry,
+            store,
+            RecentUplinks(),
+            lambda: status,
+            lambda: state,
+            lambda: (0, ""),
+            0,
+            refused=running.waiting,
+        )
+        found = incidents(collector.facts(SetClock().now_ms()))
+        return [(one.cause, dict(one.figures or {})) for one in found]
+
+    running, by_hand = FileSideList(tmp_path / "side"), FileSideList(tmp_path / "side")
+    assert rejected() == []
+    rows = [
+        PublicObservation(n, "plein-1", "pm2_5", "ug/m3", 1.0, 1.0, "ok", (), "none", 0, 0, 0) for n in (1, 2)
+    ]
+    by_hand.add("hook", [Rejection(row, "é") for row in rows])
+    assert rejected() == [("rejected", {"rows": 2})]
+    by_hand.remove("hook", lambda one: one.row.position == 1)  # `meetnet publish drop`, another process
+    assert rejected() == [("rejected", {"rows": 1})]
+    by_hand.remove("hook", lambda one: True)
+    assert rejected() == []
     store.close()
     registry.close()
