@@ -134,7 +134,8 @@ def copy_(target: str, config_file: Path | None, data: Path | None, as_json: boo
     directory.lock()
     try:
         here = open_store(directory.store, "")
-        other = open_store(Path(target), target if target.startswith("postgres") else "")
+        is_address = "://" in target or target.startswith("postgres")
+        other = open_store(Path(target), target if is_address else "")
         try:
             ends = (other, here) if back else (here, other)
             with click.progressbar(length=max(1, ends[0].count()), label="records", hidden=as_json) as bar:

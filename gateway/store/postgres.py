@@ -350,10 +350,10 @@ def _of_several(url: str) -> dict[str, Any]:
 
     try:
         found = conninfo_to_dict(url)
-    except ProgrammingError as error:
+    except ProgrammingError:  # its text repeats the address, perhaps with a password
         raise StoreError(
-            f"data.postgres: {error}; give an address like postgresql://meetnet@db/meetnet"
-        ) from error
+            "data.postgres: this is no address of PostgreSQL: write it like postgresql://meetnet@db/meetnet"
+        ) from None
     several = "," in str(found.get("host", "")) and "target_session_attrs" not in found
     return {"target_session_attrs": "read-write"} if several else {}
 

@@ -165,3 +165,17 @@ def test_what_is_left_of_the_disk_is_what_the_system_says(tmp_path: Path) -> Non
     assert found.total == said.f_blocks * said.f_frsize
     assert 0 <= found.free <= found.total
     assert space_of(tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize("address", ["mysql://me:s3cret@db/meetnet", "postgres://me:s3cret@[::1/meetnet"])
+def test_an_address_that_is_none_of_postgresql_is_refused_without_its_password(
+    tmp_path: Path, address: str
+) -> None:
+    file = file_of(tmp_path, f'[data]\npostgres = "{address}"\n[web]\nport = 0\n')
+    run = CliRunner().invoke(main, ["gateway", "run", "-c", str(file)])
+    copy = CliRunner().invoke(main, ["store", "copy", address, "--data", str(tmp_path)])
+    for found in (run, copy):
+        assert found.exit_code == 1
+        assert "postgresql://meetnet@db/meetnet" in found.output
+        assert "s3cret" not in found.output
+    assert not [path for path in Path.cwd().iterdir() if path.name.startswith(("mysql", "postgres"))]
