@@ -30,6 +30,7 @@ _PAGE = re.compile(
     rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html)[\s>]", re.I | re.S
 )
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.I | re.S)
+_OF_TLS = re.compile(rb"\b(?:https|ssl|tls)\b", re.I)
 _HEAD = 4096  # where a page says that it is one
 
 
@@ -65,11 +66,14 @@ def sends_elsewhere(answer: httpx.Response) -> str:
 def web_page(answer: httpx.Response) -> str:
     """Return in one line that a web page came where the platform should have answered; "" when it did not.
 
-    Judged by what it begins with: the small servers of webhooks call "ok" text/html. A page with 400 is of a
-    proxy as well (plain HTTP at a port for TLS, no client certificate), and no word on what was sent.
+    Judged by what it begins with: the small servers of webhooks call "ok" text/html. A page with 400 counts
+    when it speaks of TLS (plain HTTP at a port for TLS, no client certificate): that is a proxy's, and no
+    word on what was sent. Any other may be the platform's own refusal of a value.
     """
     status = answer.status_code
     if not (200 <= status < 300 or status == 400) or not _PAGE.match(head := answer.content[:_HEAD]):
+        return ""
+    if status == 400 and not _OF_TLS.search(head):
         return ""
     found = _TITLE.search(head)
     title = " ".join(html.unescape(found[1].decode("utf-8", "replace")).split())[:80] if found else ""

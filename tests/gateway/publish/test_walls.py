@@ -17,7 +17,7 @@ from gateway.config import Config
 from gateway.counters import Counters
 from gateway.errors import ConfigError
 from gateway.outlets import Surroundings, outlets
-from gateway.publish.posting import HttpClient, reason
+from gateway.publish.posting import HttpClient, Verdict, judge, reason
 from tests.gateway.house import SetClock
 from tests.gateway.memory_reader import NOW_MS, MemoryReader
 from tests.gateway.publish.test_http1 import a_server
@@ -96,6 +96,22 @@ async def test_a_small_server_that_calls_its_ok_html_is_believed(body: bytes) ->
         await client.close()
     assert isinstance(answer, httpx.Response)
     assert answer.status_code == 200
+
+
+TOMCAT = (
+    b'<!doctype html><html lang="en"><head><title>HTTP Status 400 \xe2\x80\x93 Bad Request</title></head>'
+    b"<body><h1>HTTP Status 400 \xe2\x80\x93 Bad Request</h1><p>value out of range</p></body></html>"
+)
+
+
+async def test_a_platform_may_refuse_a_value_with_a_page() -> None:
+    # Tomcat and Django do by default: were it waited for, one bad value would hold up all that follow.
+    async with a_server(lambda _, __, writer: writer.write(answered(400, TOMCAT))) as (url, _):
+        client = HttpClient(url, {}, 5)
+        answer = await client.request("POST", "/", b"{}")
+        await client.close()
+    assert isinstance(answer, httpx.Response)
+    assert judge(answer) is Verdict.REFUSED
 
 
 async def test_a_page_not_found_stays_that_for_who_looks_for_an_interface() -> None:
