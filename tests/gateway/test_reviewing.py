@@ -149,6 +149,7 @@ def test_a_month_out_of_rollups_is_a_month_out_of_the_values(garden: Garden) -> 
             rolling.roll_all(garden.store)
         elif step == "packed":
             assert sum(sealing.seal(garden.store, end_ms, 1000)) > 100
+        assert garden.store.has_any(T0_MS, end_ms) and not garden.store.has_any(end_ms, end_ms + MONTH_MS)
         rolled, n = garden.review._rolled_means(SITES, end_ms - MONTH_MS, end_ms, len(SITES))
         assert n == seen
         for quantity, expected in plain.items():
