@@ -23,8 +23,7 @@ def main(arguments: list[str]) -> int:
     missing = setup.main()
     chosen = [a for a in arguments if not a.startswith("-")]
     guards = 0 if chosen else check.main([])
-    # One more than there are cores: tests with servers and browsers wait as often as they compute.
-    workers = ["-n", str(min((os.cpu_count() or 1) + 1, 4))] if not chosen else []
+    workers = ["-n", str(min(os.cpu_count() or 1, 4))] if not chosen else []
     tests = subprocess.run(
         [sys.executable, "-m", "pytest", *workers, "-q", *arguments], cwd=ROOT, check=False
     ).returncode
